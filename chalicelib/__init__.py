@@ -1,0 +1,1 @@
+"""Imprimatur: a department's publication request, reviewed, published, archived and provable."""

@@ -1,0 +1,1 @@
+"""Who may do what: the Casbin policy and its enforcement."""

@@ -1,0 +1,89 @@
+"""Asks Casbin, and takes everything but a plain yes for a no (clause 5.3.2).
+
+There is one enforcer per action, each holding that action's lines only: an evaluation costs what its own
+action's lines cost, however long the policy grows. (Casbin's FastEnforcer does the like with a filter kept on
+shared state, which two threads would set for each other, and without naming the matched line.)
+"""
+
+import logging
+from pathlib import Path
+
+import casbin
+
+from chalicelib.access.model import (
+    Action,
+    Decision,
+    Grant,
+    PolicyLine,
+    Resource,
+    Subject,
+    condition,
+    policy_lines,
+)
+from chalicelib.core.canonical import digest
+from chalicelib.core.errors import NotPermitted
+from chalicelib.ledger.model import PolicyReference
+
+logger = logging.getLogger(__name__)
+
+_PROBE = Resource(department="-", drafter="-", classification="public")
+
+
+class AccessControl:
+    """The policy of a folder that holds `model.conf` and `policy.csv`, read once.
+
+    Raises OSError when a file is missing and ValueError when either cannot mean what it says.
+    """
+
+    def __init__(self, policies: Path) -> None:
+        model, policy = ((policies / name).read_bytes().decode() for name in ("model.conf", "policy.csv"))
+        self._digest = digest({"model.conf": model, "policy.csv": policy})
+        self._lines = {line.fields: line for line in policy_lines(policy)}
+        try:
+            self._enforcers = {action: _enforcer(model, self._lines_of(action)) for action in Action}
+            self._probe()
+        except Exception as error:
+            raise ValueError("model.conf cannot be evaluated") from error
+
+    def grant(self, subject: Subject, action: Action, resource: Resource) -> Grant:
+        """The permission to take the action. Raises NotPermitted, and logs who was refused what."""
+        decision = self.explain(subject, action, resource)
+        if not decision.allowed or decision.line is None:
+            logger.warning(
+                "denied %s to %r: %s", action, subject, decision.line or "no policy line allows it"
+            )
+            raise NotPermitted
+        reference = PolicyReference(digest=self._digest, line=decision.line.number)
+        return Grant(policy=reference, rule=str(decision.line))
+
+    def allows(self, subject: Subject, action: Action, resource: Resource) -> bool:
+        """Whether `grant` would give it: for lists and pages that show only what a person may see."""
+        return self.explain(subject, action, resource).allowed
+
+    def explain(self, subject: Subject, action: Action, resource: Resource) -> Decision:
+        """The answer and the line it rests on. Never raises: what cannot be judged is denied and logged."""
+        try:
+            allowed, fields = self._enforcers[action].enforce_ex(str(action), subject.data(), resource.data())
+            line = self._lines[tuple(fields)] if fields else None
+            return Decision(allowed=allowed is True and line is not None, line=line)
+        except Exception:
+            logger.exception("policy could not be evaluated for %r", action)
+            return Decision(allowed=False)
+
+    def _lines_of(self, action: Action) -> list[PolicyLine]:
+        return [line for line in self._lines.values() if line.action is action]
+
+    def _probe(self) -> None:
+        """Evaluate each enforcer once: a matcher that cannot run is found now, not at the first request."""
+        for action, enforcer in self._enforcers.items():
+            holds = {line.holder: () for line in self._lines_of(action)}
+            enforcer.enforce_ex(str(action), {"id": "-", "holds": holds}, _PROBE.data())
+
+
+def _enforcer(model_text: str, lines: list[PolicyLine]) -> casbin.Enforcer:
+    model = casbin.Model()
+    model.load_model_from_text(model_text)
+    model.add_policies("p", "p", [list(line.fields) for line in lines])
+    enforcer = casbin.Enforcer(model)
+    enforcer.add_function("cond", condition)
+    return enforcer

@@ -1,0 +1,1 @@
+"""What was published, kept so that anyone can check it years later."""

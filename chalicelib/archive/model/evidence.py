@@ -1,0 +1,304 @@
+"""What the files of a package must say together (clauses 1.3.1, 3.3.1, 3.5.2).
+
+Builder and verifier ask the same questions, so what is built always verifies. The rules are those of
+docs/archive-format.md.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from chalicelib.archive.model import layout
+from chalicelib.archive.model.catalog import parse
+from chalicelib.archive.model.findings import Code, Finding
+from chalicelib.archive.model.reading import OPINION_NAME, Payload, read, read_document
+from chalicelib.core.canonical import canonical
+from chalicelib.core.clock import from_text, to_text
+from chalicelib.ledger.model import GENESIS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """One approval of the published revision: person id, and the instant in UTC."""
+
+    stage: str
+    reviewer: str
+    at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a package says of itself. Instants are UTC; hashes are SHA-256 in hexadecimal."""
+
+    catalog_number: str
+    submission: str
+    title: str
+    revision: int
+    content_digest: str
+    approvals: tuple[Approval, ...]
+    published_at: datetime
+    event_count: int
+    last_event_hash: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What an examination found; `facts` is None when the files cannot be read or end in no publication."""
+
+    findings: tuple[Finding, ...]
+    facts: Facts | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Publication:
+    """The last event, read, and the published form."""
+
+    revision: int
+    content_digest: str
+    catalog_number: str
+    published_at: datetime
+    form: Mapping[str, Any]
+
+
+def examine(files: Mapping[str, bytes]) -> Examination:
+    """Examine the files under `data/`, by path inside the package's top folder. Never raises.
+
+    What the files say is examined only when all can be read.
+    """
+    payload, findings = read(files)
+    if findings:
+        return Examination(findings=tuple(findings))
+    findings += [*_chain_findings(payload), *_round_findings(payload), *_digest_findings(payload)]
+    publication = _publication(payload)
+    if publication is None:
+        where = layout.event_name(len(payload.events))
+        return Examination(findings=(*findings, Finding(where=where, code=Code.NOT_PUBLISHED)))
+    findings += [
+        *_publication_findings(payload, publication),
+        *_approval_findings(payload, publication),
+        *_opinion_findings(payload),
+        *_delivery_findings(payload, publication),
+        *_content_findings(payload, publication),
+    ]
+    return Examination(findings=tuple(findings), facts=_facts(payload, publication))
+
+
+def _chain_findings(payload: Payload) -> Iterator[Finding]:
+    previous = GENESIS
+    for number, event in enumerate(payload.events, start=1):
+        name = layout.event_name(number)
+        if event.seq != number:
+            yield Finding(where=name, code=Code.SEQUENCE, params={"expected": number, "found": event.seq})
+        if event.prev_hash != previous:
+            yield Finding(where=name, code=Code.CHAIN)
+        if event.submission != payload.events[0].submission:
+            yield Finding(where=name, code=Code.OTHER_SUBMISSION, params={"found": event.submission})
+        previous = _sha256(payload.files[name])
+
+
+def _round_findings(payload: Payload) -> Iterator[Finding]:
+    """Each revision was handed in by one event, in order; the first by the chain's first."""
+    handed_in = [event for event in payload.events if layout.hands_in(event)]
+    said = [(event.type, layout.revision_of(event)) for event in handed_in]
+    types = ["Submitted", *["Resubmitted"] * (len(payload.contents) - 1)]
+    if said != list(zip(types, payload.contents, strict=True)) or payload.events[0] is not handed_in[0]:
+        numbers = ", ".join(str(number) for _, number in said) or "-"
+        counted = len(payload.contents)
+        yield Finding(
+            where="data/revisions", code=Code.ROUNDS, params={"events": numbers, "revisions": counted}
+        )
+        return
+    for (number, content), event in zip(payload.contents.items(), handed_in, strict=True):
+        name = layout.revision_name(number)
+        if payload.files[name] != canonical(layout.revision_document(number, content, event)):
+            yield Finding(where=name, code=Code.SUBMITTED_AT)
+
+
+def _digest_findings(payload: Payload) -> Iterator[Finding]:
+    """Every digest in an event is that of the revision which the event names (clause 1.3.1)."""
+    digests = {number: _sha256(canonical(content)) for number, content in payload.contents.items()}
+    pinned = {"Submitted", "Resubmitted", "Decided", "Published"}
+    for number, event in enumerate(payload.events, start=1):
+        revision = layout.revision_of(event)
+        digest = None if revision is None else digests.get(revision)
+        if (event.type in pinned or "content_digest" in event.payload) and (
+            digest is None or event.payload.get("content_digest") != digest
+        ):
+            params = {"revision": str(revision)}
+            yield Finding(where=layout.event_name(number), code=Code.CONTENT_DIGEST, params=params)
+
+
+def _publication(payload: Payload) -> _Publication | None:
+    """What the event that ends the package says, None when it is not a publication."""
+    last = payload.events[-1]
+    revision = layout.revision_of(last)
+    number, digest = last.payload.get("catalog_number"), last.payload.get("content_digest")
+    published_at = _instant(last.payload.get("published_at"))
+    if (
+        last.type != "Published"
+        or revision is None
+        or revision not in payload.contents
+        or not isinstance(number, str)
+        or not isinstance(digest, str)
+        or published_at is None
+    ):
+        return None
+    return _Publication(
+        revision=revision,
+        content_digest=digest,
+        catalog_number=number,
+        published_at=published_at,
+        form=payload.contents[revision]["form"],
+    )
+
+
+def _instant(text: object) -> datetime | None:
+    """The instant that `to_text` writes in this way."""
+    try:
+        instant = from_text(str(text))
+        return instant if to_text(instant) == text else None
+    except (OverflowError, ValueError):
+        return None
+
+
+def _publication_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
+    number = publication.catalog_number
+    last = len(payload.events)
+    try:
+        parse(number)
+    except ValueError:
+        yield Finding(where=layout.event_name(last), code=Code.CATALOG_NUMBER, params={"found": number})
+    for seq, event in enumerate(payload.events, start=1):
+        if event.type == "Published" and seq < last:
+            yield Finding(where=layout.event_name(seq), code=Code.AFTER_PUBLICATION)
+
+
+def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
+    """Three stages in their order, by persons, never the drafter, each after the revision came in (3.3.1)."""
+    decided, said, handed_in = [], [], False
+    for seq, event in enumerate(payload.events, start=1):
+        if layout.revision_of(event) != publication.revision:
+            continue
+        handed_in = handed_in or layout.hands_in(event)
+        if event.type == "Decided":
+            decided.append((layout.event_name(seq), event))
+            said.append((event.payload.get("stage"), event.payload.get("decision")))
+            if not handed_in:
+                yield Finding(where=layout.event_name(seq), code=Code.APPROVED_BEFORE_SUBMITTED)
+    if said != [(stage, "approve") for stage in layout.STAGES]:
+        found = ", ".join(f"{stage}: {decision}" for stage, decision in said) or "-"
+        yield Finding(
+            where="data/opinions",
+            code=Code.APPROVALS,
+            params={"revision": publication.revision, "found": found},
+        )
+    for where, event in decided:
+        if event.actor == publication.form["drafter"]:
+            yield Finding(where=where, code=Code.OWN_TEXT)
+        if not event.actor.startswith("p-"):
+            yield Finding(where=where, code=Code.NOT_A_PERSON, params={"actor": event.actor})
+
+
+def _opinion_findings(payload: Payload) -> Iterator[Finding]:
+    """Every decision of every round has its opinion, which says what the event says; there are no others."""
+    decided = [
+        (layout.event_name(seq), event)
+        for seq, event in enumerate(payload.events, start=1)
+        if event.type == "Decided"
+    ]
+    present = set(filter(OPINION_NAME.fullmatch, payload.files))
+    for number, (event_name, event) in enumerate(decided, start=1):
+        name = layout.opinion_name(number, event.payload.get("stage"))
+        if name not in present:
+            yield Finding(where=name, code=Code.MISSING_FILE)
+            continue
+        present.remove(name)
+        members = _differing(layout.opinion_document(event), payload.files[name])
+        if members:
+            yield Finding(where=name, code=Code.OPINION, params={"event": event_name, "members": members})
+    for name in sorted(present):
+        yield Finding(where=name, code=Code.UNEXPECTED_FILE)
+
+
+def _delivery_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
+    """The record is what the events say last of each channel; rendered files are those delivered (3.5.2)."""
+    deliveries: dict[str, dict[str, Any]] = {}
+    for event in payload.events:
+        if layout.revision_of(event) == publication.revision:
+            deliveries |= {str(said["channel"]): said for said in layout.deliveries_in(event)}
+    if payload.files[layout.DELIVERIES] != canonical(layout.deliveries_document(deliveries.values())):
+        yield Finding(where=layout.DELIVERIES, code=Code.DELIVERIES)
+    rendered: dict[str, dict[str, str]] = {channel: {} for channel in deliveries}
+    for name in sorted(name for name in payload.files if name.startswith(layout.RENDERED)):
+        channel = name.removeprefix(layout.RENDERED).partition("/")[0]
+        if channel in deliveries:
+            rendered[channel][name] = _sha256(payload.files[name])
+        else:
+            yield Finding(where=name, code=Code.UNEXPECTED_FILE)
+    for channel, kept in rendered.items():
+        receipt = deliveries[channel]["receipt"]
+        files = receipt.get("files") if isinstance(receipt, dict) else None
+        if isinstance(files, dict):
+            delivered = {f"{layout.RENDERED}{channel}/{path}": digest for path, digest in files.items()}
+            for name in sorted(kept.keys() | delivered.keys()):
+                if kept.get(name) != delivered.get(name):
+                    yield Finding(where=name, code=Code.RENDERED)
+
+
+def _content_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
+    """Form, text and catalogue entry are those of the approved revision and its publication."""
+    params = {"revision": publication.revision}
+    if payload.files[layout.FORM] != canonical(payload.contents[publication.revision]):
+        yield Finding(where=layout.FORM, code=Code.FORM, params=params)
+    if payload.files[layout.CONTENT] != publication.form["body"].encode():
+        yield Finding(where=layout.CONTENT, code=Code.CONTENT)
+    entry = layout.catalog_document(
+        catalog_number=publication.catalog_number,
+        content_digest=publication.content_digest,
+        department=publication.form["department"],
+        form=publication.form,
+        published_at=publication.published_at,
+        revision=publication.revision,
+        submission=payload.events[0].submission,
+    )
+    members = _differing(entry, payload.files[layout.CATALOG])
+    if members:
+        yield Finding(where=layout.CATALOG, code=Code.CATALOG, params={"members": members})
+
+
+def _facts(payload: Payload, publication: _Publication) -> Facts:
+    return Facts(
+        catalog_number=publication.catalog_number,
+        submission=payload.events[0].submission,
+        title=publication.form["title"],
+        revision=publication.revision,
+        content_digest=publication.content_digest,
+        approvals=tuple(
+            Approval(stage=str(event.payload.get("stage")), reviewer=event.actor, at=event.at)
+            for event in payload.events
+            if event.type == "Decided"
+            and layout.revision_of(event) == publication.revision
+            and event.payload.get("decision") == "approve"
+        ),
+        published_at=publication.published_at,
+        event_count=len(payload.events),
+        last_event_hash=payload.events[-1].hash,
+    )
+
+
+def _differing(expected: Mapping[str, Any], raw: bytes) -> str:
+    """The members in which a document differs from the expected one, by name; "" when nothing differs."""
+    if raw == canonical(expected):
+        return ""
+    found = read_document(raw)
+    if found is None:
+        return "JSON"
+    absent = object()
+    names = expected.keys() | found.keys()
+    return ", ".join(sorted(n for n in names if expected.get(n, absent) != found.get(n, absent))) or "JSON"
+
+
+def _sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()

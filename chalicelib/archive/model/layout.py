@@ -1,0 +1,105 @@
+"""Which files a package has under `data/`, and what each of them holds (clause 3.5.2).
+
+This is the frozen format of docs/archive-format.md. So nothing here follows functions of other subjects,
+which may change with the product; only the event's format is shared, and that is frozen too.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from chalicelib.core.clock import to_text
+from chalicelib.ledger.model import Event
+
+FORM = "data/form.json"
+CONTENT = "data/content.md"
+CATALOG = "data/catalog.json"
+DELIVERIES = "data/deliveries.json"
+FIXED = (CATALOG, CONTENT, DELIVERIES, FORM)
+RENDERED = "data/rendered/"
+
+STAGES = ("initial", "department_head", "executive")
+
+
+def revision_name(number: int) -> str:
+    """The file of a revision, from 1."""
+    return f"data/revisions/{number:04d}.json"
+
+
+def opinion_name(number: int, stage: object) -> str:
+    """The file of an opinion, from 1."""
+    return f"data/opinions/{number:04d}-{stage}.json"
+
+
+def event_name(seq: int) -> str:
+    """The file of an event, from 1."""
+    return f"data/events/{seq:06d}.json"
+
+
+def revision_of(event: Event) -> int | None:
+    """The revision an event speaks of."""
+    number = event.payload.get("revision")
+    return number if type(number) is int else None
+
+
+def hands_in(event: Event) -> bool:
+    """Whether the event hands in a revision."""
+    return event.type in {"Submitted", "Resubmitted"}
+
+
+def revision_document(number: int, content: Mapping[str, Any], handed_in: Event) -> dict[str, Any]:
+    """A revision: its content document and the instant of the event that handed it in."""
+    return {"content": dict(content), "number": number, "submitted_at": to_text(handed_in.at)}
+
+
+def opinion_document(decided: Event) -> dict[str, Any]:
+    """A signed opinion (clause 3.3.4): what was decided, by whom, when, and by which line of the policy."""
+    return {
+        **decided.payload,
+        "at": to_text(decided.at),
+        "policy_line": decided.policy.line if decided.policy else None,
+        "reviewer": decided.actor,
+    }
+
+
+def deliveries_document(deliveries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The publication record, in the order of the channels' names."""
+    return {"deliveries": sorted(map(dict, deliveries), key=lambda delivery: str(delivery.get("channel")))}
+
+
+def deliveries_in(event: Event) -> list[dict[str, Any]]:
+    """What an event says of channels: the state of each when publishing starts, then of one at a time."""
+    said, at = event.payload, to_text(event.at)
+    if event.type == "PublishingStarted" and isinstance(said.get("channels"), dict):
+        states = said["channels"].items()
+        return [{"at": at, "channel": channel, "receipt": None, "state": state} for channel, state in states]
+    if event.type == "Delivered":
+        return [{"at": at, **{member: said.get(member) for member in ("channel", "receipt", "state")}}]
+    return []
+
+
+def catalog_document(
+    *,
+    catalog_number: str,
+    content_digest: str,
+    department: str,
+    form: Mapping[str, Any],
+    published_at: datetime,
+    revision: int,
+    submission: str,
+) -> dict[str, Any]:
+    """The catalogue entry (clause 3.5.3)."""
+    return {
+        "catalog_number": catalog_number,
+        "category": form["category"],
+        "classification": form["classification"],
+        "content_digest": content_digest,
+        "department": department,
+        "importance": form["importance"],
+        "keywords": form.get("keywords", []),
+        "published_at": to_text(published_at),
+        "revision": revision,
+        "submission": submission,
+        "summary": form["summary"],
+        "title": form["title"],
+    }

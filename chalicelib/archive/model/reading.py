@@ -1,0 +1,131 @@
+"""Reading a package's payload: which files are there, and whether each is what its name says."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.archive.model.findings import Code, Finding
+from chalicelib.archive.model.layout import FIXED, RENDERED, event_name, revision_name
+from chalicelib.core.canonical import canonical
+from chalicelib.ledger.model import Event, event_from_document
+
+OPINION_NAME = re.compile(r"data/opinions/[0-9]{4,9}-[a-z_]+\.json", re.ASCII)
+_REVISION_NAME = re.compile(r"data/revisions/[0-9]{4,9}\.json", re.ASCII)
+_EVENT_NAME = re.compile(r"data/events/[0-9]{6,9}\.json", re.ASCII)
+_FORM_TEXTS = (
+    "body",
+    "category",
+    "classification",
+    "department",
+    "drafter",
+    "importance",
+    "summary",
+    "title",
+)
+_DEEPEST = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Payload:
+    """The files by path, the events in order, and the content documents of the revisions by number."""
+
+    files: Mapping[str, bytes]
+    events: Sequence[Event]
+    contents: Mapping[int, Mapping[str, Any]]
+
+
+def read(files: Mapping[str, bytes]) -> tuple[Payload, list[Finding]]:
+    """Read the files under `data/`, by path inside the top folder; whole when nothing is found."""
+    findings = list(_name_findings(files))
+    events, contents = _events(files, findings), _contents(files, findings)
+    return Payload(files=files, events=events, contents=contents), findings
+
+
+def read_document(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object that these bytes are the canonical form of, None when they are not."""
+    try:
+        document = json.loads(raw.decode("utf-8"))
+        sound = isinstance(document, dict) and _shallow(document, _DEEPEST) and canonical(document) == raw
+    except (ValueError, RecursionError):
+        return None
+    return document if sound else None
+
+
+def _shallow(value: object, levels: int) -> bool:
+    if isinstance(value, dict | list):
+        members = value.values() if isinstance(value, dict) else value
+        return levels > 0 and all(_shallow(member, levels - 1) for member in members)
+    return True
+
+
+def _name_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
+    for name in FIXED:
+        if name not in files:
+            yield Finding(where=name, code=Code.MISSING_FILE)
+    patterns = (_REVISION_NAME, OPINION_NAME, _EVENT_NAME)
+    for name in sorted(files):
+        known = name in FIXED or name.startswith(RENDERED)
+        if not known and not any(pattern.fullmatch(name) for pattern in patterns):
+            yield Finding(where=name, code=Code.UNEXPECTED_FILE)
+    for pattern, name_of in ((_REVISION_NAME, revision_name), (_EVENT_NAME, event_name)):
+        there = sum(pattern.fullmatch(name) is not None for name in files)
+        for number in range(1, max(there, 1) + 1):
+            if name_of(number) not in files:
+                yield Finding(where=name_of(number), code=Code.MISSING_FILE)
+                break
+
+
+def _documents(
+    files: Mapping[str, bytes], pattern: re.Pattern[str], findings: list[Finding]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in sorted(filter(pattern.fullmatch, files), key=lambda name: (len(name), name)):
+        document = read_document(files[name])
+        if document is None:
+            findings.append(Finding(where=name, code=Code.NOT_CANONICAL))
+        else:
+            yield name, document
+
+
+def _events(files: Mapping[str, bytes], findings: list[Finding]) -> list[Event]:
+    events = []
+    for name, document in _documents(files, _EVENT_NAME, findings):
+        event = _event(document, files[name])
+        if event is None:
+            findings.append(Finding(where=name, code=Code.NOT_AN_EVENT))
+        else:
+            events.append(event)
+    return events
+
+
+def _event(document: Mapping[str, Any], raw: bytes) -> Event | None:
+    """The event, None unless it is whole: written again it gives the same bytes."""
+    try:
+        event = event_from_document(document)
+        texts = (event.id, event.submission, event.prev_hash, event.type, event.actor)
+        whole = all(isinstance(text, str) for text in texts) and canonical(event.document()) == raw
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return None
+    return event if whole else None
+
+
+def _contents(files: Mapping[str, bytes], findings: list[Finding]) -> dict[int, Mapping[str, Any]]:
+    contents: dict[int, Mapping[str, Any]] = {}
+    for number, (name, document) in enumerate(_documents(files, _REVISION_NAME, findings), start=1):
+        if not _is_revision(document):
+            findings.append(Finding(where=name, code=Code.NOT_A_REVISION))
+        elif document["content"]["attachments"]:
+            findings.append(Finding(where=name, code=Code.ATTACHMENTS))
+        else:
+            contents[number] = document["content"]
+    return contents
+
+
+def _is_revision(document: Mapping[str, Any]) -> bool:
+    content = document.get("content")
+    if not isinstance(content, dict) or content.keys() != {"attachments", "form", "salt"}:
+        return False
+    form = content["form"]
+    texts = isinstance(form, dict) and all(isinstance(form.get(member), str) for member in _FORM_TEXTS)
+    return texts and isinstance(content["attachments"], list)

@@ -1,0 +1,274 @@
+"""The one place where the parts are put together.
+
+Each part is made when it is first asked for and kept; its imports are inside, so a job loads only its own subject.
+`parts()` is what the running function uses; `use()` lets a test or the laptop put another whole in its place.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from chalicelib.core.aws import Aws
+from chalicelib.core.clock import Now, utc_now
+from chalicelib.core.settings import Settings, from_environment
+
+if TYPE_CHECKING:
+    from chalicelib.access.service import AccessControl
+    from chalicelib.archive.service import Archiving, ReadingRoom
+    from chalicelib.archive.store import PackageStore
+    from chalicelib.core.mail import Mailer
+    from chalicelib.core.table import Table
+    from chalicelib.identity.service import RateLimits, Sessions, SignIn
+    from chalicelib.people.store import PeopleStore
+    from chalicelib.publication.channels.website.site import Website
+    from chalicelib.publication.model import Adapter
+    from chalicelib.publication.service import Publishing, Sweeper
+    from chalicelib.review.checklists import Checklists
+    from chalicelib.review.service import Decisions, Rounds
+    from chalicelib.submission.form import ChannelRules
+    from chalicelib.submission.model import Channel
+    from chalicelib.submission.service import Journal, SubmissionDesk
+
+POLICIES = Path(__file__).parents[1] / "policies"
+GRACE = timedelta(minutes=10)
+"""How long a step may be under way before the sweeper takes it for lost."""
+
+
+class Parts:
+    """The whole, built lazily from settings, AWS clients and a clock."""
+
+    def __init__(self, settings: Settings, *, aws: Aws | None = None, now: Now = utc_now) -> None:
+        self.settings = settings
+        self.aws = aws or Aws()
+        self.now = now
+
+    @cached_property
+    def table(self) -> "Table":
+        """The records."""
+        from chalicelib.core.table import Table
+
+        return Table(client=self.aws.dynamodb, name=self.settings.table_name)
+
+    @cached_property
+    def mailer(self) -> "Mailer":
+        """Outgoing mail."""
+        from chalicelib.core.mail import SesMailer
+
+        return SesMailer(client=self.aws.sesv2, sender=self.settings.mail_from)
+
+    @cached_property
+    def people(self) -> "PeopleStore":
+        """Persons and departments."""
+        from chalicelib.people.store import PeopleStore
+
+        return PeopleStore(self.table)
+
+    @cached_property
+    def access(self) -> "AccessControl":
+        """The policy."""
+        from chalicelib.access.service import AccessControl
+
+        return AccessControl(POLICIES)
+
+    @cached_property
+    def limits(self) -> "RateLimits":
+        """Rate limits."""
+        from chalicelib.identity.service import RateLimits
+
+        return RateLimits(table=self.table, now=self.now)
+
+    @cached_property
+    def sessions(self) -> "Sessions":
+        """Who calls."""
+        from chalicelib.identity.service import Sessions
+
+        return Sessions(table=self.table, now=self.now)
+
+    @cached_property
+    def sign_in(self) -> "SignIn":
+        """Signing in."""
+        from chalicelib.identity.service import SignIn
+
+        return SignIn(
+            table=self.table,
+            people=self.people,
+            limits=self.limits,
+            queue=lambda body: self.aws.sqs().send_message(
+                QueueUrl=self.settings.sign_in_queue_url, MessageBody=body
+            ),
+            mailer=self.mailer,
+            now=self.now,
+            base_url=self.settings.base_url,
+        )
+
+    @cached_property
+    def journal(self) -> "Journal":
+        """The unit of work of submissions."""
+        from chalicelib.submission.service import Journal
+
+        return Journal(table=self.table, now=self.now)
+
+    @cached_property
+    def channel_rules(self) -> "ChannelRules":
+        """Which classification may go where."""
+        from chalicelib.submission.form import ChannelRules
+
+        return ChannelRules.load(POLICIES / "channels.csv")
+
+    @cached_property
+    def submission_desk(self) -> "SubmissionDesk":
+        """What liaisons do."""
+        from chalicelib.submission.service import SubmissionDesk
+
+        return SubmissionDesk(
+            journal=self.journal, people=self.people, access=self.access, rules=self.channel_rules
+        )
+
+    @cached_property
+    def checklists(self) -> "Checklists":
+        """What reviewers answer."""
+        from chalicelib.review.checklists import Checklists
+
+        return Checklists(POLICIES)
+
+    @cached_property
+    def rounds(self) -> "Rounds":
+        """The review machine's hands."""
+        from chalicelib.core.machines import Machine, resume
+        from chalicelib.review.model import Deadlines
+        from chalicelib.review.service import Rounds
+
+        return Rounds(
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            deadlines=Deadlines(POLICIES),
+            mailer=self.mailer,
+            machine=Machine(client=self.aws.stepfunctions, arn=self.settings.review_machine_arn),
+            resume=partial(resume, self.aws.stepfunctions),
+            base_url=self.settings.base_url,
+            scale=self.settings.scale,
+            grace=self.grace,
+        )
+
+    @cached_property
+    def decisions(self) -> "Decisions":
+        """What reviewers do."""
+        from chalicelib.review.service import Decisions
+
+        return Decisions(
+            journal=self.journal,
+            access=self.access,
+            checklists=self.checklists,
+            scale=self.settings.scale,
+            max_lateness=self.settings.max_lateness,
+        )
+
+    @cached_property
+    def website(self) -> "Website":
+        """The intranet website."""
+        from chalicelib.publication.channels.website.site import Website
+        from chalicelib.publication.store import entries_under
+
+        return Website(
+            s3=self.aws.s3(),
+            bucket=self.settings.site_bucket,
+            entries=partial(entries_under, self.table),
+            base_url=self.settings.site_url,
+        )
+
+    @cached_property
+    def adapters(self) -> "Mapping[Channel, Adapter]":
+        """The channels this version can serve."""
+        from chalicelib.publication.channels.website.adapter import WebsiteChannel
+        from chalicelib.publication.store import put_entry
+        from chalicelib.submission.model import Channel
+
+        return {
+            Channel.WEBSITE: WebsiteChannel(
+                website=self.website,
+                record=lambda prefix, entry: self.table.put(put_entry(prefix, entry)),
+                department_name=lambda department: self.people.departments((department,))[department].name,
+            )
+        }
+
+    @cached_property
+    def publishing(self) -> "Publishing":
+        """The publication machine's hands."""
+        from chalicelib.core.machines import Machine
+        from chalicelib.publication.service import Publishing
+
+        return Publishing(
+            journal=self.journal,
+            access=self.access,
+            rules=self.channel_rules,
+            adapters=self.adapters,
+            machine=Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn),
+            max_lateness=self.settings.max_lateness,
+            grace=self.grace,
+        )
+
+    @cached_property
+    def sweeper(self) -> "Sweeper":
+        """The repair of what stands still."""
+        from chalicelib.publication.service import Sweeper
+
+        return Sweeper(journal=self.journal, rounds=self.rounds, publishing=self.publishing)
+
+    @cached_property
+    def packages(self) -> "PackageStore":
+        """The archive's bucket."""
+        from chalicelib.archive.store import PackageStore
+
+        return PackageStore(client=self.aws.s3, bucket=self.settings.archive_bucket)
+
+    @cached_property
+    def archiving(self) -> "Archiving":
+        """The last step of the publication machine."""
+        from zoneinfo import ZoneInfo
+
+        from chalicelib.archive.model.catalog import CatalogRules
+        from chalicelib.archive.service import Archiving
+
+        return Archiving(
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            rules=CatalogRules(POLICIES),
+            adapters=self.adapters,
+            packages=self.packages,
+            zone=ZoneInfo(self.settings.center_time_zone),
+        )
+
+    @cached_property
+    def reading_room(self) -> "ReadingRoom":
+        """The archive's readers."""
+        from chalicelib.archive.service import ReadingRoom
+
+        return ReadingRoom(
+            journal=self.journal, people=self.people, access=self.access, packages=self.packages
+        )
+
+    @property
+    def grace(self) -> timedelta:
+        """The sweeper's patience, scaled like every wait."""
+        return GRACE / self.settings.scale
+
+
+_present: Parts | None = None
+
+
+def parts() -> Parts:
+    """The whole that this process uses; made from the environment when there is none yet."""
+    global _present  # noqa: PLW0603 — one whole per process is the point
+    if _present is None:
+        _present = Parts(from_environment())
+    return _present
+
+
+def use(other: Parts | None) -> None:
+    """Put another whole in its place; None makes the next call read the environment again."""
+    global _present  # noqa: PLW0603 — as above
+    _present = other

@@ -1,0 +1,62 @@
+"""AWS clients, made on first use and kept: importing this needs neither region nor credentials."""
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
+    from mypy_boto3_sqs import SQSClient
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+class Aws:
+    """The clients of one process. The endpoint, region and credentials come from the usual AWS variables."""
+
+    def __init__(self) -> None:
+        self._clients: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def client(self, service: str) -> Any:  # noqa: ANN401 — boto3 makes its clients' classes at run time
+        """The one client of a service."""
+        if service not in self._clients:
+            with self._lock:  # making a client is not thread-safe in botocore
+                if service not in self._clients:
+                    self._clients[service] = self.make(service)
+        return self._clients[service]
+
+    def make(self, service: str) -> Any:  # noqa: ANN401 — as above
+        """A fresh client with time-outs that leave a Lambda function time to report."""
+        import boto3  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
+        from botocore.config import Config  # noqa: PLC0415 — as above
+
+        return boto3.client(
+            service,  # type: ignore[call-overload] — the stubs know literals only
+            config=Config(
+                connect_timeout=3,
+                read_timeout=10,
+                retries={"mode": "standard", "total_max_attempts": 3},
+                parameter_validation=False,
+            ),
+        )
+
+    def dynamodb(self) -> "DynamoDBClient":
+        """Records."""
+        return self.client("dynamodb")  # type: ignore[no-any-return]
+
+    def s3(self) -> "S3Client":
+        """Site and archive."""
+        return self.client("s3")  # type: ignore[no-any-return]
+
+    def sqs(self) -> "SQSClient":
+        """Queues."""
+        return self.client("sqs")  # type: ignore[no-any-return]
+
+    def stepfunctions(self) -> "SFNClient":
+        """State machines."""
+        return self.client("stepfunctions")  # type: ignore[no-any-return]
+
+    def sesv2(self) -> "SESV2Client":
+        """Outgoing mail."""
+        return self.client("sesv2")  # type: ignore[no-any-return]

@@ -1,0 +1,174 @@
+"""Everything that may go wrong for a reason the caller can act on.
+
+    ImprimaturError
+    ├── BadRequest            400  the request cannot be read at all
+    ├── NotSignedIn           401  no session, or one that has ended
+    ├── NotPermitted          403  policy says no
+    ├── NotFound              404  unknown, expired, or not for this person: one answer for all three
+    ├── Conflict              409
+    │   ├── IllegalTransition      the state does not allow this now
+    │   ├── Stale                  somebody else changed it first: read again
+    │   ├── AlreadyDecided         the review stage has its decision
+    │   └── KeyReused              the same Idempotency-Key came with another body
+    ├── InvalidInput          422  every wrong field at once, in `errors`
+    │   └── InvalidSubmission      the publication request
+    ├── RateLimited           429
+    └── Unready               (no status: only state machines and queues see it; they try again)
+        ├── TooEarly               the due instant has not come
+        ├── ChannelsFrozen         publishing is frozen
+        └── DeliveryUnfinished     a channel has not confirmed
+
+State machines match on these class names (`ErrorEquals`), so a rename is a change of the workflow files too.
+`core.http` alone turns them into answers.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldError:
+    """One wrong field.
+
+    `pointer` is an RFC 6901 JSON Pointer into the request ("" is the whole), `code` a stable word that programs
+    may match, and `params` what the message of that code needs (limits, allowed values).
+    """
+
+    pointer: str
+    code: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+
+class ImprimaturError(Exception):
+    """The root. `code` is stable; its text in each language is in `core/messages`."""
+
+    status = 500
+    code = "internal"
+
+    def __init__(self, code: str | None = None, **params: object) -> None:
+        self.code = code or type(self).code
+        self.params = params
+        super().__init__(self.code, params)
+
+
+class BadRequest(ImprimaturError):
+    """The request cannot be read: not JSON, too large, a header out of shape."""
+
+    status = 400
+    code = "bad_request"
+
+
+class NotSignedIn(ImprimaturError):
+    """There is no session, or it has ended."""
+
+    status = 401
+    code = "not_signed_in"
+
+
+class NotPermitted(ImprimaturError):
+    """Policy denies it, or policy could not be evaluated."""
+
+    status = 403
+    code = "not_permitted"
+
+
+class NotFound(ImprimaturError):
+    """Unknown, expired or another person's: the same answer, so that it tells nothing."""
+
+    status = 404
+    code = "not_found"
+
+
+class Conflict(ImprimaturError):
+    """The request is sound but what it would change does not allow it."""
+
+    status = 409
+    code = "conflict"
+
+
+class IllegalTransition(Conflict):
+    """The present state does not allow this."""
+
+    code = "illegal_transition"
+
+
+class Stale(Conflict):
+    """What was read has changed meanwhile; nothing was written."""
+
+    code = "stale"
+
+
+class AlreadyDecided(Conflict):
+    """The stage has its decision and keeps it."""
+
+    code = "already_decided"
+
+
+class KeyReused(Conflict):
+    """An `Idempotency-Key` came a second time with another body."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidInput(ImprimaturError):
+    """The request is readable and wrong; `errors` holds every wrong field."""
+
+    status = 422
+    code = "invalid"
+
+    def __init__(self, errors: tuple[FieldError, ...]) -> None:
+        super().__init__()
+        self.errors = errors
+
+
+class InvalidSubmission(InvalidInput):
+    """The publication request has wrong fields (clause 3.1.2: all at once, by field)."""
+
+    code = "invalid_submission"
+
+
+class RateLimited(ImprimaturError):
+    """Too many tries; `retry_after` is in seconds."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(retry_after=retry_after)
+        self.retry_after = retry_after
+
+
+class Unready(ImprimaturError):
+    """Not yet: the state machine or the queue comes again."""
+
+    code = "unready"
+
+
+class TooEarly(Unready):
+    """The due instant has not come: a wake-up came early."""
+
+    code = "too_early"
+
+
+class ChannelsFrozen(Unready):
+    """Publishing is frozen by operations (clause 5.1.2)."""
+
+    code = "channels_frozen"
+
+
+class DeliveryUnfinished(Unready):
+    """A channel with an adapter has not confirmed its delivery."""
+
+    code = "delivery_unfinished"
+
+
+def again_when_stale(step: Callable[[], T], *, tries: int = 5) -> T:
+    """Take a read-check-write step again when somebody else was faster; raises Stale after so many tries."""
+    for _ in range(tries - 1):
+        with contextlib.suppress(Stale):
+            return step()
+    return step()

@@ -1,0 +1,35 @@
+"""Identifiers and secrets: the only source of randomness."""
+
+import base64
+import hashlib
+import secrets
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode().rstrip("=").lower()
+
+
+def new_id(prefix: str) -> str:
+    """A fresh identifier of 100 random bits, such as `s-5yq3…`; safe in URLs, keys and execution names."""
+    return f"{prefix}-{_base32(secrets.token_bytes(13))[:20]}"
+
+
+def derived_id(prefix: str, *parts: str) -> str:
+    """The identifier that these parts always give, in the form of `new_id`: a repeat meets its first self."""
+    digest = hashlib.sha256("\x00".join(parts).encode()).digest()
+    return f"{prefix}-{_base32(digest[:13])[:20]}"
+
+
+def new_secret() -> str:
+    """A secret of 256 random bits, URL-safe: a link's handle, a session's token."""
+    return secrets.token_urlsafe(32)
+
+
+def new_salt() -> str:
+    """128 random bits in hexadecimal, mixed into a digest so that its content cannot be guessed."""
+    return secrets.token_hex(16)
+
+
+def fingerprint(secret: str) -> str:
+    """SHA-256 in hexadecimal: what is stored instead of a secret."""
+    return hashlib.sha256(secret.encode()).hexdigest()

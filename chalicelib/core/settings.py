@@ -1,0 +1,53 @@
+"""What differs between environments, read once from environment variables.
+
+Every field is an environment variable of the same name in capitals; `infra/stacks/app.yaml` sets them on AWS and
+the laptop's cloud sets them in its own process. Only `core` and `bootstrap` read them.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """One environment. URLs have no slash at the end."""
+
+    table_name: str
+    site_bucket: str
+    archive_bucket: str
+    sign_in_queue_url: str
+    review_machine_arn: str
+    publication_machine_arn: str
+    base_url: str
+    """Where people open the desk's pages; links in mails start with it."""
+    site_url: str
+    """Where the published website is read, without the prefix."""
+    mail_from: str
+    wait_scale: str = "1"
+    """How many times shorter the waits of state machines, retries and pumps are; 1 everywhere but on a laptop."""
+    max_lateness_hours: str = "48"
+    """A publish time missed by no more than this is made good at once; beyond it a person is asked."""
+    center_time_zone: str = "Asia/Shanghai"
+    """The zone whose calendar year stands in catalogue numbers."""
+
+    @property
+    def scale(self) -> float:
+        """`wait_scale` as a number of at least 1."""
+        return max(1.0, float(self.wait_scale))
+
+    @property
+    def max_lateness(self) -> timedelta:
+        """How late an item may still be published without asking a person."""
+        return timedelta(hours=float(self.max_lateness_hours))
+
+
+def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings. Raises KeyError naming every variable that is missing, not only the first."""
+    source = os.environ if environment is None else environment
+    names = {field.name: field.name.upper() for field in fields(Settings)}
+    missing = [names[f.name] for f in fields(Settings) if f.default is MISSING and names[f.name] not in source]
+    if missing:
+        raise KeyError(f"environment variables missing: {', '.join(missing)}")
+    return Settings(**{name: source[variable] for name, variable in names.items() if variable in source})

@@ -1,0 +1,1 @@
+"""Who is calling: e-mailed one-time handles and sign-in sessions."""

@@ -1,0 +1,54 @@
+"""Signing in over HTTP."""
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import bootstrap
+from chalicelib.core.clock import to_text
+from chalicelib.core.http import Exchange, answer, endpoint
+from chalicelib.core.validation import checked
+from chalicelib.identity.caller import caller
+from chalicelib.identity.model import COOKIE, SESSION_LIFE
+from chalicelib.people.model import Person
+
+identity_routes = Blueprint(__name__)
+
+
+@identity_routes.route("/api/v1/sign-in", methods=["POST"])
+@endpoint(identity_routes)
+def ask_for_sign_in(exchange: Exchange) -> Response:
+    form = checked("sign_in", exchange.body())
+    bootstrap.parts().sign_in.ask(form["email"], address=exchange.address)
+    return answer(exchange, {}, status=202)
+
+
+@identity_routes.route("/api/v1/sessions", methods=["POST"])
+@endpoint(identity_routes)
+def open_session(exchange: Exchange) -> Response:
+    form = checked("session", exchange.body())
+    session = bootstrap.parts().sign_in.open(form["handle"], address=exchange.address)
+    body = {"person": as_json(session.person), "expires_at": to_text(session.expires_at)}
+    if form.get("bearer"):
+        body["token"] = session.token
+    life = int(SESSION_LIFE.total_seconds())
+    cookie = f"{COOKIE}={session.token}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax"
+    return answer(exchange, body, status=201, cookie=cookie)
+
+
+@identity_routes.route("/api/v1/me", methods=["GET"])
+@endpoint(identity_routes)
+def me(exchange: Exchange) -> Response:
+    return answer(exchange, {"person": as_json(caller(exchange))})
+
+
+def as_json(person: Person) -> dict[str, object]:
+    """A person as the API shows the person to himself, with the duties that count now."""
+    return {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email,
+        "language": person.language,
+        "duties": [
+            {"role": duty.role, "department": duty.department}
+            for duty in person.duties_at(bootstrap.parts().now())
+        ],
+    }

@@ -1,0 +1,51 @@
+"""One-time handles and sessions: what they hold and when they count."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from chalicelib.people.model import Person
+
+SIGN_IN_LIFE = timedelta(minutes=15)
+SESSION_LIFE = timedelta(hours=8)
+COOKIE = "__Host-imprimatur"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """At most `tries` in each window of `seconds`."""
+
+    name: str
+    tries: int
+    seconds: int
+
+    def window(self, now: datetime) -> int:
+        """The number of the window that an instant falls in."""
+        return int(now.timestamp()) // self.seconds
+
+    def retry_after(self, now: datetime) -> int:
+        """Seconds until the next window begins; at least 1."""
+        return self.seconds - int(now.timestamp()) % self.seconds
+
+
+SIGN_IN_PER_ADDRESS = Limit(name="sign-in-address", tries=60, seconds=600)
+SIGN_IN_PER_MAILBOX = Limit(name="sign-in-mailbox", tries=10, seconds=600)
+HANDLES_PER_ADDRESS = Limit(name="handles-address", tries=300, seconds=600)
+"""Handles offered (sign-in and review) from one network address."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A signed-in person. `token` is the secret itself, known only at the moment of making."""
+
+    token: str
+    person: Person
+    expires_at: datetime
+
+
+def person_of_token(token: str) -> str | None:
+    """The person's id that a session's token carries, so that session and person are read in one call.
+
+    It claims nothing: the session's record is found by the hash of the whole token and names the person itself.
+    """
+    person, dot, secret = token.partition(".")
+    return person if dot and secret and len(token) < 200 else None  # noqa: PLR2004 — far above any real token

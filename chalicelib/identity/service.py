@@ -1,0 +1,141 @@
+"""Signing in by an e-mailed one-time handle, and knowing who calls."""
+
+import json
+from typing import Protocol
+
+from chalicelib.core.clock import Now
+from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
+from chalicelib.core.ids import new_secret
+from chalicelib.core.mail import Mail, Mailer, letter
+from chalicelib.core.table import Table
+from chalicelib.identity.model import (
+    HANDLES_PER_ADDRESS,
+    SESSION_LIFE,
+    SIGN_IN_LIFE,
+    SIGN_IN_PER_ADDRESS,
+    SIGN_IN_PER_MAILBOX,
+    Limit,
+    Session,
+    person_of_token,
+)
+from chalicelib.identity.store import (
+    count,
+    put_session,
+    put_sign_in,
+    session_key,
+    sign_in_key,
+    use_sign_in,
+)
+from chalicelib.people.model import Person
+from chalicelib.people.store import PeopleStore, person_key, read_person
+
+
+class Queue(Protocol):
+    """Where a request for a sign-in mail is left."""
+
+    def __call__(self, body: str) -> None:
+        """Leave one message."""
+
+
+class RateLimits:
+    """Counts tries per network address and per mailbox."""
+
+    def __init__(self, *, table: Table, now: Now) -> None:
+        self._table = table
+        self._now = now
+
+    def count(self, limit: Limit, who: str) -> None:
+        """Count one try. Raises RateLimited beyond the limit."""
+        now = self._now()
+        if count(self._table, limit, who, now) > limit.tries:
+            raise RateLimited(limit.retry_after(now))
+
+    def count_handle(self, address: str) -> None:
+        """Count one offered handle of that network address."""
+        self.count(HANDLES_PER_ADDRESS, address)
+
+
+class SignIn:
+    """From an e-mail address to a session."""
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        people: PeopleStore,
+        limits: RateLimits,
+        queue: Queue,
+        mailer: Mailer,
+        now: Now,
+        base_url: str,
+    ) -> None:
+        self._table = table
+        self._people = people
+        self._limits = limits
+        self._queue = queue
+        self._mailer = mailer
+        self._now = now
+        self._base_url = base_url
+
+    def ask(self, email: str, *, address: str) -> None:
+        """Leave a request for a sign-in mail; the same work whether or not the mailbox is known."""
+        self._limits.count(SIGN_IN_PER_ADDRESS, address)
+        self._limits.count(SIGN_IN_PER_MAILBOX, email.casefold())
+        self._queue(json.dumps({"email": email}))
+
+    def send_link(self, email: str) -> None:
+        """Mail a fresh handle to the person of that address; nothing happens for a stranger's."""
+        person = self._people.by_email(email)
+        if person is None or not person.duties_at(self._now()):
+            return
+        handle = new_secret()
+        self._table.put(put_sign_in(handle, person.id, self._now() + SIGN_IN_LIFE))
+        self._mailer.send(sign_in_mail(person, f"{self._base_url}/s#{handle}"))
+
+    def open(self, handle: str, *, address: str) -> Session:
+        """Exchange a handle for a session, once. Raises NotFound for an unknown, expired or used handle."""
+        self._limits.count_handle(address)
+        record = self._table.get(sign_in_key(handle))
+        now = self._now()
+        if record is None or record.session is not None or (record.expires_at or 0) <= now.timestamp():
+            raise NotFound
+        person = next(iter(self._people.persons((record.person,))), None)
+        if person is None:
+            raise NotFound
+        token = f"{person.id}.{new_secret()}"
+        expires_at = now + SESSION_LIFE
+        try:
+            self._table.transact(
+                [use_sign_in(record, token)], receipt=put_session(token, person.id, expires_at)
+            )
+        except Stale as error:
+            raise NotFound from error
+        return Session(token=token, person=person, expires_at=expires_at)
+
+
+class Sessions:
+    """Who calls."""
+
+    def __init__(self, *, table: Table, now: Now) -> None:
+        self._table = table
+        self._now = now
+
+    def person(self, token: str | None) -> Person:
+        """The person of a session's token. Raises NotSignedIn without one that counts now; one AWS call."""
+        claimed = person_of_token(token) if token else None
+        if token is None or claimed is None:
+            raise NotSignedIn
+        found = self._table.batch(session_key(token), person_key(claimed))
+        session = found.get(session_key(token))
+        record = found.get(person_key(claimed))
+        if session is None or record is None or session.person != claimed:
+            raise NotSignedIn
+        if (session.expires_at or 0) <= self._now().timestamp():
+            raise NotSignedIn
+        return read_person(record)
+
+
+
+def sign_in_mail(person: Person, link: str) -> Mail:
+    """The mail that carries a sign-in handle, in the person's language."""
+    return letter(person.email, "sign_in", person.language, {"name": person.name}, link)

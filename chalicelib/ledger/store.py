@@ -1,0 +1,46 @@
+"""Events in the table: put once, never changed, in the partition of their submission."""
+
+from collections.abc import Iterator
+
+import json
+
+from pynamodb.attributes import UnicodeAttribute
+
+from chalicelib.core.canonical import canonical
+from chalicelib.core.table import Put, Record, Table
+from chalicelib.ledger.model import Event, event_from_document
+
+PREFIX = "EVENT#"
+
+
+class EventRecord(Record):
+    """One event. `document` is its canonical JSON; `event_type` repeats the type for stream filters."""
+
+    event_type = UnicodeAttribute()
+    document = UnicodeAttribute()
+
+
+def partition_key(submission: str) -> str:
+    """The partition that holds everything of a submission."""
+    return f"SUBMISSION#{submission}"
+
+
+def put_event(event: Event) -> Put:
+    """Describe the event's write: it fails when the chain already has an event of that number."""
+    record = EventRecord(
+        pk=partition_key(event.submission),
+        sk=f"{PREFIX}{event.seq:06d}",
+        event_type=event.type,
+        document=canonical(event.document()).decode(),
+    )
+    return Put(record=record, condition=EventRecord.pk.does_not_exist())
+
+
+def read_event(record: EventRecord) -> Event:
+    """The event that a record holds."""
+    return event_from_document(json.loads(record.document))
+
+
+def events_of(table: Table, submission: str) -> Iterator[Event]:
+    """The whole chain of a submission, in order."""
+    return (read_event(record) for record in table.partition(EventRecord, partition_key(submission), PREFIX))

@@ -1,0 +1,1 @@
+"""Departments, persons and their duties."""

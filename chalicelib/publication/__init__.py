@@ -1,0 +1,1 @@
+"""From the last approval to every chosen channel: schedule, last check, deliveries."""

@@ -1,0 +1,75 @@
+"""Entries to the two lists that programs read: Atom feed (RFC 4287) and sitemap (sitemaps.org, 0.9)."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from chalicelib.publication.channels.website.entry import Entry, item_key
+from chalicelib.publication.channels.website.markdown import legible
+from chalicelib.publication.channels.website.render import FEED, HOME
+from chalicelib.publication.channels.website.sections import the_plan
+
+SITEMAP = "sitemap.xml"
+FEED_LENGTH = 50
+SITEMAP_LENGTH = 50_000
+"""What the protocol allows in one file."""
+
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+
+
+def atom_feed(entries: Sequence[Entry], base_url: str) -> bytes:
+    """The latest items, whose ids are the same under every prefix.
+
+    `entries` come newest first; `base_url` is where the prefix begins, without a slash at the end.
+    """
+    plan = the_plan()
+    address = urlsplit(base_url)
+    feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom", _LANGUAGE: "zh-Hans"})
+    _add(feed, "id", f"tag:{address.hostname},2026:{address.path}/feed")
+    _add(feed, "title", f"{plan.name}{plan.strapline}")
+    _add(feed, "updated", _instant(entries[0].published_at if entries else _NEVER))
+    _add(_add(feed, "author"), "name", f"{plan.name}{plan.strapline}")
+    _add(feed, "link", rel="self", type="application/atom+xml", href=f"{base_url}/{FEED}")
+    _add(feed, "link", rel="alternate", type="text/html", href=f"{base_url}/{HOME}")
+    for entry in entries[:FEED_LENGTH]:
+        item = _add(feed, "entry")
+        day = f"{entry.published_at:%Y-%m-%d}"
+        _add(item, "id", f"tag:{address.hostname},{day}:{entry.submission}/{entry.revision}")
+        _add(item, "title", entry.title)
+        _add(item, "published", _instant(entry.published_at))
+        _add(item, "updated", _instant(entry.published_at))
+        _add(_add(item, "author"), "name", entry.department_name)
+        _add(item, "link", rel="alternate", type="text/html", href=f"{base_url}/{item_key(entry)}")
+        _add(item, "category", term=entry.category.value, label=plan.category_names[entry.category])
+        _add(item, "summary", entry.summary)
+    return _document(feed)
+
+
+def sitemap(entries: Sequence[Entry], base_url: str) -> bytes:
+    """Every page of the site, the newest items where there are too many. Arguments as for `atom_feed`."""
+    urls = ET.Element("urlset", {"xmlns": "http://www.sitemaps.org/schemas/sitemap/0.9"})
+    shared = [HOME, *(section.path for section in the_plan().sections)]
+    for path in shared:
+        _add(_add(urls, "url"), "loc", f"{base_url}/{path}")
+    for entry in entries[: SITEMAP_LENGTH - len(shared)]:
+        url = _add(urls, "url")
+        _add(url, "loc", f"{base_url}/{item_key(entry)}")
+        _add(url, "lastmod", _instant(entry.published_at))
+    return _document(urls)
+
+
+def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    element.text = text
+    return element
+
+
+def _instant(instant: datetime) -> str:
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _document(root: ET.Element) -> bytes:
+    text = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{legible(text)}\n'.encode()

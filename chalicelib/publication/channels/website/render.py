@@ -1,0 +1,105 @@
+"""Entries to pages: pure, and the same bytes for the same records, so that a wiped site can be made again.
+
+Pages refer to each other by relative links only and carry their style within them: an item's page is the same
+under every prefix and stays whole wherever it is kept.
+"""
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from chalicelib.publication.channels.website.entry import Entry, item_key
+from chalicelib.publication.channels.website.markdown import legible, to_html
+from chalicelib.publication.channels.website.sections import Section, the_plan
+
+HOME = "index.html"
+FEED = "feed.atom"
+HOME_LENGTH = 20
+SECTION_LENGTH = 50
+
+_HERE = Path(__file__).parent
+
+
+def item_page(entry: Entry, body: str) -> bytes:
+    """The item's own page. `body` is Markdown; the date is shown in the item's zone, with the zone's name."""
+    return _page(
+        "item",
+        root="../../",
+        here=the_plan().section_of(entry.category).id,
+        entry=entry,
+        body=_trusted(to_html(body)),
+    )
+
+
+def home_page(entries: Sequence[Entry]) -> bytes:
+    """The first page: the latest items of all sections. `entries` come newest first."""
+    return _page("home", root="", here=HOME, entries=entries[:HOME_LENGTH])
+
+
+def section_page(section: Section, entries: Sequence[Entry]) -> bytes:
+    """A section's page (clause 4.1.2): its text, its latest items, and the way to each year.
+
+    `entries` are all of the section's, newest first.
+    """
+    return _page(
+        "section",
+        root="../",
+        here=section.path,
+        section=section,
+        text=_trusted(to_html(section.text)),
+        entries=entries[:SECTION_LENGTH],
+        years=sorted(Counter(entry.year for entry in entries).items(), reverse=True),
+    )
+
+
+def year_page(section: Section, year: int, entries: Sequence[Entry]) -> bytes:
+    """Every item of one section and one year, one line each. `entries` are exactly those, newest first."""
+    return _page("year", root="../", here=section.id, section=section, year=year, entries=entries)
+
+
+def _page(template: str, *, root: str, here: str, **context: object) -> bytes:
+    page = _environment().get_template(f"{template}.html.jinja")
+    return legible(page.render(root=root, here=here, **context)).encode()
+
+
+@cache
+def _environment() -> Environment:
+    style = (_HERE / "style.css").read_text(encoding="utf-8")
+    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(day=_day, moment=_moment, key=item_key)
+    environment.globals.update(
+        plan=the_plan(),
+        home=HOME,
+        feed=FEED,
+        style=_trusted(style),
+        policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"style-src 'sha256-{hashed}'",
+    )
+    return environment
+
+
+def _trusted(html: str) -> Markup:
+    return Markup(html)  # noqa: S704 # sanitised by `markdown`, or our own style sheet
+
+
+def _day(instant: datetime) -> str:
+    return f"{instant.year}年{instant.month}月{instant.day}日"
+
+
+def _moment(instant: datetime) -> str:
+    return f"{_day(instant)} {instant:%H:%M}"

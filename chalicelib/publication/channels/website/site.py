@@ -1,0 +1,217 @@
+"""How the website is put on S3: nothing lost when two publish at once, the same end after any repeat.
+
+Each prefix holds a complete site. An item's page is written first, and once. The pages that items share are
+never edited but rendered anew from all entries: note the page's version, *then* list the entries, render, and
+write on the condition that the version still stands. Whoever loses the race starts over, with a listing that
+is newer than what won; so no page ever goes back. The home page is written last: where it exists, every other
+shared page does too.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from botocore.exceptions import ClientError
+
+from chalicelib.core.errors import Stale
+from chalicelib.publication.channels.website.entry import (
+    INTERNAL,
+    PREFIXES,
+    PUBLIC,
+    Entry,
+    item_key,
+    newest_first,
+)
+from chalicelib.publication.channels.website.feeds import SITEMAP, atom_feed, sitemap
+from chalicelib.publication.channels.website.render import (
+    FEED,
+    HOME,
+    home_page,
+    item_page,
+    section_page,
+    year_page,
+)
+from chalicelib.publication.channels.website.sections import the_plan
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+
+TRIES = 20
+"""How often a race may be lost before the caller is told."""
+
+CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "html": "text/html; charset=utf-8",
+        "atom": "application/atom+xml; charset=utf-8",
+        "xml": "application/xml; charset=utf-8",
+    },
+)
+CACHE_CONTROL: Mapping[str, str] = MappingProxyType(
+    {PUBLIC: "public, max-age=60", INTERNAL: "private, max-age=60"},
+)
+"""Short, because a retracted item must be gone soon; internal pages stay out of shared caches."""
+
+LOST = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+"""What S3 answers to a conditional write that came second: 412, 409, or 404 when the page has just gone."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """A page as it stands in the bucket: S3's ETag, and the SHA-256 of its bytes in hexadecimal."""
+
+    etag: str
+    sha256: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Website:
+    """The site in one bucket.
+
+    `entries(prefix)` lists everything published under a prefix, strongly consistent. `base_url` is the
+    absolute URL at which the bucket's keys are served.
+    """
+
+    s3: "S3Client"
+    bucket: str
+    entries: Callable[[str], Sequence[Entry]]
+    base_url: str
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for a base URL that could not stand in a feed."""
+        if not urlsplit(self.base_url).hostname:
+            raise ValueError(f"not an absolute URL: {self.base_url}")
+
+    def write_item(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> None:
+        """Write the item's own page, which nothing refers to yet; a page that is there already stays.
+
+        Called before the entry is recorded, it sees to it that no index ever points at a missing page.
+        Raises ValueError when the prefixes contradict the classification.
+        """
+        if not prefixes or set(prefixes) != set(PREFIXES[entry.classification]):
+            raise ValueError(f"{entry.classification} information does not belong under {prefixes}")
+        page = item_page(entry, body)
+        for prefix in prefixes:
+            self._write_once(prefix, item_key(entry), page)
+
+    def publish(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        """Put an item on the site and answer the URL of its page under each prefix (clause 4.1.1).
+
+        Repeating it at any point ends the same, for which the very same entry must already be recorded: in
+        what `entries` lists. Raises ValueError when it is not, or when the prefixes contradict the
+        classification, and Stale when too many publish at once.
+        """
+        self.write_item(entry, body, prefixes)
+        section = the_plan().section_of(entry.category)
+        touched = (section.path, section.year_path(entry.year), FEED, SITEMAP, HOME)
+        for prefix in prefixes:
+            self._refresh(prefix, touched, recorded=entry)
+        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+
+    def rebuild(self, bodies: Callable[[Entry], str]) -> int:
+        """Write every page again from the records alone, and answer how many items there are.
+
+        `bodies` gives an entry's Markdown. A wiped bucket gets the bytes it had; a changed design gets
+        everywhere.
+        """
+        entries = newest_first({*self._listed(PUBLIC), *self._listed(INTERNAL)})
+        for entry in entries:
+            page = item_page(entry, bodies(entry))
+            for prefix in PREFIXES[entry.classification]:
+                self._put(self._request(prefix, item_key(entry), page))
+        for prefix in (PUBLIC, INTERNAL):
+            self._refresh(prefix, tuple(self._pages(prefix, self._listed(prefix))))
+        return len(entries)
+
+    def _root(self, prefix: str) -> str:
+        return f"{self.base_url.rstrip('/')}/{prefix}"
+
+    def _listed(self, prefix: str) -> tuple[Entry, ...]:
+        entries = newest_first(self.entries(prefix))
+        for entry in entries:
+            if prefix not in PREFIXES[entry.classification]:
+                raise ValueError(f"{entry.classification} {entry.submission} is listed under {prefix}")
+        return entries
+
+    def _pages(self, prefix: str, entries: tuple[Entry, ...]) -> dict[str, Callable[[], bytes]]:
+        """Every shared page by its path, rendered when called; the home page is last."""
+        pages: dict[str, Callable[[], bytes]] = {}
+        for section in the_plan().sections:
+            own = tuple(entry for entry in entries if entry.category in section.categories)
+            pages[section.path] = partial(section_page, section, own)
+            for year in sorted({entry.year for entry in own}):
+                of_year = tuple(entry for entry in own if entry.year == year)
+                pages[section.year_path(year)] = partial(year_page, section, year, of_year)
+        pages[FEED] = partial(atom_feed, entries, self._root(prefix))
+        pages[SITEMAP] = partial(sitemap, entries, self._root(prefix))
+        pages[HOME] = partial(home_page, entries)
+        return pages
+
+    def _refresh(self, prefix: str, paths: tuple[str, ...], recorded: Entry | None = None) -> None:
+        """Bring these pages up to date; all of them where there is no home page yet."""
+        for _ in range(TRIES):
+            seen = {path: self._version(prefix, path) for path in paths}
+            entries = self._listed(prefix)
+            if recorded and recorded not in entries:
+                raise ValueError(f"{recorded.submission} is not recorded under {prefix}")
+            pages = self._pages(prefix, entries)
+            due = tuple(pages) if HOME in seen and seen[HOME] is None else paths
+            paths = tuple(
+                path for path in due if not self._replace(prefix, path, pages[path](), seen.get(path))
+            )
+            if not paths:
+                return
+        raise Stale(prefix=prefix)
+
+    def _replace(self, prefix: str, path: str, page: bytes, seen: Version | None) -> bool:
+        """Write the page unless it already reads so; False when it has changed since it was seen."""
+        request = self._request(prefix, path, page)
+        if seen is None:
+            request["IfNoneMatch"] = "*"
+        elif seen.sha256 == request["Metadata"]["sha256"]:
+            return True
+        else:
+            request["IfMatch"] = seen.etag
+        return self._put(request) not in LOST
+
+    def _write_once(self, prefix: str, path: str, page: bytes) -> None:
+        request = self._request(prefix, path, page)
+        request["IfNoneMatch"] = "*"
+        for _ in range(TRIES):
+            if self._put(request) != "ConditionalRequestConflict":
+                return
+        raise Stale(prefix=prefix)
+
+    def _request(self, prefix: str, path: str, page: bytes) -> "PutObjectRequestTypeDef":
+        return {
+            "Bucket": self.bucket,
+            "Key": f"{prefix}/{path}",
+            "Body": page,
+            "ContentType": CONTENT_TYPES[path.rpartition(".")[2]],
+            "CacheControl": CACHE_CONTROL[prefix],
+            "Metadata": {"sha256": hashlib.sha256(page).hexdigest()},
+        }
+
+    def _put(self, request: "PutObjectRequestTypeDef") -> str | None:
+        """Write; the answer is the code in `LOST` when the request's condition was not met."""
+        try:
+            self.s3.put_object(**request)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+            if code not in LOST:
+                raise
+            return code
+        return None
+
+    def _version(self, prefix: str, path: str) -> Version | None:
+        try:
+            head = self.s3.head_object(Bucket=self.bucket, Key=f"{prefix}/{path}")
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "404":
+                return None
+            raise
+        return Version(etag=head["ETag"], sha256=head["Metadata"].get("sha256"))

@@ -1,0 +1,40 @@
+"""How the stream, the publication machine and the clock reach publishing."""
+
+from typing import Any
+
+from chalice.app import Blueprint
+
+from chalicelib import bootstrap
+from chalicelib.core.events import failed_records
+
+publication_jobs = Blueprint(__name__)
+
+
+@publication_jobs.on_dynamodb_record(stream_arn="records", name="publication_events", batch_size=25)
+def publication_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
+    """Start the machine of what has been approved, or begins again after its approval."""
+
+    def handle(document: dict[str, Any]) -> None:
+        again = document["type"] == "WorkflowRestarted" and document["payload"]["stage"] is None
+        if document["type"] == "Scheduled" or again:
+            bootstrap.parts().publishing.start(document)
+
+    return failed_records(event, handle)
+
+
+@publication_jobs.lambda_function(name="last_check")
+def last_check(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Check everything at the moment of publishing."""
+    return bootstrap.parts().publishing.last_check(event)
+
+
+@publication_jobs.lambda_function(name="deliver")
+def deliver(event: dict[str, Any], _context: object) -> None:
+    """Deliver to one channel."""
+    bootstrap.parts().publishing.deliver(event)
+
+
+@publication_jobs.schedule("rate(5 minutes)", name="sweep")
+def sweep(_event: object) -> dict[str, int]:
+    """Repair what lost events left behind."""
+    return {"examined": bootstrap.parts().sweeper.sweep()}

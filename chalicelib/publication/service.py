@@ -1,0 +1,222 @@
+"""Publishing as the state machine drives it: the last check, and one delivery per channel (clauses 3.4.1, 3.4.2)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.access.model import Action, Resource, service_subject
+from chalicelib.access.service import AccessControl
+from chalicelib.core.clock import from_text, to_second_text
+from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly, again_when_stale
+from chalicelib.core.events import report
+from chalicelib.core.machines import Machine
+from chalicelib.ledger.model import Cause, Draft, PolicyReference
+from chalicelib.publication.model import Adapter, Delivery, DeliveryState, fault_of
+from chalicelib.publication.store import (
+    FREEZE_KEY,
+    deliveries_of,
+    delivery_key,
+    put_delivery,
+    put_new_delivery,
+    read_delivery,
+)
+from chalicelib.review.model import approved_stages
+from chalicelib.review.service import Rounds
+from chalicelib.review.store import read_task, task_key
+from chalicelib.submission.form import ChannelRules
+from chalicelib.submission.model import STAGES, Channel, State, Submission
+from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.store import head_key, in_flight, read_head, read_revision, revision_key
+
+ACTOR = "service:publication"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publishing:
+    """The publication machine's hands. `grace` is how long a step may be under way before the sweeper repeats it."""
+
+    journal: Journal
+    access: AccessControl
+    rules: ChannelRules
+    adapters: Mapping[Channel, Adapter]
+    machine: Machine
+    max_lateness: timedelta
+    grace: timedelta
+
+    def start(self, event: Mapping[str, Any]) -> None:
+        """Start the machine that waits for the due instant; a repeat changes nothing."""
+        payload = event["payload"]
+        argument = {
+            "submission": event["submission"],
+            "revision": payload["revision"],
+            "attempt": payload["attempt"],
+            "due_at": to_second_text(from_text(payload["due_at"])),
+        }
+        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+        try:
+            self.machine.start(name, argument)
+        except Stale:
+            return  # it has run and ended: this event came late
+
+    def last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
+        """Check everything once more, claim the publication, and answer the channels that are to deliver now.
+
+        The list is empty when it is not this attempt's turn: withdrawn, stopped, or done. Raises TooEarly before
+        the due instant and ChannelsFrozen during a freeze.
+        """
+        return again_when_stale(lambda: self._last_check(work))
+
+    def deliver(self, work: Mapping[str, Any]) -> None:
+        """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn."""
+        channel = Channel(work["channel"])
+        where = delivery_key(work["submission"], work["revision"], channel)
+        text = revision_key(work["submission"], work["revision"])
+        found = self.journal.table.batch(head_key(work["submission"]), where, text)
+        head_record, record, revision_record = found.get(head_key(work["submission"])), found.get(where), found.get(text)
+        if head_record is None or record is None or revision_record is None:
+            return
+        head, delivery = read_head(head_record), read_delivery(record)
+        if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
+            return
+        claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
+        self.journal.table.put(put_delivery(claimed))
+        receipt = self.adapters[channel].deliver(head, read_revision(revision_record).form, claimed)
+        done = replace(claimed, state=DeliveryState.DONE, receipt=receipt)
+        again_when_stale(lambda: self._confirm(done, work))
+
+    def repair(self, head: Submission) -> None:
+        """Begin the machine again for what is overdue or stands still, unless publishing is frozen."""
+        now = self.journal.now()
+        if head.state is State.SCHEDULED:
+            overdue = head.due_at is not None and head.due_at + self.grace < now
+        else:
+            overdue = head.state in {State.PUBLISHING, State.PUBLISHED}
+        if overdue and head.updated_at + self.grace < now and not self._frozen():
+            self.journal.restart(head, ACTOR)
+
+    def _last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
+        submission, revision = work["submission"], work["revision"]
+        task_keys = [task_key(submission, revision, stage) for stage in STAGES]
+        text = revision_key(submission, revision)
+        found = self.journal.table.batch(head_key(submission), text, FREEZE_KEY, *task_keys)
+        head_record, revision_record = found.get(head_key(submission)), found.get(text)
+        following = {"submission": submission, "revision": revision, "attempt": work["attempt"]}
+        if head_record is None or revision_record is None:
+            return following | {"channels": []}
+        head = read_head(head_record)
+        if _is_turn(head, work):
+            return following | {"channels": self._unfinished(head)}
+        if not head.is_at(State.SCHEDULED, revision=revision, attempt=work["attempt"]):
+            return following | {"channels": []}
+        now = self.journal.now()
+        if head.due_at is None or now < head.due_at:
+            raise TooEarly
+        if found.get(FREEZE_KEY) is not None:
+            raise ChannelsFrozen
+        tasks = [read_task(record) for record in map(found.get, task_keys) if record is not None]
+        approved = approved_stages(tasks, head.content_digest)
+        forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
+        fault = fault_of(head, read_revision(revision_record), approved, forbidden)
+        if fault is None and now - head.due_at > self.max_lateness:
+            fault = "too_late"
+        if fault is not None:
+            return self._ask_person(head, fault) or following | {"channels": []}
+        try:
+            resource: Resource = replace(resource_of(head), approved_stages=approved)
+            grant = self.access.grant(service_subject("publication"), Action.PUBLISH, resource)
+        except NotPermitted:
+            return self._ask_person(head, "not_permitted") or following | {"channels": []}
+        self._begin(head, grant.policy)
+        return following | {"channels": [channel for channel in head.channels if channel in self.adapters]}
+
+    def _begin(self, head: Submission, policy: PolicyReference) -> None:
+        now = self.journal.now()
+        deliveries = [
+            Delivery(
+                submission=head.id,
+                revision=head.revision,
+                channel=channel,
+                state=DeliveryState.PENDING if channel in self.adapters else DeliveryState.WAITING_FOR_ADAPTER,
+                started_at=now,
+            )
+            for channel in head.channels
+        ]
+        draft = Draft(
+            type="PublishingStarted",
+            cause=Cause(actor=ACTOR, policy=policy, correlation_id=head.correlation_id),
+            payload={
+                "revision": head.revision,
+                "content_digest": head.content_digest,
+                "channels": {delivery.channel.value: delivery.state.value for delivery in deliveries},
+            },
+        )
+        after = replace(head, state=State.PUBLISHING)
+        self.journal.commit(head, after, [draft], [put_new_delivery(delivery) for delivery in deliveries])
+
+    def _ask_person(self, head: Submission, reason: str) -> None:
+        draft = Draft(
+            type="PersonNeeded",
+            cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),
+            payload={"revision": head.revision, "stage": None, "reason": reason},
+        )
+        self.journal.commit(head, replace(head, state=State.NEEDS_PERSON, reason=reason), [draft])
+
+    def _confirm(self, done: Delivery, work: Mapping[str, Any]) -> None:
+        """Write the confirmation with its event; another channel's may come in between, a later attempt's ends it."""
+        where = delivery_key(done.submission, done.revision, done.channel)
+        found = self.journal.table.batch(head_key(done.submission), where)
+        head_record, record = found.get(head_key(done.submission)), found.get(where)
+        if head_record is None or record is None:
+            return
+        head = read_head(head_record)
+        if read_delivery(record).state is DeliveryState.DONE or not _is_turn(head, work):
+            return
+        draft = Draft(
+            type="Delivered",
+            cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),
+            payload={
+                "revision": done.revision,
+                "channel": done.channel,
+                "state": done.state,
+                "receipt": dict(done.receipt or {}),
+            },
+        )
+        self.journal.commit(head, head, [draft], [put_delivery(done)])
+
+    def _unfinished(self, head: Submission) -> list[Channel]:
+        deliveries = deliveries_of(self.journal.table, head.id, head.revision)
+        return [d.channel for d in deliveries if d.state in {DeliveryState.PENDING, DeliveryState.CLAIMED}]
+
+    def _frozen(self) -> bool:
+        return self.journal.table.get(FREEZE_KEY) is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweeper:
+    """Finds what stands still: the guarantee behind every event that was lost."""
+
+    journal: Journal
+    rounds: Rounds
+    publishing: Publishing
+
+    def sweep(self) -> int:
+        """Look at everything in flight, repair each on its own, and answer how many were looked at.
+
+        One that fails is logged and holds back no other; the next sweep comes to it again.
+        """
+        examined = 0
+        for head in in_flight(self.journal.table):
+            examined += 1
+            try:
+                self.rounds.repair(head)
+                self.publishing.repair(head)
+            except Stale:
+                continue  # something happened to it just now, so it does not stand still
+            except Exception as error:  # noqa: BLE001 — one that fails must not hold back the others
+                report(error, f"sweep of {head.id}")
+        return examined
+
+
+def _is_turn(head: Submission, work: Mapping[str, Any]) -> bool:
+    return head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"])

@@ -1,0 +1,1 @@
+"""The three reviews: stages, tasks, opinions, deadlines."""

@@ -1,0 +1,189 @@
+"""Reviews: tasks, opinions, deadlines, and what a state machine is told (clauses 3.2 and 3.3)."""
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from chalicelib.core.errors import FieldError, InvalidInput
+from chalicelib.submission.model import Form, Importance, ReviewStage, State, Submission
+
+LINK_LIFE = timedelta(days=30)
+
+
+class Decision(StrEnum):
+    """What a reviewer can say."""
+
+    APPROVE = "approve"
+    REQUEST_CHANGES = "request_changes"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opinion:
+    """A reviewer's decision, pinned to the digest of the very text that was seen (clauses 1.3.1, 3.3.4)."""
+
+    reviewer: str
+    decision: Decision
+    comment: str
+    checklist: Mapping[str, bool]
+    content_digest: str
+    at: datetime
+
+    def same_as(self, other: "Opinion") -> bool:
+        """Whether another says the same thing in the same name, at whatever time."""
+        mine = (self.reviewer, self.decision, self.comment, dict(self.checklist), self.content_digest)
+        return mine == (
+            other.reviewer,
+            other.decision,
+            other.comment,
+            dict(other.checklist),
+            other.content_digest,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewTask:
+    """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out."""
+
+    submission: str
+    revision: int
+    stage: ReviewStage
+    content_digest: str
+    opened_at: datetime
+    deadline: datetime
+    reviewers: tuple[str, ...]
+    mailed: frozenset[str] = field(default_factory=frozenset)
+    reminded: int = 0
+    opinion: Opinion | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewLink:
+    """What a handle leads to. The handle itself is known only to the mail that carries it."""
+
+    fingerprint: str
+    reviewer: str
+    submission: str
+    revision: int
+    stage: ReviewStage
+    content_digest: str
+    expires_at: datetime
+    used_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """The execution that waits for a stage's decision; its token never leaves the database."""
+
+    submission: str
+    revision: int
+    stage: ReviewStage
+    attempt: int
+    token: str
+
+
+def ensure_complete(opinion: Opinion, checklist: frozenset[str]) -> None:
+    """Raise InvalidInput unless the opinion answers its checklist (clause 3.2.2).
+
+    Every item is answered; an approval has none failed; a return or refusal names a failed item and says why.
+    """
+    errors = [
+        FieldError(pointer=f"/checklist/{item}", code="required")
+        for item in sorted(checklist - set(opinion.checklist))
+    ]
+    errors += [
+        FieldError(pointer=f"/checklist/{item}", code="unknown_field")
+        for item in sorted(set(opinion.checklist) - checklist)
+    ]
+    failed = sorted(item for item, passed in opinion.checklist.items() if not passed)
+    if opinion.decision is Decision.APPROVE:
+        errors += [FieldError(pointer=f"/checklist/{item}", code="failed_but_approved") for item in failed]
+    else:
+        if not failed:
+            errors.append(FieldError(pointer="/checklist", code="no_failed_item"))
+        if not opinion.comment.strip():
+            errors.append(FieldError(pointer="/comment", code="blank"))
+    if errors:
+        raise InvalidInput(tuple(errors))
+
+
+class Deadlines:
+    """How long a stage may take, by importance (clause 3.3.4)."""
+
+    def __init__(self, folder: Path) -> None:
+        hours = json.loads((folder / "deadlines.json").read_text())["hours_by_importance"]
+        self._terms = {importance: timedelta(hours=hours[importance]) for importance in Importance}
+
+    def term(self, importance: Importance) -> timedelta:
+        """The time a stage has."""
+        return self._terms[importance]
+
+
+def wait_for(
+    *, submission: str, revision: int, attempt: int, stage: str | None, timeout_seconds: int, reminded: int = 0
+) -> dict[str, Any]:
+    """What the review machine works on: a stage that is due, or None when its round has ended.
+
+    `timeout_seconds` is how long the machine waits before it reminds; `reminded` how often it has.
+    """
+    return {
+        "submission": submission,
+        "revision": revision,
+        "attempt": attempt,
+        "stage": stage,
+        "timeout_seconds": timeout_seconds,
+        "reminded": reminded,
+        "outcome": "ended" if stage is None else "review",
+    }
+
+
+def due_stage(head: Submission, *, revision: int, attempt: int) -> ReviewStage | None:
+    """The stage that waits for a decision in that round and attempt.
+
+    None when the round has ended (approved, returned, rejected, withdrawn) or a later attempt has taken over.
+    """
+    return head.stage if head.is_at(State.IN_REVIEW, revision=revision, attempt=attempt) else None
+
+
+def approved_stages(tasks: Iterable[ReviewTask], content_digest: str) -> tuple[ReviewStage, ...]:
+    """The stages that approved this very content."""
+    return tuple(
+        task.stage
+        for task in tasks
+        if task.opinion is not None
+        and task.opinion.decision is Decision.APPROVE
+        and task.opinion.content_digest == content_digest
+    )
+
+
+_COMPARED = (
+    "title",
+    "wechat_title",
+    "summary",
+    "category",
+    "channels",
+    "publish_at",
+    "time_zone",
+    "audience",
+    "classification",
+    "importance",
+    "keywords",
+)
+
+
+def difference(before: Form, after: Form) -> list[dict[str, Any]]:
+    """What a resubmission changed, field by field; the body as a unified diff of its lines."""
+    changes: list[dict[str, Any]] = [
+        {"field": name, "before": before.document.get(name), "after": after.document.get(name)}
+        for name in _COMPARED
+        if before.document.get(name) != after.document.get(name)
+    ]
+    if before.body != after.body:
+        lines = difflib.unified_diff(before.body.splitlines(), after.body.splitlines(), lineterm="", n=2)
+        changes.append({"field": "body", "lines": list(lines)[2:]})
+    return changes

@@ -1,0 +1,266 @@
+"""A round of review as the state machine drives it: opening stages, mailing links, reminding, going on."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from chalicelib.access.model import review_action, subject_of
+from chalicelib.access.service import AccessControl
+from chalicelib.core.clock import to_text
+from chalicelib.core.errors import Stale, again_when_stale
+from chalicelib.core.ids import fingerprint, new_secret
+from chalicelib.core.machines import Machine
+from chalicelib.core.mail import Mailer, letter
+from chalicelib.ledger.model import Cause, Draft
+from chalicelib.people.model import CENTER, Person
+from chalicelib.people.store import PeopleStore
+from chalicelib.review.model import LINK_LIFE, Deadlines, ReviewLink, ReviewTask, Waiting, due_stage, wait_for
+from chalicelib.review.store import (
+    mark_mailed,
+    put_link,
+    put_new_task,
+    put_open_task,
+    put_waiting,
+    read_task,
+    read_waiting,
+    task_key,
+    waiting_key,
+)
+from chalicelib.submission.model import Importance, ReviewStage, State, Submission
+from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.store import head_key, read_head
+
+ACTOR = "service:review"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rounds:
+    """The review machine's hands. `scale` shortens its waits, `grace` is how long a step may be under way."""
+
+    journal: Journal
+    people: PeopleStore
+    access: AccessControl
+    deadlines: Deadlines
+    mailer: Mailer
+    machine: Machine
+    resume: Callable[[str, Mapping[str, Any]], None]
+    base_url: str
+    scale: float
+    grace: timedelta
+
+    def start(self, event: Mapping[str, Any]) -> None:
+        """Start the machine for a round that begins, or begins again; a repeat changes nothing."""
+        payload = event["payload"]
+        argument = wait_for(
+            submission=event["submission"],
+            revision=payload["revision"],
+            attempt=payload["attempt"],
+            stage=payload["stage"],
+            timeout_seconds=self._timeout(Importance(payload["importance"])),
+        )
+        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+        try:
+            self.machine.start(name, argument)
+        except Stale:
+            return  # it has run and ended: this event came late
+
+    def open_stage(self, work: Mapping[str, Any], token: str) -> None:
+        """Open the stage that is due, mail its reviewers their links, and note who waits for the decision.
+
+        The token is stored before the submission is read: a decision made meanwhile is seen by one of the two.
+        """
+        waiting = Waiting(
+            submission=work["submission"],
+            revision=work["revision"],
+            stage=ReviewStage(work["stage"]),
+            attempt=work["attempt"],
+            token=token,
+        )
+        try:
+            self.journal.table.put(put_waiting(waiting))
+        except Stale:
+            return self._go_on(waiting)
+        task = again_when_stale(lambda: self._opened(waiting))
+        if task is None or task.opinion is not None:
+            return self._go_on(waiting)
+        for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
+            self._mail(task, reviewer)
+            mark_mailed(self.journal.table, task, reviewer.id)
+        return None
+
+    def go_on(self, submission: str) -> None:
+        """Wake the machine when the stage it waits for is due no more; a repeat changes nothing."""
+        record = self.journal.table.get(waiting_key(submission))
+        if record is not None:
+            self._go_on(read_waiting(record))
+
+    def remind(self, work: Mapping[str, Any]) -> dict[str, Any]:
+        """Give an overdue stage a new term and let its reviewers be mailed again; answers what is waited for next."""
+
+        def step() -> dict[str, Any]:
+            head, task = self._head_and_task(work["submission"], work["revision"], ReviewStage(work["stage"]))
+            stage = due_stage(head, revision=work["revision"], attempt=work["attempt"])
+            timeout = self._timeout(head.importance)
+            following = {
+                "submission": head.id,
+                "revision": work["revision"],
+                "attempt": work["attempt"],
+                "timeout_seconds": timeout,
+            }
+            if stage is None or task is None or task.opinion is not None:
+                return wait_for(**following, stage=stage)
+            if task.reminded > work["reminded"]:
+                return wait_for(**following, stage=stage, reminded=task.reminded)
+            renewed = replace(
+                task,
+                deadline=self.journal.now() + self.deadlines.term(head.importance),
+                mailed=frozenset(),
+                reminded=task.reminded + 1,
+            )
+            payload = {
+                "revision": task.revision,
+                "stage": task.stage,
+                "missed": to_text(task.deadline),
+                "deadline": to_text(renewed.deadline),
+            }
+            draft = Draft(type="ReviewOverdue", cause=_cause(head), payload=payload)
+            self.journal.commit(head, head, [draft], [put_open_task(renewed)])
+            return wait_for(**following, stage=stage, reminded=renewed.reminded)
+
+        return again_when_stale(step)
+
+    def repair(self, head: Submission) -> None:
+        """Begin the machine again where a round stands still although nobody is waited for, or nobody was told."""
+        if head.stage is None or not self._stands_still(head):
+            return
+        self.journal.restart(head, ACTOR)
+
+    def _stands_still(self, head: Submission) -> bool:
+        idle = self.journal.now() - head.updated_at
+        if head.stage is None or idle < self.grace:
+            return False
+        found = self.journal.table.batch(
+            task_key(head.id, head.revision, head.stage), waiting_key(head.id)
+        )
+        task_record = found.get(task_key(head.id, head.revision, head.stage))
+        waiting_record = found.get(waiting_key(head.id))
+        if task_record is None or waiting_record is None:
+            return True
+        task, waiting = read_task(task_record), read_waiting(waiting_record)
+        waited_for = (waiting.revision, waiting.stage, waiting.attempt)
+        return (
+            waited_for != (head.revision, head.stage, head.attempt)
+            or not set(task.reviewers) <= task.mailed
+            or idle > timedelta(seconds=self._timeout(head.importance)) + self.grace
+        )
+
+    def _opened(self, waiting: Waiting) -> ReviewTask | None:
+        """The task of the stage that is due, opened if need be; None when it is due no more."""
+        head, task = self._head_and_task(waiting.submission, waiting.revision, waiting.stage)
+        stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
+        if stage is not waiting.stage:
+            return None
+        if task is not None:
+            return task
+        reviewers = self._eligible(head, stage)
+        if not reviewers:
+            draft = Draft(
+                type="PersonNeeded",
+                cause=_cause(head),
+                payload={"revision": head.revision, "stage": stage, "reason": "no_reviewer"},
+            )
+            after = replace(head, state=State.NEEDS_PERSON, reason="no_reviewer")
+            self.journal.commit(head, after, [draft])
+            return None
+        now = self.journal.now()
+        task = ReviewTask(
+            submission=head.id,
+            revision=head.revision,
+            stage=stage,
+            content_digest=head.content_digest,
+            opened_at=now,
+            deadline=now + self.deadlines.term(head.importance),
+            reviewers=tuple(person.id for person in reviewers),
+        )
+        draft = Draft(
+            type="TaskOpened",
+            cause=_cause(head),
+            payload={
+                "revision": task.revision,
+                "stage": task.stage,
+                "deadline": to_text(task.deadline),
+                "reviewers": list(task.reviewers),
+            },
+        )
+        self.journal.commit(head, head, [draft], [put_new_task(task)])
+        return task
+
+    def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
+        """Whom policy lets decide this stage now: among those with a duty in the department or the center."""
+        departments = self.people.departments((head.department, CENTER))
+        candidates = {person for department in departments.values() for person in department.duty_holders}
+        now, resource = self.journal.now(), resource_of(head)
+        return tuple(
+            person
+            for person in self.people.persons(tuple(sorted(candidates)))
+            if self.access.allows(subject_of(person, now), review_action(stage), resource)
+        )
+
+    def _head_and_task(
+        self, submission: str, revision: int, stage: ReviewStage
+    ) -> tuple[Submission, ReviewTask | None]:
+        where = task_key(submission, revision, stage)
+        found = self.journal.table.batch(head_key(submission), where)
+        head, task = found.get(head_key(submission)), found.get(where)
+        if head is None:
+            raise Stale
+        return read_head(head), None if task is None else read_task(task)
+
+    def _go_on(self, waiting: Waiting) -> None:
+        head = self.journal.head(waiting.submission)
+        stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
+        if stage is waiting.stage:
+            return
+        following = wait_for(
+            submission=head.id,
+            revision=waiting.revision,
+            attempt=waiting.attempt,
+            stage=stage,
+            timeout_seconds=self._timeout(head.importance),
+        )
+        try:
+            self.resume(waiting.token, following)
+        except Stale:
+            return  # it waits no more: it went on before, or the sweeper begins it again
+
+    def _mail(self, task: ReviewTask, reviewer: Person) -> None:
+        handle = new_secret()
+        link = ReviewLink(
+            fingerprint=fingerprint(handle),
+            reviewer=reviewer.id,
+            submission=task.submission,
+            revision=task.revision,
+            stage=task.stage,
+            content_digest=task.content_digest,
+            expires_at=self.journal.now() + LINK_LIFE,
+        )
+        self.journal.table.put(put_link(link))
+        head = self.journal.head(task.submission)
+        params = {
+            "name": reviewer.name,
+            "title": head.title,
+            "deadline": task.deadline.strftime("%Y-%m-%d %H:%M UTC"),
+        }
+        self.mailer.send(
+            letter(reviewer.email, f"review.{task.stage}", reviewer.language, params, f"{self.base_url}/r#{handle}")
+        )
+
+    def _timeout(self, importance: Importance) -> int:
+        """How many seconds the machine waits for a decision."""
+        return max(1, math.ceil(self.deadlines.term(importance).total_seconds() / self.scale))
+
+
+def _cause(head: Submission) -> Cause:
+    return Cause(actor=ACTOR, correlation_id=head.correlation_id)

@@ -1,0 +1,216 @@
+"""Review tasks, links and waiting executions in the table."""
+
+from datetime import UTC, datetime
+
+from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+
+from chalicelib.core.clock import from_text, to_text
+from chalicelib.core.ids import fingerprint
+from chalicelib.core.table import Key, Put, Record, Table
+from chalicelib.ledger.store import partition_key
+from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, Waiting
+from chalicelib.submission.model import STAGES, ReviewStage
+
+TASKS = "TASK#"
+
+
+class RefusalRecord(Record):
+    """That somebody else tried a reviewer's handle: kept so that the ledger tells it once."""
+
+
+class TaskRecord(Record):
+    """One stage of one round. `opinion` comes once and stays."""
+
+    content_digest = UnicodeAttribute()
+    opened_at = UnicodeAttribute()
+    deadline = UnicodeAttribute()
+    reviewers = JSONAttribute()
+    mailed = UnicodeSetAttribute(null=True)
+    reminded = NumberAttribute(default=0)
+    opinion = JSONAttribute(null=True)
+
+
+class LinkRecord(Record):
+    """What a handle leads to, found by the hash of the handle."""
+
+    reviewer = UnicodeAttribute()
+    submission = UnicodeAttribute()
+    revision = NumberAttribute()
+    stage = UnicodeAttribute()
+    content_digest = UnicodeAttribute()
+    used_at = UnicodeAttribute(null=True)
+
+
+class WaitingRecord(Record):
+    """The execution that waits, one per submission: the latest attempt's."""
+
+    revision = NumberAttribute()
+    stage = UnicodeAttribute()
+    attempt = NumberAttribute()
+    token = UnicodeAttribute()
+
+
+def task_key(submission: str, revision: int, stage: ReviewStage) -> Key[TaskRecord]:
+    """Where a stage of a round is; they sort in their order."""
+    number = STAGES.index(stage) + 1
+    return Key(TaskRecord, partition_key(submission), f"{TASKS}{revision:04d}#{number}#{stage}")
+
+
+def link_key(handle: str) -> Key[LinkRecord]:
+    """Where a handle leads."""
+    return Key(LinkRecord, f"LINK#{fingerprint(handle)}", "LINK")
+
+
+def refusal_key(link: ReviewLink, person: str) -> Key[RefusalRecord]:
+    """Where it is kept that a person tried another's handle."""
+    return Key(RefusalRecord, f"LINK#{link.fingerprint}", f"REFUSED#{person}")
+
+
+def put_refusal(link: ReviewLink, person: str) -> Put:
+    """Describe the first time a person tried another's handle."""
+    key = refusal_key(link, person)
+    record = RefusalRecord(pk=key.pk, sk=key.sk, expires_at=int(link.expires_at.timestamp()))
+    return Put(record=record, condition=RefusalRecord.pk.does_not_exist())
+
+
+def waiting_key(submission: str) -> Key[WaitingRecord]:
+    """Where the waiting execution of a submission is."""
+    return Key(WaitingRecord, partition_key(submission), "WAITING")
+
+
+def _task_record(task: ReviewTask) -> TaskRecord:
+    key = task_key(task.submission, task.revision, task.stage)
+    opinion = task.opinion
+    return TaskRecord(
+        pk=key.pk,
+        sk=key.sk,
+        content_digest=task.content_digest,
+        opened_at=to_text(task.opened_at),
+        deadline=to_text(task.deadline),
+        reviewers=list(task.reviewers),
+        mailed=set(task.mailed) or None,
+        reminded=task.reminded,
+        opinion=opinion
+        and {
+            "reviewer": opinion.reviewer,
+            "decision": opinion.decision,
+            "comment": opinion.comment,
+            "checklist": dict(opinion.checklist),
+            "content_digest": opinion.content_digest,
+            "at": to_text(opinion.at),
+        },
+    )
+
+
+def put_new_task(task: ReviewTask) -> Put:
+    """Describe the opening of a stage."""
+    return Put(record=_task_record(task), condition=TaskRecord.pk.does_not_exist())
+
+
+def put_open_task(task: ReviewTask) -> Put:
+    """Describe a change to a stage that has no opinion yet: its one opinion, or a new deadline."""
+    return Put(
+        record=_task_record(task), condition=TaskRecord.pk.exists() & TaskRecord.opinion.does_not_exist()
+    )
+
+
+def read_task(record: TaskRecord) -> ReviewTask:
+    """The task that a record holds."""
+    revision, _, stage = record.sk.removeprefix(TASKS).split("#")
+    raw = record.opinion
+    return ReviewTask(
+        submission=record.pk.removeprefix("SUBMISSION#"),
+        revision=int(revision),
+        stage=ReviewStage(stage),
+        content_digest=record.content_digest,
+        opened_at=from_text(record.opened_at),
+        deadline=from_text(record.deadline),
+        reviewers=tuple(record.reviewers),
+        mailed=frozenset(record.mailed or ()),
+        reminded=int(record.reminded),
+        opinion=raw
+        and Opinion(
+            reviewer=raw["reviewer"],
+            decision=Decision(raw["decision"]),
+            comment=raw["comment"],
+            checklist=raw["checklist"],
+            content_digest=raw["content_digest"],
+            at=from_text(raw["at"]),
+        ),
+    )
+
+
+def tasks_of(table: Table, submission: str) -> tuple[ReviewTask, ...]:
+    """Every task of a submission, by round and stage."""
+    return tuple(map(read_task, table.partition(TaskRecord, partition_key(submission), TASKS)))
+
+
+def mark_mailed(table: Table, task: ReviewTask, reviewer: str) -> None:
+    """Note that a reviewer's mail went out."""
+    table.add_to(task_key(task.submission, task.revision, task.stage), member=("mailed", reviewer))
+
+
+def _link_record(link: ReviewLink) -> LinkRecord:
+    return LinkRecord(
+        pk=f"LINK#{link.fingerprint}",
+        sk="LINK",
+        reviewer=link.reviewer,
+        submission=link.submission,
+        revision=link.revision,
+        stage=link.stage.value,
+        content_digest=link.content_digest,
+        expires_at=int(link.expires_at.timestamp()),
+        used_at=to_text(link.used_at) if link.used_at else None,
+    )
+
+
+def put_link(link: ReviewLink) -> Put:
+    """Describe a fresh link."""
+    return Put(record=_link_record(link))
+
+
+def put_used_link(link: ReviewLink) -> Put:
+    """Describe a link's single use."""
+    return Put(record=_link_record(link), condition=LinkRecord.pk.exists() & LinkRecord.used_at.does_not_exist())
+
+
+def read_link(record: LinkRecord) -> ReviewLink:
+    """The link that a record holds."""
+    return ReviewLink(
+        fingerprint=record.pk.removeprefix("LINK#"),
+        reviewer=record.reviewer,
+        submission=record.submission,
+        revision=int(record.revision),
+        stage=ReviewStage(record.stage),
+        content_digest=record.content_digest,
+        expires_at=datetime.fromtimestamp(int(record.expires_at or 0), UTC),
+        used_at=from_text(record.used_at) if record.used_at else None,
+    )
+
+
+def put_waiting(waiting: Waiting) -> Put:
+    """Describe that an execution waits: over an earlier attempt's, never over a later one's."""
+    key = waiting_key(waiting.submission)
+    record = WaitingRecord(
+        pk=key.pk,
+        sk=key.sk,
+        revision=waiting.revision,
+        stage=waiting.stage.value,
+        attempt=waiting.attempt,
+        token=waiting.token,
+    )
+    return Put(
+        record=record,
+        condition=WaitingRecord.pk.does_not_exist() | (WaitingRecord.attempt <= waiting.attempt),
+    )
+
+
+def read_waiting(record: WaitingRecord) -> Waiting:
+    """The waiting execution that a record holds."""
+    return Waiting(
+        submission=record.pk.removeprefix("SUBMISSION#"),
+        revision=int(record.revision),
+        stage=ReviewStage(record.stage),
+        attempt=int(record.attempt),
+        token=record.token,
+    )

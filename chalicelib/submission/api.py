@@ -1,0 +1,108 @@
+"""Publication requests over HTTP."""
+
+import re
+from typing import Any
+
+from chalice.app import Blueprint, Response
+
+from chalicelib import bootstrap
+from chalicelib.core.clock import to_text
+from chalicelib.core.errors import BadRequest
+from chalicelib.core.http import Exchange, answer, endpoint
+from chalicelib.core.validation import checked
+from chalicelib.identity.caller import caller
+from chalicelib.ledger.model import Event
+from chalicelib.submission.model import Submission, deliveries_in, opinions_in
+
+submission_routes = Blueprint(__name__)
+
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+
+
+@submission_routes.route("/api/v1/submissions", methods=["POST"])
+@endpoint(submission_routes)
+def post_submission(exchange: Exchange) -> Response:
+    person = caller(exchange)
+    key = exchange.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise BadRequest("bad_idempotency_key")
+    head = bootstrap.parts().submission_desk.submit(
+        person, exchange.body(), idempotency_key=key, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _receipt(head), status=201)
+
+
+@submission_routes.route("/api/v1/submissions", methods=["GET"])
+@endpoint(submission_routes)
+def list_submissions(exchange: Exchange) -> Response:
+    query = exchange.query
+    page = bootstrap.parts().submission_desk.listing(
+        caller(exchange),
+        state=query.get("state"),
+        department=query.get("department"),
+        cursor=query.get("cursor"),
+    )
+    return answer(exchange, {"items": [summary(head) for head in page.rows], "cursor": page.cursor})
+
+
+@submission_routes.route("/api/v1/submissions/{submission}", methods=["GET"])
+@endpoint(submission_routes)
+def get_submission(exchange: Exchange, submission: str) -> Response:
+    record = bootstrap.parts().submission_desk.read(caller(exchange), submission)
+    body = summary(record.head) | {
+        "form": record.revision.form.document,
+        "content_digest": record.head.content_digest,
+        "opinions": opinions_in(record.events),
+        "deliveries": deliveries_in(record.events, record.head.revision),
+        "events": [_event(event) for event in record.events],
+    }
+    return answer(exchange, body)
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/revisions", methods=["POST"])
+@endpoint(submission_routes)
+def post_revision(exchange: Exchange, submission: str) -> Response:
+    head = bootstrap.parts().submission_desk.revise(
+        caller(exchange), submission, exchange.body(), correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _receipt(head), status=201)
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/withdrawal", methods=["POST"])
+@endpoint(submission_routes)
+def post_withdrawal(exchange: Exchange, submission: str) -> Response:
+    person = caller(exchange)
+    reason = checked("withdrawal", exchange.body())["reason"]
+    head = bootstrap.parts().submission_desk.withdraw(
+        person, submission, reason, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _receipt(head))
+
+
+def _receipt(head: Submission) -> dict[str, Any]:
+    return {"id": head.id, "revision": head.revision, "state": head.state}
+
+
+def summary(head: Submission) -> dict[str, Any]:
+    """A submission as lists show it; instants are UTC."""
+    return _receipt(head) | {
+        "title": head.title,
+        "department": head.department,
+        "drafter": head.drafter,
+        "category": head.category,
+        "classification": head.classification,
+        "importance": head.importance,
+        "channels": list(head.channels),
+        "audience": "all" if head.audience is None else list(head.audience),
+        "publish_at": to_text(head.publish_at),
+        "time_zone": head.time_zone,
+        "stage": head.stage,
+        "reason": head.reason,
+        "created_at": to_text(head.created_at),
+        "updated_at": to_text(head.updated_at),
+        "catalog_number": head.catalog_number,
+    }
+
+
+def _event(event: Event) -> dict[str, Any]:
+    return {**event.document(), "hash": event.hash}

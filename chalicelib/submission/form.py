@@ -1,0 +1,118 @@
+"""What the publication request's schema cannot say: rules between fields, the calendar, the channel table."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Self
+from zoneinfo import ZoneInfo
+
+from chalicelib.core.clock import from_text
+from chalicelib.core.errors import FieldError, InvalidSubmission
+from chalicelib.core.validation import schema
+from chalicelib.submission.model import Channel, Classification, Form, form_from_document
+
+CHANNELS = Path(__file__).parents[2] / "policies" / "channels.csv"
+
+LONGEST_PAST = timedelta(minutes=10)
+"""How long before its submission a request may ask to be published: people take a while to fill in a form."""
+LONGEST_AHEAD = timedelta(days=300)
+"""How far ahead a publication may be scheduled: a state machine lives a year, reviews included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelRules:
+    """Which classification may go where (clauses 2.3.1, 5.3.1); what the table does not allow is not allowed.
+
+    `prefixes` holds, for each classification that may go on the website, the parts of it that show the item.
+    """
+
+    allowed: frozenset[tuple[Classification, Channel]]
+    prefixes: Mapping[Classification, tuple[str, ...]]
+
+    @classmethod
+    def load(cls, path: Path = CHANNELS) -> Self:
+        """Read the table. Raises ValueError or KeyError when it names what we do not know."""
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["allowed"] == "yes"]
+        return cls(
+            allowed=frozenset(
+                (Classification(row["classification"]), Channel(row["channel"])) for row in rows
+            ),
+            prefixes={
+                Classification(row["classification"]): tuple(row["site_prefixes"].split())
+                for row in rows
+                if row["channel"] == Channel.WEBSITE
+            },
+        )
+
+    def allows(self, classification: Classification, channel: Channel) -> bool:
+        """Whether items of this classification may go to this channel."""
+        return (classification, channel) in self.allowed
+
+    def site_prefixes(self, classification: Classification) -> tuple[str, ...]:
+        """The parts of the website that show such items; empty if none may."""
+        return self.prefixes.get(classification, ())
+
+
+def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:
+    """Read a publication request (clause 3.1.2). Raises InvalidSubmission with every fault at once.
+
+    A rule between fields is checked when its own fields are sound, whatever is wrong elsewhere.
+    """
+    errors = schema("submission").errors(document)
+    sound = _sound(document, errors)
+    errors += (*_channel_faults(sound, rules), *_audience_faults(sound), *_time_faults(sound, now))
+    if errors or not isinstance(document, dict):
+        raise InvalidSubmission(errors)
+    return form_from_document(document)
+
+
+def _sound(document: object, errors: tuple[FieldError, ...]) -> dict[str, Any]:
+    """The top-level fields that the schema finds no fault with."""
+    wrong = {"/".join(error.pointer.split("/")[:2]) for error in errors}
+    if not isinstance(document, dict) or "" in wrong:
+        return {}
+    return {name: value for name, value in document.items() if f"/{name}" not in wrong}
+
+
+def _channel_faults(sound: dict[str, Any], rules: ChannelRules) -> Iterator[FieldError]:
+    match sound:
+        case {"classification": classification, "channels": channels}:
+            for index, channel in enumerate(channels):
+                if not rules.allows(Classification(classification), Channel(channel)):
+                    yield FieldError(
+                        pointer=f"/channels/{index}",
+                        code="channel_not_allowed",
+                        params={"classification": classification, "channel": channel},
+                    )
+
+
+def _audience_faults(sound: dict[str, Any]) -> Iterator[FieldError]:
+    match sound:
+        case {"classification": Classification.CONFIDENTIAL, "audience": "all"}:
+            yield FieldError(pointer="/audience", code="audience_list_required")
+
+
+def _time_faults(sound: dict[str, Any], now: datetime) -> Iterator[FieldError]:
+    match sound:
+        case {"publish_at": publish_at}:
+            if from_text(publish_at) < now - LONGEST_PAST:
+                minutes = LONGEST_PAST // timedelta(minutes=1)
+                yield FieldError(pointer="/publish_at", code="in_the_past", params={"minutes": minutes})
+            if from_text(publish_at) > now + LONGEST_AHEAD:
+                yield FieldError(
+                    pointer="/publish_at", code="too_far_ahead", params={"days": LONGEST_AHEAD.days}
+                )
+    match sound:
+        case {"publish_at": publish_at, "time_zone": time_zone}:
+            stated = datetime.fromisoformat(publish_at)
+            local = stated.astimezone(ZoneInfo(time_zone))
+            if stated.utcoffset() != local.utcoffset():
+                offset = f"{local:%z}"
+                yield FieldError(
+                    pointer="/publish_at",
+                    code="offset_contradicts_zone",
+                    params={"time_zone": time_zone, "offset": f"{offset[:3]}:{offset[3:5]}"},
+                )

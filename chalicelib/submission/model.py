@@ -1,0 +1,319 @@
+"""The publication request (信息发布申请表): its form, its states and what is legal in each."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.core.canonical import digest
+from chalicelib.core.clock import from_text, to_text
+from chalicelib.core.errors import IllegalTransition
+from chalicelib.ledger.model import GENESIS, Chain, Event
+
+
+class Category(StrEnum):
+    """What kind of information it is (clauses 2.1.3, 3.5.3)."""
+
+    NEWS = "news"
+    NOTICE = "notice"
+    BUSINESS = "business"
+    CULTURE = "culture"
+    RULES = "rules"
+    STAFF = "staff"
+
+
+class Channel(StrEnum):
+    """Where it can appear (clause 2.3.1)."""
+
+    WEBSITE = "website"
+    WECHAT = "wechat"
+    NOTICE_BOARD = "notice_board"
+    EMAIL = "email"
+
+
+class Classification(StrEnum):
+    """Who may see it (clauses 1.3.4, 5.3.1)."""
+
+    PUBLIC = "public"
+    INTERNAL = "internal"
+    CONFIDENTIAL = "confidential"
+
+
+class Importance(StrEnum):
+    """How it is weighed and how fast it must go (clause 1.3.2)."""
+
+    ROUTINE = "routine"
+    URGENT = "urgent"
+    IMPORTANT = "important"
+
+
+class ReviewStage(StrEnum):
+    """The three reviews, in their order (clauses 3.2.1, 3.3.1)."""
+
+    INITIAL = "initial"
+    DEPARTMENT_HEAD = "department_head"
+    EXECUTIVE = "executive"
+
+
+class State(StrEnum):
+    """Where a submission stands."""
+
+    IN_REVIEW = "in_review"
+    CHANGES_REQUESTED = "changes_requested"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    SCHEDULED = "scheduled"
+    PUBLISHING = "publishing"
+    PUBLISHED = "published"
+    ARCHIVED = "archived"
+    NEEDS_PERSON = "needs_person"
+
+
+LEGAL: Mapping[State, frozenset[State]] = {
+    State.IN_REVIEW: frozenset(
+        {State.CHANGES_REQUESTED, State.REJECTED, State.WITHDRAWN, State.SCHEDULED, State.NEEDS_PERSON},
+    ),
+    State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
+    State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON}),
+    State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON}),
+    State.PUBLISHED: frozenset({State.ARCHIVED}),
+    State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN, State.PUBLISHING}),
+    State.REJECTED: frozenset(),
+    State.WITHDRAWN: frozenset(),
+    State.ARCHIVED: frozenset(),
+}
+"""Which state may follow which; staying in a state is always legal."""
+
+IN_FLIGHT = frozenset({State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING, State.PUBLISHED})
+"""The states in which a machine, not a person, must see to it that something happens: the sweeper's field."""
+
+
+def ensure_legal(present: State, following: State) -> None:
+    """Raise IllegalTransition when `following` may not come after `present`."""
+    if following is not present and following not in LEGAL[present]:
+        raise IllegalTransition(state=present.value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The filled-in form, already valid against `schemas/submission.json`.
+
+    `audience` is None for everybody. `publish_at` is UTC; `time_zone` is the IANA zone the person chose.
+    `document` is the JSON object as it was sent: what is digested, stored and archived.
+    """
+
+    title: str
+    wechat_title: str | None
+    summary: str
+    body: str
+    category: Category
+    department: str
+    drafter: str
+    channels: tuple[Channel, ...]
+    publish_at: datetime
+    time_zone: str
+    audience: tuple[str, ...] | None
+    classification: Classification
+    importance: Importance
+    keywords: tuple[str, ...]
+    declaration_version: str
+    document: Mapping[str, Any]
+
+
+def form_from_document(document: Mapping[str, Any]) -> Form:
+    """Read a form from a JSON object that the schema has accepted."""
+    audience = document["audience"]
+    return Form(
+        title=document["title"],
+        wechat_title=document.get("wechat_title"),
+        summary=document["summary"],
+        body=document["body"],
+        category=Category(document["category"]),
+        department=document["department"],
+        drafter=document["drafter"],
+        channels=tuple(Channel(name) for name in document["channels"]),
+        publish_at=from_text(document["publish_at"]),
+        time_zone=document["time_zone"],
+        audience=None if audience == "all" else tuple(audience),
+        classification=Classification(document["classification"]),
+        importance=Importance(document["importance"]),
+        keywords=tuple(document.get("keywords", ())),
+        declaration_version=document["declaration"]["version"],
+        document=document,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Revision:
+    """One immutable text of a submission. `number` counts from 1.
+
+    `salt` goes into the digest, so that the digest in the ledger tells nothing of a short confidential text.
+    """
+
+    submission: str
+    number: int
+    form: Form
+    salt: str
+    created_at: datetime
+
+    def content_document(self) -> dict[str, Any]:
+        """What `content_digest` covers: the whole form, the attachments' hashes and the salt."""
+        return {
+            "attachments": [],
+            "form": dict(self.form.document),
+            "salt": self.salt,
+        }
+
+    @property
+    def content_digest(self) -> str:
+        """SHA-256 in hexadecimal: what reviewers approve and the last check compares (clauses 1.3.1, 3.4.2)."""
+        return digest(self.content_document())
+
+
+STAGES = tuple(ReviewStage)
+
+
+def stage_after(stage: ReviewStage) -> ReviewStage | None:
+    """The stage that follows an approval, None after the last."""
+    following = STAGES.index(stage) + 1
+    return STAGES[following] if following < len(STAGES) else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """Where a publication request stands: its head, small and without its text.
+
+    `stage` is the review that is due while in review. `co_drafters` wrote or sent in an earlier revision: like the
+    drafter they never decide. `attempt` counts the workflow's starts and fences off older
+    ones. `seq` and `last_hash` are the end of its chain of events. `due_at` is the instant from which it may be
+    published: `publish_at`, unless waits are scaled. `reason` says in a stable word why a person is needed.
+    """
+
+    id: str
+    state: State
+    revision: int
+    stage: ReviewStage | None
+    attempt: int
+    seq: int
+    last_hash: str
+    content_digest: str
+    request_digest: str
+    correlation_id: str
+    title: str
+    department: str
+    drafter: str
+    co_drafters: tuple[str, ...] = ()
+    category: Category
+    classification: Classification
+    importance: Importance
+    channels: tuple[Channel, ...]
+    audience: tuple[str, ...] | None
+    publish_at: datetime
+    time_zone: str
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None = None
+    catalog_number: str | None = None
+    reason: str | None = None
+
+    @property
+    def chain(self) -> Chain:
+        """The end of its chain of events."""
+        return Chain(submission=self.id, seq=self.seq, hash=self.last_hash)
+
+    def execution_name(self) -> str:
+        """The name of the present attempt's executions: id, revision, attempt."""
+        return f"{self.id}-{self.revision}-{self.attempt}"
+
+    def is_at(self, state: State, *, revision: int, attempt: int) -> bool:
+        """Whether it is in that state for that very attempt: the fence against late wake-ups."""
+        return (self.state, self.revision, self.attempt) == (state, revision, attempt)
+
+
+def opened(*, submission: str, revision: Revision, request_digest: str, correlation_id: str) -> Submission:
+    """The head of a new submission, before its first event."""
+    return Submission(
+        id=submission,
+        state=State.IN_REVIEW,
+        revision=0,
+        stage=None,
+        attempt=0,
+        seq=0,
+        last_hash=GENESIS,
+        content_digest="",
+        request_digest=request_digest,
+        correlation_id=correlation_id,
+        **form_facts(revision.form),
+        created_at=revision.created_at,
+        updated_at=revision.created_at,
+    )
+
+
+def with_revision(head: Submission, revision: Revision, request_digest: str) -> Submission:
+    """The head as it stands when a revision goes into review: first stage, new round, new attempt."""
+    ensure_legal(head.state, State.IN_REVIEW)
+    wrote = {*head.co_drafters, head.drafter} - {revision.form.drafter}
+    return replace(
+        head,
+        state=State.IN_REVIEW,
+        stage=STAGES[0],
+        revision=revision.number,
+        attempt=head.attempt + 1,
+        content_digest=revision.content_digest,
+        request_digest=request_digest,
+        co_drafters=tuple(sorted(wrote)),
+        due_at=None,
+        reason=None,
+        **form_facts(revision.form),
+    )
+
+
+def form_facts(form: Form) -> dict[str, Any]:
+    """What the head repeats of the form, so that lists and policy need no text."""
+    return {
+        "title": form.title,
+        "department": form.department,
+        "drafter": form.drafter,
+        "category": form.category,
+        "classification": form.classification,
+        "importance": form.importance,
+        "channels": form.channels,
+        "audience": form.audience,
+        "publish_at": form.publish_at,
+        "time_zone": form.time_zone,
+    }
+
+
+def opinions_in(events: Iterable[Event]) -> list[dict[str, Any]]:
+    """The signed opinions of every round, in order, as the ledger has them (clause 3.3.4)."""
+    return [
+        {
+            **event.payload,
+            "reviewer": event.actor,
+            "at": to_text(event.at),
+            "policy_line": event.policy.line if event.policy else None,
+        }
+        for event in events
+        if event.type == "Decided"
+    ]
+
+
+def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]]:
+    """What became of each channel of a revision: the last that the ledger says of it."""
+    deliveries: dict[str, dict[str, Any]] = {}
+    for event in events:
+        if event.payload.get("revision") != revision:
+            continue
+        if event.type == "PublishingStarted":
+            for channel, state in event.payload["channels"].items():
+                deliveries[channel] = {"channel": channel, "state": state, "at": to_text(event.at), "receipt": None}
+        elif event.type == "Delivered":
+            channel = event.payload["channel"]
+            deliveries[channel] = {
+                "channel": channel,
+                "state": event.payload["state"],
+                "at": to_text(event.at),
+                "receipt": event.payload["receipt"],
+            }
+    return list(deliveries.values())

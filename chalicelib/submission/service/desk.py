@@ -1,0 +1,232 @@
+"""The liaison's desk: submit, revise, withdraw, look up (clauses 3.1.1 to 3.1.3, 3.2.3)."""
+
+from dataclasses import dataclass, replace
+
+from chalicelib.access.model import Action, Grant, Resource, subject_of
+from chalicelib.access.service import AccessControl
+from chalicelib.core.canonical import digest
+from chalicelib.core.errors import (
+    FieldError,
+    InvalidInput,
+    InvalidSubmission,
+    KeyReused,
+    NotFound,
+    NotPermitted,
+    Stale,
+)
+from chalicelib.core.ids import derived_id, new_id, new_salt
+from chalicelib.core.listing import Page, newest, page
+from chalicelib.ledger.model import Cause, Draft, Event
+from chalicelib.ledger.store import events_of
+from chalicelib.people.model import Person
+from chalicelib.people.store import PeopleStore, unchanged
+from chalicelib.submission.form import ChannelRules, validate
+from chalicelib.submission.model import (
+    Classification,
+    Form,
+    Revision,
+    State,
+    Submission,
+    opened,
+    with_revision,
+)
+from chalicelib.submission.service.journal import Journal, resource_of
+from chalicelib.submission.store import SubmissionRecord, listing_key, put_revision, read_head
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A submission with its present text and everything that has happened to it."""
+
+    head: Submission
+    revision: Revision
+    events: tuple[Event, ...]
+
+
+class SubmissionDesk:
+    """What a liaison does with publication requests."""
+
+    def __init__(
+        self, *, journal: Journal, people: PeopleStore, access: AccessControl, rules: ChannelRules
+    ) -> None:
+        self._journal = journal
+        self._people = people
+        self._access = access
+        self._rules = rules
+
+    def submit(
+        self, person: Person, document: object, *, idempotency_key: str | None, correlation_id: str
+    ) -> Submission:
+        """Take in a publication request.
+
+        With an idempotency key the submission's id follows from person and key, so a repeat meets its first self:
+        the same body gets the same answer, another body KeyReused. Raises InvalidSubmission with every wrong field
+        at once, and NotPermitted unless the caller is the drafter and a liaison of the department now.
+        """
+        submission = new_id("s") if idempotency_key is None else derived_id("s", person.id, idempotency_key)
+        try:
+            form = self._validated(document, person)
+        except InvalidSubmission:
+            earlier = self._replayed(submission, document) if idempotency_key else None
+            if earlier is None:
+                raise
+            return earlier
+        grant = self._access.grant(
+            subject_of(person, self._journal.now()),
+            Action.SUBMIT,
+            Resource(
+                department=form.department,
+                drafter=form.drafter,
+                classification=form.classification,
+                audience=form.audience,
+            ),
+        )
+        revision = self._revision(submission, 1, form)
+        before = opened(
+            submission=submission,
+            revision=revision,
+            request_digest=digest(form.document),
+            correlation_id=correlation_id,
+        )
+        after = with_revision(before, revision, before.request_digest)
+        draft = _submitted("Submitted", after, form, _cause(person, grant, correlation_id))
+        try:
+            return self._journal.commit(before, after, [draft], [put_revision(revision), unchanged(person)])
+        except Stale:
+            earlier = self._replayed(submission, document)
+            if earlier is None:
+                raise
+            return earlier
+
+    def revise(self, person: Person, submission: str, document: object, *, correlation_id: str) -> Submission:
+        """Hand in a new revision: a new round from the first stage. The same text again is the same revision."""
+        head = self._readable(person, submission)
+        subject = subject_of(person, self._journal.now())
+        grant = self._access.grant(subject, Action.REVISE, resource_of(head))
+        form = self._validated(document, person)
+        wanted = digest(form.document)
+        if head.state is State.IN_REVIEW and head.request_digest == wanted:
+            return head
+        if form.department != head.department:
+            raise InvalidSubmission((FieldError(pointer="/department", code="department_is_fixed"),))
+        revision = self._revision(head.id, head.revision + 1, form)
+        after = with_revision(head, revision, wanted)
+        draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
+        return self._journal.commit(head, after, [draft], [put_revision(revision), unchanged(person)])
+
+    def withdraw(self, person: Person, submission: str, reason: str, *, correlation_id: str) -> Submission:
+        """Take a submission back, at any time before publishing begins. A repeat changes nothing."""
+        head = self._readable(person, submission)
+        grant = self._access.grant(
+            subject_of(person, self._journal.now()), Action.WITHDRAW, resource_of(head)
+        )
+        if head.state is State.WITHDRAWN:
+            return head
+        after = replace(head, state=State.WITHDRAWN, stage=None, reason=None)
+        payload = {"revision": head.revision, "stage": head.stage, "reason": reason}
+        draft = Draft(type="Withdrawn", cause=_cause(person, grant, correlation_id), payload=payload)
+        return self._journal.commit(head, after, [draft], [unchanged(person)])
+
+    def read(self, person: Person, submission: str) -> Record:
+        """A submission with its text and its whole chain. Raises NotFound where policy forbids even to know of it."""
+        head = self._readable(person, submission)
+        return Record(
+            head=head,
+            revision=self._journal.revision(head.id, head.revision),
+            events=tuple(events_of(self._journal.table, head.id)),
+        )
+
+    def listing(
+        self, person: Person, *, state: str | None, department: str | None, cursor: str | None
+    ) -> Page[Submission]:
+        """A page of what the person may read, newest first, from one department or from all."""
+        if state is not None and state not in set(State):
+            allowed = [known.value for known in State]
+            raise InvalidInput((FieldError(pointer="/state", code="not_one_of", params={"allowed": allowed}),))
+        departments = [department] if department else self._visible_departments(person)
+        keys = [listing_key(name) for name in departments]
+        rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
+        heads = ((position, None if record is None else read_head(record)) for position, record in rows)
+        subject = subject_of(person, self._journal.now())
+        return page(heads, lambda head: self._access.allows(subject, Action.READ, resource_of(head)))
+
+    def _visible_departments(self, person: Person) -> list[str]:
+        """The departments of which policy might let the person read something of somebody else's."""
+        subject = subject_of(person, self._journal.now())
+        return [
+            department.id
+            for department in self._people.all_departments()
+            if self._access.allows(
+                subject,
+                Action.READ,
+                Resource(
+                    department=department.id, drafter="somebody", classification=Classification.INTERNAL
+                ),
+            )
+        ]
+
+    def _validated(self, document: object, person: Person) -> Form:
+        """The form, or every wrong field: those that only the roster can tell come after the form itself is sound."""
+        form = validate(document, now=self._journal.now(), rules=self._rules)
+        known = self._people.departments(form.audience or ())
+        errors = [
+            FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
+            for place, name in enumerate(form.audience or ())
+            if name not in known
+        ]
+        if form.drafter != person.id:
+            errors.append(FieldError(pointer="/drafter", code="drafter_is_not_you"))
+        if errors:
+            raise InvalidSubmission(tuple(errors))
+        return form
+
+    def _revision(self, submission: str, number: int, form: Form) -> Revision:
+        return Revision(
+            submission=submission, number=number, form=form, salt=new_salt(), created_at=self._journal.now()
+        )
+
+    def _readable(self, person: Person, submission: str) -> Submission:
+        head = self._journal.head(submission)
+        try:
+            self._access.grant(subject_of(person, self._journal.now()), Action.READ, resource_of(head))
+        except NotPermitted as error:
+            raise NotFound from error
+        return head
+
+    def _replayed(self, submission: str, document: object) -> Submission | None:
+        """The earlier submission under this id, if the same body made it. Raises KeyReused if another did."""
+        earlier = self._journal.find(submission)
+        if earlier is None:
+            return None
+        try:
+            same = isinstance(document, dict) and self._first_digest(earlier) == digest(document)
+        except ValueError:
+            same = False
+        if not same:
+            raise KeyReused
+        return replace(earlier, revision=1, state=State.IN_REVIEW)
+
+    def _first_digest(self, earlier: Submission) -> str:
+        if earlier.revision == 1:
+            return earlier.request_digest
+        return digest(self._journal.revision(earlier.id, 1).form.document)
+
+
+def _cause(person: Person, grant: Grant, correlation_id: str) -> Cause:
+    return Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
+
+
+def _submitted(event_type: str, head: Submission, form: Form, cause: Cause) -> Draft:
+    """The event that starts a round; the declaration is recorded with person and time (clause 3.1.3)."""
+    return Draft(
+        type=event_type,
+        cause=cause,
+        payload={
+            "revision": head.revision,
+            "attempt": head.attempt,
+            "stage": head.stage,
+            "importance": head.importance,
+            "content_digest": head.content_digest,
+            "declaration": {"accepted": True, "version": form.declaration_version},
+        },
+    )
+

@@ -1,0 +1,85 @@
+"""The unit of work: no state of a submission changes without its event."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chalicelib.access.model import Resource
+from chalicelib.core.clock import Now, to_text
+from chalicelib.core.errors import NotFound
+from chalicelib.core.ids import new_id
+from chalicelib.core.table import Table, Write
+from chalicelib.ledger.model import Cause, Draft
+from chalicelib.ledger.store import put_event
+from chalicelib.submission.model import Revision, Submission, ensure_legal
+from chalicelib.submission.store import head_key, put_head, read_head, read_revision, revision_key
+
+
+class Journal:
+    """Reads submissions and commits their steps: head, events and what else belongs to it, together or not at all."""
+
+    def __init__(self, *, table: Table, now: Now) -> None:
+        self.table = table
+        self.now = now
+
+    def find(self, submission: str) -> Submission | None:
+        """The submission as it stands, None where there is none."""
+        record = self.table.get(head_key(submission))
+        return None if record is None else read_head(record)
+
+    def head(self, submission: str) -> Submission:
+        """The submission as it stands. Raises NotFound."""
+        head = self.find(submission)
+        if head is None:
+            raise NotFound
+        return head
+
+    def revision(self, submission: str, number: int) -> Revision:
+        """One revision. Raises NotFound."""
+        record = self.table.get(revision_key(submission, number))
+        if record is None:
+            raise NotFound
+        return read_revision(record)
+
+    def commit(
+        self, before: Submission, after: Submission, drafts: Sequence[Draft], also: Sequence[Write] = ()
+    ) -> Submission:
+        """Commit a step and answer the head with the events appended.
+
+        `before` is the head as it was read. Raises IllegalTransition, or Stale when anything has happened to the
+        submission since; then nothing is written.
+        """
+        ensure_legal(before.state, after.state)
+        now = self.now()
+        chain = before.chain
+        puts = []
+        for draft in drafts:
+            event, chain = chain.append(draft, event_id=new_id("e"), at=now)
+            puts.append(put_event(event))
+        after = replace(after, seq=chain.seq, last_hash=chain.hash, updated_at=now)
+        receipt, *more = puts
+        self.table.transact([put_head(after, expected_seq=before.seq), *more, *also], receipt=receipt)
+        return after
+
+    def restart(self, head: Submission, actor: str) -> Submission:
+        """Raise the attempt, which fences off everything of the older one, and begin where the submission stands."""
+        after = replace(head, attempt=head.attempt + 1)
+        payload = {
+            "revision": after.revision,
+            "attempt": after.attempt,
+            "stage": after.stage,
+            "importance": after.importance,
+            "due_at": to_text(after.due_at) if after.due_at else None,
+        }
+        cause = Cause(actor=actor, correlation_id=head.correlation_id)
+        return self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+
+
+def resource_of(head: Submission) -> Resource:
+    """The submission as policy sees it."""
+    return Resource(
+        department=head.department,
+        drafter=head.drafter,
+        classification=head.classification,
+        audience=head.audience,
+        co_drafters=head.co_drafters,
+    )

@@ -1,0 +1,1 @@
+"""How the project is deployed, run on a laptop and looked after."""

@@ -1,0 +1,181 @@
+"""The whole cloud in this process, for tests: moto's AWS, the app's functions, its state machines and pumps.
+
+    with Cloud(app=app, wait_scale=100) as cloud:
+        ...            # call the app, with settings made from cloud.environment
+        cloud.settle() # until every record, message and execution has come to rest
+
+A cloud begins empty and leaves nothing behind. There can be one at a time in a process.
+"""
+
+import functools
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from email.utils import parseaddr
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import boto3
+from chalice.app import Chalice
+from moto import mock_aws
+from moto.core.config import DefaultConfig
+
+from infra.local import interpreter, machines, mailbox, mends, resources, subscriptions
+from infra.local.clients import CREDENTIALS, REGION, Clients
+from infra.local.functions import Functions
+from infra.local.pumps import Pumps
+
+PREFIX = "imprimatur"
+MOTO: DefaultConfig = {"stepfunctions": {"execute_state_machine": True}}
+MAIL_FROM = "Imprimatur <desk@imprimatur.test>"
+_PAUSE = 0.002
+_INFRA = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """What a cloud is built from. `app` is the merge template; without it handlers get no filters."""
+
+    data: Path = _INFRA / "stacks" / "data.yaml"
+    app: Path | None = _INFRA / "stacks" / "app.yaml"
+    workflows: Path = _INFRA / "workflows"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What stands once a cloud is built."""
+
+    environment: Mapping[str, str]
+    runtime: interpreter.Runtime
+    pumps: Pumps
+
+
+def build(
+    app: Chalice,
+    clients: Clients,
+    files: Files,
+    *,
+    base_url: str,
+    site_url: str,
+    wait_scale: float,
+) -> Built:
+    """Create everything with these clients and let the state machines run on this app's functions."""
+    functions = Functions(app, PREFIX)
+    made = resources.create(files.data, PREFIX, clients)
+    clients("sesv2").create_email_identity(EmailIdentity=parseaddr(MAIL_FROM)[1])
+    arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
+    runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
+    interpreter.use(runtime)
+    environment = {
+        "TABLE_NAME": made.outputs["TableName"],
+        "SITE_BUCKET": made.outputs["SiteBucket"],
+        "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
+        "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
+        "BASE_URL": base_url,
+        "SITE_URL": site_url,
+        "MAIL_FROM": MAIL_FROM,
+        "WAIT_SCALE": f"{wait_scale:g}",
+        **{f"{name.upper()}_MACHINE_ARN": arn for name, arn in arns.items()},
+        **CREDENTIALS,
+    }
+    pumps = Pumps(
+        clients=clients,
+        resources=made,
+        functions=functions,
+        subscriptions=subscriptions.of(app, files.app),
+        wait_scale=wait_scale,
+    )
+    return Built(environment=environment, runtime=runtime, pumps=pumps)
+
+
+def mend() -> None:
+    """Put right what moto gets wrong, once per process."""
+    mends.apply()
+    interpreter.apply()
+
+
+@functools.cache
+def _clients() -> Clients:
+    """The same for all clouds of a process: making them costs as much as a cloud."""
+    return Clients()
+
+
+class Cloud:
+    """A cloud for a test. `environment` is for the app's settings; os.environ is left alone."""
+
+    environment: Mapping[str, str]
+    pumps: Pumps
+
+    def __init__(self, *, app: Chalice, wait_scale: float = 1, files: Files | None = None) -> None:
+        self._app = app
+        self._wait_scale = wait_scale
+        self._files = files or Files()
+        self._exit = ExitStack()
+
+    def __enter__(self) -> Self:
+        mend()
+        with ExitStack() as stack:
+            stack.enter_context(mock_aws(config=MOTO))
+            # mock_aws takes the default session away and gives it back; meanwhile it needs a region.
+            boto3.setup_default_session(region_name=REGION)
+            built = build(
+                self._app,
+                _clients(),
+                self._files,
+                base_url="https://desk.test",
+                site_url="https://site.test",
+                wait_scale=self._wait_scale,
+            )
+            stack.callback(built.runtime.close)
+            self._exit = stack.pop_all()
+        self.environment, self.pumps, self._runtime = built.environment, built.pumps, built.runtime
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._exit.__exit__(kind, error, trace)
+
+    def settle(self, timeout: float = 30, *, through_waits: bool = False) -> None:
+        """Deliver until nothing is pending and every running execution waits for a token or for a time.
+
+        With `through_waits`, Wait states are waited for as well. Time decides nothing: this looks again until
+        it is so. Raises TimeoutError after `timeout` seconds, saying what does not rest.
+        """
+        deadline = time.monotonic() + timeout
+        while not self._settled(through_waits=through_waits):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not at rest: {self._restless()}")
+
+    def _settled(self, *, through_waits: bool) -> bool:
+        before = interpreter.steps_taken()
+        quiet = self._runtime.quiet(through_waits=through_waits)
+        if self.pumps.step():
+            return False
+        settled = (
+            quiet
+            and not self.pumps.pending()
+            # An execution may have woken another after that one was looked at; then something has moved.
+            and self._runtime.quiet(through_waits=through_waits)
+            and interpreter.steps_taken() == before
+        )
+        if not settled:
+            time.sleep(_PAUSE)
+        return settled
+
+    def _restless(self) -> str:
+        running = [
+            f"{ran.machine}/{ran.name}" for ran in self.executions() if ran.status == interpreter.RUNNING
+        ]
+        pending = "deliveries pending" if self.pumps.pending() else "nothing to deliver"
+        return f"{pending}; running: {', '.join(running) or 'none'}"
+
+    def executions(self) -> list[interpreter.Ran]:
+        """Every execution there has been, with how often each state was entered."""
+        return interpreter.executions()
+
+    def mails(self) -> list[mailbox.Sent]:
+        """Every mail sent, newest first."""
+        return mailbox.mails(REGION)

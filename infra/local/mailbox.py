@@ -1,0 +1,46 @@
+"""Every mail the app sent through SES, read back from moto: what a person would find in the mailbox."""
+
+import re
+from dataclasses import dataclass
+from email import message_from_string, policy
+from email.message import EmailMessage
+
+from moto.ses.models import RawMessage, ses_backends
+
+from infra.local.resources import ACCOUNT
+
+_LINK = re.compile(r"https?://[^\s<>\"')\]]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """A mail. `to` is an address; `links` are those of the text, in their order, each once."""
+
+    to: str
+    subject: str
+    text: str
+    html: str
+    links: tuple[str, ...]
+
+
+def mails(region: str) -> list[Sent]:
+    """All mails, newest first."""
+    messages = [sent for sent in ses_backends[ACCOUNT][region].sent_messages if isinstance(sent, RawMessage)]
+    return [_read(sent.raw_data) for sent in reversed(messages)]
+
+
+def _read(raw: str) -> Sent:
+    message = message_from_string(raw, EmailMessage, policy=policy.default)
+    text, markup = _part(message, "plain"), _part(message, "html")
+    return Sent(
+        to=message["To"].addresses[0].addr_spec,
+        subject=str(message["Subject"]),
+        text=text,
+        html=markup,
+        links=tuple(dict.fromkeys(_LINK.findall(text))),
+    )
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    body = message.get_body(preferencelist=(kind,))
+    return "" if body is None else str(body.get_content())

@@ -1,0 +1,142 @@
+"""What moto gets dangerously wrong for concurrency tests, put right once per process.
+
+Measured: a transaction copies the whole table and puts the copy back when it fails, so that with threads
+acknowledged writes are lost and cost grows with the table; conditional S3 writes and execution names are
+checked and used in two steps. On AWS each of these is atomic, so here they take turns.
+
+Each mend wraps the original, which still decides what is valid and what the answer looks like.
+"""
+
+import copy
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from moto.dynamodb.models import DynamoDBBackend
+from moto.dynamodb.models.dynamo_type import DynamoType, Item
+from moto.dynamodb.models.table import Table
+from moto.dynamodb.responses import DynamoHandler
+from moto.dynamodbstreams.models import DynamoDBStreamsBackend
+from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
+from moto.s3.responses import S3Response
+from moto.stepfunctions.parser.models import StepFunctionsParserBackend
+
+Method = Callable[..., Any]
+
+_DYNAMODB = threading.RLock()
+
+
+def replace(owner: object, name: str, make: Callable[[Any], Any]) -> None:
+    """Put `make(original)` in the place of something in a class or module."""
+    setattr(owner, name, make(getattr(owner, name)))
+
+
+@functools.cache
+def apply() -> None:
+    """Mend moto in this process; a second call does nothing."""
+    replace(DynamoHandler, "_dispatch", in_turn(_DYNAMODB))
+    replace(DynamoDBStreamsHandler, "_dispatch", in_turn(_DYNAMODB))
+    replace(DynamoDBBackend, "transact_write_items", _atomic)
+    replace(DynamoDBBackend, "update_item", _one_record_per_update)
+    replace(DynamoDBStreamsBackend, "get_records", _each_iterator_once)
+    # It makes an RSA key for every table.
+    replace(Table, "_get_default_encryption_key", lambda _original: lambda *_: "alias/aws/dynamodb")
+    s3_writes = in_turn(threading.RLock())
+    replace(S3Response, "_key_response", s3_writes)
+    replace(S3Response, "_bucket_response", s3_writes)
+    replace(StepFunctionsParserBackend, "start_execution", in_turn(threading.RLock()))
+
+
+def in_turn(lock: AbstractContextManager[Any]) -> Callable[[Method], Method]:
+    """Calls of the method, from whatever thread, one after the other."""
+
+    def make(original: Method) -> Method:
+        def one_at_a_time(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - passes on whatever it gets
+            with lock:
+                return original(*args, **kwargs)
+
+        return one_at_a_time
+
+    return make
+
+
+def _atomic(original: Method) -> Method:
+    """All or nothing, remembering only the touched items instead of the whole table."""
+
+    def transact(backend: DynamoDBBackend, transact_items: list[dict[str, Any]]) -> None:
+        with _DYNAMODB, _untouched_on_failure(backend, transact_items), _tables_copied_as_themselves():
+            original(backend, transact_items)
+
+    return transact
+
+
+@contextmanager
+def _tables_copied_as_themselves() -> Iterator[None]:
+    """Under the lock only: moto's copy of a whole table is that table, and putting it back does nothing."""
+    attribute = "__deepcopy__"
+    setattr(Table, attribute, lambda table, _memo: table)
+    try:
+        yield
+    finally:
+        delattr(Table, attribute)
+
+
+@contextmanager
+def _untouched_on_failure(backend: DynamoDBBackend, operations: list[dict[str, Any]]) -> Iterator[None]:
+    touched: list[Any] = [
+        (table, *backend.get_keys_value(table, operation.get("Key") or operation["Item"]))
+        for one in operations
+        for operation in one.values()
+        if (table := backend.tables.get(operation["TableName"])) is not None
+    ]
+    before = [(table, *key, copy.deepcopy(table.get_item(*key))) for table, *key in touched]
+    streams: dict[int, Any] = {
+        id(shard): (shard, len(shard.items))
+        for table, *_ in touched
+        if (shard := table.stream_shard) is not None
+    }
+    try:
+        yield
+    except Exception:
+        for table, hash_key, range_key, item in before:
+            _put_back(table, hash_key, range_key, item)
+        for shard, length in streams.values():
+            del shard.items[length:]
+        raise
+
+
+def _put_back(table: Table, hash_key: DynamoType, range_key: DynamoType | None, item: Item | None) -> None:
+    shelf: Any
+    shelf, place = (table.items, hash_key) if range_key is None else (table.items[hash_key], range_key)
+    if item is None:
+        shelf.pop(place, None)
+    else:
+        shelf[place] = item
+
+
+def _one_record_per_update(original: Method) -> Method:
+    """An update that creates its item puts one INSERT on the stream, not a bare INSERT and a MODIFY."""
+
+    def update(backend: DynamoDBBackend, table_name: str, *args: Any, **kwargs: Any) -> Item:  # noqa: ANN401
+        shard = backend.get_table(table_name).stream_shard
+        before = len(shard.items) if shard else 0
+        item: Item = original(backend, table_name, *args, **kwargs)
+        if shard and len(shard.items) > before + 1:
+            del shard.items[before:]
+            shard.add(None, item)
+        return item
+
+    return update
+
+
+def _each_iterator_once(original: Method) -> Method:
+    """A shard iterator that was used is forgotten: moto keeps each for ever, and the pump asks all day."""
+
+    def get_records(backend: DynamoDBStreamsBackend, iterator_arn: str, limit: int) -> Any:  # noqa: ANN401
+        records = original(backend, iterator_arn, limit)
+        del backend.shard_iterators[iterator_arn]
+        return records
+
+    return get_records

@@ -1,0 +1,305 @@
+"""Deliver what AWS would: the table's stream, queues and schedules to the app's handlers, by public APIs.
+
+One step delivers what is pending once. For tests the pumps can be unkind in the ways AWS may be: every
+delivery twice, late and out of order.
+"""
+
+import base64
+import json
+import logging
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from chalicelib.core.clock import to_second_text, utc_now
+from chalicelib.core.ids import new_id
+from infra.local.clients import Clients
+from infra.local.functions import Answer, Functions
+from infra.local.resources import ACCOUNT, Resources
+from infra.local.subscriptions import Queue, Schedule, Stream, Subscription
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+Record = Mapping[str, Any]
+Invoke = Callable[[str, Mapping[str, Any]], Answer]
+
+_log = logging.getLogger(__name__)
+
+
+class Pumps:
+    """The event sources of one cloud. Not for use by two threads at a time.
+
+    `duplicate` delivers everything twice; `shuffle`, seeded by the caller, delivers it out of order and holds
+    a part back for a later step. Both may be changed at any time.
+    """
+
+    def __init__(
+        self,
+        *,
+        clients: Clients,
+        resources: Resources,
+        functions: Functions,
+        subscriptions: Iterable[Subscription],
+        wait_scale: float = 1,
+    ) -> None:
+        self.duplicate = False
+        self.shuffle: random.Random | None = None
+        self._functions = functions
+        self._wait_scale = wait_scale
+        outputs, sqs = resources.outputs, cast("SQSClient", clients("sqs"))
+        self._reader = _StreamReader(clients, outputs["TableStreamArn"])
+        self._streams: list[_StreamPump] = []
+        self._queues: list[_QueuePump] = []
+        self._schedules: dict[str, _Timer] = {}
+        for each in subscriptions:
+            match each:
+                case Stream():
+                    self._streams.append(_StreamPump(each, self._failed(sqs, outputs["StreamFailuresUrl"])))
+                case Queue():
+                    self._queues.append(_QueuePump(each, sqs, _url(each.queue, outputs), wait_scale))
+                case Schedule():
+                    self._schedules[each.handler] = _Timer(each.every.total_seconds() / wait_scale)
+
+    def step(self) -> int:
+        """Deliver what is pending in stream and queues, each once; answers the number of calls made.
+
+        What a handler refuses stays pending for the next step.
+        """
+        records = self._reader.read()
+        for stream in self._streams:
+            stream.add(records * 2 if self.duplicate else records)
+        return sum(stream.step(self._invoke, self.shuffle) for stream in self._streams) + sum(
+            queue.step(self._invoke, self.shuffle, twice=self.duplicate) for queue in self._queues
+        )
+
+    def pending(self) -> bool:
+        """Is anything still to be delivered, now or when its visibility time-out has passed?"""
+        return any(stream.backlog for stream in self._streams) or any(q.pending() for q in self._queues)
+
+    def fire(self, handler: str | None = None) -> None:
+        """Call a scheduled handler now, or all of them."""
+        for name in [handler] if handler else list(self._schedules):
+            self._schedules[name].start()
+            self._invoke(name, _scheduled_event())
+
+    def run(self, stop: threading.Event, interval: float = 0.2) -> None:
+        """Deliver until told to stop, looking every `interval` seconds; schedules come at their rate."""
+        while not stop.is_set():
+            delivered = 0
+            try:
+                for name in [name for name, timer in self._schedules.items() if timer.due()]:
+                    self.fire(name)
+                delivered = self.step()
+            except Exception:  # noqa: BLE001 - the next look may go well
+                if not stop.is_set():
+                    _log.exception("a pump failed and goes on")
+            if not delivered:
+                stop.wait(interval)
+
+    def _invoke(self, handler: str, event: Mapping[str, Any]) -> Answer:
+        return self._functions.invoke(
+            self._functions.name(handler), json.dumps(event, default=_as_json).encode()
+        )
+
+    def _failed(self, sqs: "SQSClient", url: str) -> Callable[[str, Record], None]:
+        def tell(handler: str, record: Record) -> None:
+            number = record["dynamodb"]["SequenceNumber"]
+            batch = {"batchSize": 1, "startSequenceNumber": number, "endSequenceNumber": number}
+            report = {
+                "requestContext": {"functionArn": self._functions.name(handler)},
+                "DDBStreamBatchInfo": batch,
+            }
+            sqs.send_message(QueueUrl=url, MessageBody=json.dumps(report))
+
+        return tell
+
+
+class _StreamReader:
+    """Reads a stream from its beginning, each record once."""
+
+    def __init__(self, clients: Clients, arn: str) -> None:
+        self._client = clients("dynamodbstreams")
+        self._arn = arn
+        (shard,) = self._client.describe_stream(StreamArn=arn)["StreamDescription"]["Shards"]
+        self._iterator = self._client.get_shard_iterator(
+            StreamArn=arn, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+
+    def read(self) -> list[Record]:
+        records: list[Record] = []
+        while True:
+            answer = self._client.get_records(ShardIterator=self._iterator)
+            self._iterator = answer["NextShardIterator"]
+            if not answer["Records"]:
+                return records
+            records += [{**record, "eventSourceARN": self._arn} for record in answer["Records"]]
+
+
+class _StreamPump:
+    """Feeds one handler. A batch that fails is halved until the record that fails is found."""
+
+    def __init__(self, source: Stream, failed: Callable[[str, Record], None]) -> None:
+        self._source = source
+        self._failed = failed
+        self._size = source.batch_size
+        self._failures = Counter[str]()
+        self.backlog: list[Record] = []
+
+    def add(self, records: Iterable[Record]) -> None:
+        self.backlog += [record for record in records if self._source.wants(record)]
+
+    def step(self, invoke: Invoke, shuffle: random.Random | None) -> int:
+        """Deliver batch after batch until one fails."""
+        calls, left = 0, len(self.backlog)
+        if shuffle is not None and left:
+            shuffle.shuffle(self.backlog)
+            left = shuffle.randint(1, left)
+        while left:
+            batch = self.backlog[: min(self._size, left)]
+            calls += 1
+            done = self._delivered(batch, invoke(self._source.handler, {"Records": batch}))
+            del self.backlog[:done]
+            left -= done
+            if done < len(batch):
+                self._make_smaller(self.backlog[0], alone=len(batch) == 1)
+                break
+            self._size = self._source.batch_size
+        return calls
+
+    def _delivered(self, batch: list[Record], answer: Answer) -> int:
+        """How many records from the batch's beginning need not come again."""
+        if answer.failed:
+            return 0
+        failed = _reported(answer) if self._source.partial else set()
+        numbers = [record["dynamodb"]["SequenceNumber"] for record in batch]
+        return next((index for index, number in enumerate(numbers) if number in failed), len(batch))
+
+    def _make_smaller(self, record: Record, *, alone: bool) -> None:
+        self._size = max(1, self._size // 2)
+        if not alone:
+            return
+        self._failures[record["eventID"]] += 1
+        if self._failures[record["eventID"]] > self._source.max_retries:
+            self._failed(self._source.handler, record)
+            self.backlog.remove(record)
+
+
+class _QueuePump:
+    """Feeds one handler from one queue; the queue itself moves what failed too often to its dead letters."""
+
+    def __init__(self, source: Queue, client: "SQSClient", url: str, wait_scale: float) -> None:
+        self._source = source
+        self._client = client
+        self._url = url
+        attributes = client.get_queue_attributes(
+            QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"]
+        )["Attributes"]
+        self._arn = attributes["QueueArn"]
+        self._visibility = int(int(attributes["VisibilityTimeout"]) / wait_scale)
+
+    def step(self, invoke: Invoke, shuffle: random.Random | None, *, twice: bool) -> int:
+        """Receive once and deliver; what failed comes again when its visibility time-out has passed."""
+        messages = self._client.receive_message(
+            QueueUrl=self._url,
+            MaxNumberOfMessages=min(10, self._source.batch_size),
+            MessageSystemAttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=max(1, self._visibility),
+        ).get("Messages", [])
+        if not messages:
+            return 0
+        failed = set[str]()
+        calls = 2 if twice else 1
+        for _ in range(calls):
+            if shuffle is not None:
+                shuffle.shuffle(messages)
+            failed |= self._refused(messages, invoke)
+        for message in messages:
+            handle = message["ReceiptHandle"]
+            if message["MessageId"] not in failed:
+                self._client.delete_message(QueueUrl=self._url, ReceiptHandle=handle)
+            elif self._visibility == 0:
+                self._client.change_message_visibility(
+                    QueueUrl=self._url, ReceiptHandle=handle, VisibilityTimeout=0
+                )
+        return calls
+
+    def pending(self) -> bool:
+        attributes = self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])[
+            "Attributes"
+        ]
+        return any(int(value) for name, value in attributes.items() if name.startswith("ApproximateNumber"))
+
+    def _refused(self, messages: Iterable[Mapping[str, Any]], invoke: Invoke) -> set[str]:
+        answer = invoke(self._source.handler, {"Records": [self._record(message) for message in messages]})
+        if answer.failed:
+            return {message["MessageId"] for message in messages}
+        return _reported(answer) if self._source.partial else set()
+
+    def _record(self, message: Mapping[str, Any]) -> Record:
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": message.get("Attributes", {}),
+            "messageAttributes": message.get("MessageAttributes", {}),
+            "md5OfBody": message["MD5OfBody"],
+            "eventSource": "aws:sqs",
+            "eventSourceARN": self._arn,
+            "awsRegion": self._arn.split(":")[3],
+        }
+
+
+class _Timer:
+    """Due every so many seconds, first after that time."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.start()
+
+    def start(self) -> None:
+        self._next = time.monotonic() + self._seconds
+
+    def due(self) -> bool:
+        return time.monotonic() >= self._next
+
+
+def _url(queue: str, outputs: Mapping[str, str]) -> str:
+    """The URL of the queue of that name, with or without the prefix."""
+    for url in outputs.values():
+        if url.startswith("http") and f"-{url.rpartition('/')[2]}".endswith(f"-{queue}"):
+            return url
+    raise ValueError(f"no output of the data stack is the URL of a queue called {queue}")
+
+
+def _reported(answer: Answer) -> set[str]:
+    value = answer.value()
+    failures = value.get("batchItemFailures", []) if isinstance(value, dict) else []
+    return {failure["itemIdentifier"] for failure in failures}
+
+
+def _scheduled_event() -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": new_id("e"),
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": to_second_text(utc_now()),
+        "region": "local",
+        "resources": [],
+        "detail": {},
+    }
+
+
+def _as_json(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    raise TypeError(f"{type(value).__name__} in an event")

@@ -1,0 +1,196 @@
+"""A realistic dossier, and the tools of a forger who knows the format."""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from chalicelib.archive.model import Dossier
+from chalicelib.archive.model.container import write
+from chalicelib.core.canonical import canonical
+from chalicelib.core.clock import to_text
+from chalicelib.ledger.model import GENESIS, Cause, Chain, Draft, Event, PolicyReference
+from chalicelib.submission.model import Revision, deliveries_in, form_from_document, opinions_in
+
+NUMBER = "Z109-WS·2026-D10-AQB-0007"
+FOLDER = "Z109-WS_2026-D10-AQB-0007"
+SUBMISSION = "s-jx5rkq2mwz7c3v4naf6t"
+DRAFTER = "p-draftermnhvc2q7x5wkz"
+EDITOR = "p-editorkzq3mf6vx2cwtj"
+HEAD = "p-headq5wtz7xkcnm3v2rj"
+EXECUTIVE = "p-execv4jmq6zwx2ckt7nf"
+START = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+PUBLISHED_AT = datetime(2026, 3, 4, 0, 0, 5, 120_000, tzinfo=UTC)
+
+FORM: dict[str, Any] = {
+    "attachments": [],
+    "audience": "all",
+    "body": "## 背景\n\n三号车间行车 3 月 6 日检修，𠮷师傅带班。\n",
+    "category": "notice",
+    "channels": ["website", "notice_board"],
+    "classification": "internal",
+    "declaration": {"accepted": True, "version": "2026-01"},
+    "department": "safety",
+    "drafter": DRAFTER,
+    "importance": "urgent",
+    "keywords": ["安全", "检修"],
+    "publish_at": "2026-03-04T08:00:00+08:00",
+    "summary": "检修期间三号车间东门封闭。",
+    "time_zone": "Asia/Shanghai",
+    "title": "关于三号车间行车检修的安全提示",
+}
+RENDERED = {
+    "website/index.html": "<!doctype html><title>行车检修</title><p>三号车间行车检修。</p>".encode(),
+    "website/item.json": b'{"revision":2}',
+}
+
+Step = tuple[str, str, dict[str, Any]]
+Files = dict[str, bytes]
+
+
+def a_revision(number: int, **form: object) -> Revision:
+    return Revision(
+        submission=SUBMISSION,
+        number=number,
+        form=form_from_document(FORM | form),
+        salt=f"{number:032x}",
+        created_at=START,
+    )
+
+
+def the_steps(first: Revision, second: Revision) -> list[Step]:
+    """Returned once by the department head, handed in again, approved three times, published."""
+    one = {"revision": 1, "content_digest": first.content_digest}
+    two = {"revision": 2, "content_digest": second.content_digest}
+    receipt = {
+        "files": {
+            path.removeprefix("website/"): hashlib.sha256(raw).hexdigest() for path, raw in RENDERED.items()
+        },
+        "urls": ["https://site.example/internal/notice/s-jx5r/"],
+    }
+    return [
+        ("Submitted", DRAFTER, {**one, "stage": "initial"}),
+        ("TaskOpened", "service:review", {"revision": 1, "stage": "initial", "reviewers": [EDITOR]}),
+        ("Decided", EDITOR, _decision(one, "initial", "approve", "格式齐全。")),
+        ("Decided", HEAD, _decision(one, "department_head", "request_changes", "请写明封闭的是东门。")),
+        ("Resubmitted", DRAFTER, {**two, "stage": "initial"}),
+        ("Decided", EDITOR, _decision(two, "initial", "approve", "已改。")),
+        ("ReviewLinkRefused", "p-someoneelse", {"revision": 2, "stage": "department_head"}),
+        ("Decided", HEAD, _decision(two, "department_head", "approve", "同意。")),
+        ("Decided", EXECUTIVE, _decision(two, "executive", "approve", "同意发布。")),
+        (
+            "PublishingStarted",
+            "service:publication",
+            {**two, "channels": {"website": "pending", "notice_board": "waiting_for_adapter"}},
+        ),
+        (
+            "Delivered",
+            "service:publication",
+            {"revision": 2, "channel": "website", "state": "delivered", "receipt": receipt},
+        ),
+        (
+            "Published",
+            "service:publication",
+            {**two, "catalog_number": NUMBER, "published_at": to_text(PUBLISHED_AT)},
+        ),
+    ]
+
+
+def _decision(pin: Mapping[str, Any], stage: str, decision: str, comment: str) -> dict[str, Any]:
+    checklist = {"format": True, "complete": decision == "approve"}
+    return {**pin, "stage": stage, "decision": decision, "comment": comment, "checklist": checklist}
+
+
+def a_chain(steps: Iterable[Step]) -> tuple[Event, ...]:
+    chain = Chain(submission=SUBMISSION)
+    events = []
+    for number, (event_type, actor, payload) in enumerate(steps, start=1):
+        policy = PolicyReference(digest="ab" * 32, line=number) if event_type == "Decided" else None
+        draft = Draft(
+            type=event_type,
+            cause=Cause(actor=actor, correlation_id="c-1", policy=policy),
+            payload=payload,
+        )
+        event, chain = chain.append(
+            draft, event_id=f"e-{number:020d}", at=START + timedelta(minutes=number, milliseconds=7)
+        )
+        events.append(event)
+    return tuple(events)
+
+
+def a_dossier(**changes: Any) -> Dossier:
+    """The sample, with some fields replaced."""
+    first = a_revision(1, body="三号车间行车检修。\n")
+    second = a_revision(2)
+    events = a_chain(the_steps(first, second))
+    dossier = Dossier(
+        catalog_number=NUMBER,
+        submission=SUBMISSION,
+        department="safety",
+        revisions=(first, second),
+        approved_revision=2,
+        events=events,
+        opinions=tuple(opinions_in(events)),
+        deliveries=tuple(deliveries_in(events, 2)),
+        rendered=RENDERED,
+        published_at=PUBLISHED_AT,
+    )
+    return replace(dossier, **changes)
+
+
+def files_of(package: bytes) -> Files:
+    """The files of a sound package, by path inside its top folder."""
+    with zipfile.ZipFile(io.BytesIO(package)) as container:
+        return {name.partition("/")[2]: container.read(name) for name in container.namelist()}
+
+
+def repacked(files: Mapping[str, bytes], *, folder: str = FOLDER) -> bytes:
+    """A package whose manifests and container are right again, whatever the files say."""
+    payload = {name: raw for name, raw in files.items() if name.startswith("data/")}
+    last = files[max(name for name in files if name.startswith("data/events/"))]
+    info = files["bag-info.txt"].decode().splitlines()
+    info[2] = f"Payload-Oxum: {sum(map(len, payload.values()))}.{len(payload)}"
+    info[4] = f"Last-Event-Hash: {hashlib.sha256(last).hexdigest()}"
+    tags = {
+        "bag-info.txt": "".join(f"{line}\n" for line in info).encode(),
+        "bagit.txt": files["bagit.txt"],
+        "manifest-sha256.txt": _manifest(payload),
+    }
+    tags["tagmanifest-sha256.txt"] = _manifest(tags)
+    return write({f"{folder}/{name}": raw for name, raw in (payload | tags).items()})
+
+
+def _manifest(files: Mapping[str, bytes]) -> bytes:
+    return "".join(f"{hashlib.sha256(files[name]).hexdigest()}  {name}\n" for name in sorted(files)).encode()
+
+
+def edited(files: Files, name: str, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a JSON file in place, in canonical form."""
+    document = json.loads(files[name])
+    change(document)
+    files[name] = canonical(document)
+
+
+def event_names(files: Mapping[str, bytes]) -> list[str]:
+    return sorted(name for name in files if name.startswith("data/events/"))
+
+
+def rechained(files: Files) -> None:
+    """Number and chain the events anew, as a forger of the whole chain would."""
+    names = event_names(files)
+    documents = [json.loads(files.pop(name)) for name in names]
+    previous = GENESIS
+    for seq, document in enumerate(documents, start=1):
+        raw = canonical(document | {"seq": seq, "prev_hash": previous})
+        files[f"data/events/{seq:06d}.json"] = raw
+        previous = hashlib.sha256(raw).hexdigest()
+
+
+def with_swapped(files: Files, one: str, other: str) -> None:
+    files[one], files[other] = files[other], files[one]
+
+

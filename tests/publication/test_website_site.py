@@ -1,0 +1,375 @@
+"""The site in its bucket: what stands there after publications that race, break off, repeat or start over."""
+
+import posixpath
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+from moto import mock_aws
+
+from chalicelib.core.errors import Stale
+from chalicelib.publication.channels.website.entry import PREFIXES, Entry
+from chalicelib.publication.channels.website.sections import the_plan
+from chalicelib.publication.channels.website.site import Website
+from chalicelib.submission.model import Category, Classification
+from tests.publication.website_builders import NOON, an_entry, links_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BUCKET = "site"
+BODY = "## 一、范围\n\n消防通道。"
+INTERNAL = Classification.INTERNAL
+
+Files = dict[str, tuple[bytes, str, str]]
+Step = Callable[[], object]
+
+
+@dataclass
+class Desk:
+    """The database's part: what is recorded; `between` runs in the middle of the next listing."""
+
+    s3: "S3Client"
+    recorded: list[Entry] = field(default_factory=list)
+    between: list[Step] = field(default_factory=list)
+
+    @property
+    def website(self) -> Website:
+        return Website(s3=self.s3, bucket=BUCKET, entries=self.entries, base_url="https://site.example")
+
+    def entries(self, prefix: str) -> list[Entry]:
+        listed = [entry for entry in self.recorded if prefix in PREFIXES[entry.classification]]
+        if self.between:
+            self.between.pop()()
+        return listed
+
+    def publish(self, entry: Entry) -> tuple[str, ...]:
+        if entry not in self.recorded:
+            self.recorded.append(entry)
+        return self.website.publish(entry, BODY, PREFIXES[entry.classification])
+
+    def files(self) -> Files:
+        found: Files = {}
+        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            answer = self.s3.get_object(Bucket=BUCKET, Key=listed["Key"])
+            found[listed["Key"]] = (answer["Body"].read(), answer["ContentType"], answer["CacheControl"])
+        return found
+
+    def wipe(self) -> None:
+        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.s3.delete_object(Bucket=BUCKET, Key=listed["Key"])
+
+    @contextmanager
+    def on_call(self, act: Callable[[int, str], None], event: str = "before-call") -> Iterator[None]:
+        """Meanwhile, have `act(number, operation)` run at each S3 call, counted from 0."""
+        count = iter(range(10_000))
+
+        def handle(model: Any, **_: object) -> None:  # noqa: ANN401 # botocore's operation model
+            act(next(count), model.name)
+
+        self.s3.meta.events.register(f"{event}.s3", handle)
+        try:
+            yield
+        finally:
+            self.s3.meta.events.unregister(f"{event}.s3", handle)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator["S3Client"]:
+    with mock_aws():
+        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+        s3.create_bucket(Bucket=BUCKET)
+        yield s3
+
+
+@pytest.fixture
+def desk(s3: "S3Client") -> Desk:
+    desk = Desk(s3=s3)
+    desk.wipe()
+    return desk
+
+
+def assert_lists(files: Files, prefix: str, *entries: Entry) -> None:
+    """Every index under the prefix that must show these items does."""
+    for entry in entries:
+        own = f"{entry.submission}/{entry.revision}/index.html"
+        section = the_plan().section_of(entry.category)
+        indexes = ("index.html", section.path, section.year_path(entry.year), "feed.atom", "sitemap.xml")
+        assert f"{prefix}/{own}" in files
+        for index in indexes:
+            assert own.encode() in files[f"{prefix}/{index}"][0], (index, own)
+
+
+def test_a_public_item_appears_on_both_sites(desk: Desk) -> None:
+    """Proves clause 4.1.1."""
+    entry = an_entry()
+
+    assert desk.publish(entry) == (
+        "https://site.example/public/s-first/1/index.html",
+        "https://site.example/internal/s-first/1/index.html",
+    )
+    for prefix in ("public", "internal"):
+        assert_lists(desk.files(), prefix, entry)
+
+
+def test_all_five_sections_exist_and_no_link_is_dead_from_the_first_publication_on(desk: Desk) -> None:
+    """Proves clause 4.1.2."""
+    for number, category in enumerate(Category):
+        desk.publish(
+            an_entry(f"s-{number}", category=category, published_at=NOON - timedelta(days=200 * number))
+        )
+        files = desk.files()
+
+        assert {
+            f"{prefix}/{section.path}"
+            for prefix in PREFIXES[Classification.PUBLIC]
+            for section in the_plan().sections
+        } <= set(files)
+        for key, (page, kind, _) in files.items():
+            for link in links_of(page) if kind.startswith("text/html") else ():
+                assert (
+                    link == "#main"
+                    or posixpath.normpath(posixpath.join(posixpath.dirname(key), link)) in files
+                )
+
+
+def test_nothing_internal_is_ever_rendered_under_the_public_prefix(desk: Desk) -> None:
+    """Proves clause 5.3.1."""
+    secret = an_entry(
+        "s-secret", title="内部薪酬调整说明", summary="仅供内部", keywords=("薪酬",), classification=INTERNAL
+    )
+    desk.publish(an_entry())
+    desk.publish(secret)
+    desk.publish(an_entry("s-third"))
+    desk.website.rebuild(lambda _: BODY)
+
+    for key, (content, _, _) in desk.files().items():
+        if key.startswith("public/"):
+            assert not any(word.encode() in content for word in ("薪酬", "s-secret", "仅供内部")), key
+    assert_lists(desk.files(), "internal", secret)
+
+
+@pytest.mark.parametrize(
+    ("classification", "prefixes"),
+    [
+        (Classification.INTERNAL, ("public", "internal")),
+        (Classification.INTERNAL, ("public",)),
+        (Classification.INTERNAL, ()),
+        (Classification.CONFIDENTIAL, ("internal",)),
+        (Classification.CONFIDENTIAL, ()),
+        (Classification.PUBLIC, ("internal",)),
+        (Classification.PUBLIC, ("public", "internal", "elsewhere")),
+    ],
+)
+def test_prefixes_that_contradict_the_classification_are_refused(
+    desk: Desk,
+    classification: Classification,
+    prefixes: tuple[str, ...],
+) -> None:
+    entry = an_entry(classification=classification)
+    desk.recorded.append(entry)
+
+    with pytest.raises(ValueError, match="does not belong"):
+        desk.website.publish(entry, BODY, prefixes)
+    assert desk.files() == {}
+
+
+def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(desk: Desk) -> None:
+    public, secret = an_entry(), an_entry("s-secret", classification=INTERNAL)
+    website = Website(
+        s3=desk.s3, bucket=BUCKET, entries=lambda _: [public, secret], base_url="https://site.example"
+    )
+
+    with pytest.raises(ValueError, match="s-secret is listed under public"):
+        website.publish(public, BODY, ("public", "internal"))
+    with pytest.raises(ValueError, match="s-secret is listed under public"):
+        website.rebuild(lambda _: BODY)
+    assert not any(b"s-secret" in content for content, _, _ in desk.files().values())
+
+
+def test_an_item_that_is_not_recorded_is_not_quietly_left_out(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="not recorded"):
+        desk.website.publish(an_entry(), BODY, ("public", "internal"))
+
+
+def test_an_items_page_can_be_written_before_anything_points_at_it(desk: Desk) -> None:
+    entry = an_entry(classification=INTERNAL)
+    desk.website.write_item(entry, BODY, ("internal",))
+    before = desk.files()
+    desk.publish(entry)
+
+    assert list(before) == ["internal/s-first/1/index.html"]
+    assert before.items() <= desk.files().items()
+
+
+def test_two_publications_at_once_both_appear_wherever_the_second_comes_in_between(desk: Desk) -> None:
+    """Proves clause 4.1.1."""
+    first, second = (an_entry(name, classification=INTERNAL) for name in ("s-first", "s-second"))
+    points = calls_of(desk, first)
+    desk.wipe()
+    desk.recorded = [first, second]
+    desk.website.rebuild(lambda _: BODY)
+    expected = {key: file for key, file in desk.files().items() if key.startswith("internal/")}
+
+    for point in range(points):
+        desk.wipe()
+        desk.recorded = []
+
+        def interrupt(number: int, _: str, point: int = point) -> None:
+            if number == point:
+                desk.publish(second)
+
+        with desk.on_call(interrupt):
+            desk.publish(first)
+
+        assert desk.files() == expected, point
+
+
+def test_a_publication_in_the_middle_of_a_listing_is_not_lost(desk: Desk) -> None:
+    first, second, third = (an_entry(name) for name in ("s-first", "s-second", "s-third"))
+    desk.publish(first)
+    desk.between.append(lambda: desk.publish(third))
+    desk.publish(second)
+
+    for prefix in ("public", "internal"):
+        assert_lists(desk.files(), prefix, first, second, third)
+
+
+def calls_of(desk: Desk, entry: Entry) -> int:
+    """How many S3 calls this publication makes now."""
+    numbers: list[int] = []
+    with desk.on_call(lambda number, _: numbers.append(number)):
+        desk.publish(entry)
+    return len(numbers)
+
+
+def test_a_publication_broken_off_after_any_call_and_repeated_ends_the_same(desk: Desk) -> None:
+    entry = an_entry(classification=INTERNAL)
+    points = calls_of(desk, entry)
+    expected = desk.files()
+
+    for point in range(points):
+        desk.wipe()
+
+        def fail(number: int, _: str, point: int = point) -> None:
+            if number == point:
+                raise ConnectionError
+
+        with desk.on_call(fail, "after-call"), pytest.raises(ConnectionError):
+            desk.publish(entry)
+        desk.publish(entry)
+
+        assert desk.files() == expected, point
+
+
+@pytest.mark.parametrize("code", ["ConditionalRequestConflict", "PreconditionFailed", "NoSuchKey"])
+def test_a_lost_race_at_any_shared_page_is_run_again(desk: Desk, code: str) -> None:
+    desk.publish(an_entry("s-before", classification=INTERNAL))
+    lost: list[int] = []
+
+    def lose_each_once(number: int, operation: str) -> None:
+        if operation == "PutObject" and number > 0 and len(lost) < 5:
+            lost.append(number)
+            raise ClientError({"Error": {"Code": code}}, operation)
+
+    with desk.on_call(lose_each_once):
+        desk.publish(an_entry(classification=INTERNAL))
+
+    assert len(lost) == 5
+    assert_lists(desk.files(), "internal", *desk.recorded)
+
+
+def test_an_items_page_is_written_although_another_write_was_under_way(desk: Desk) -> None:
+    def conflict_first(number: int, operation: str) -> None:
+        if number == 0:
+            raise ClientError({"Error": {"Code": "ConditionalRequestConflict"}}, operation)
+
+    with desk.on_call(conflict_first):
+        desk.website.write_item(an_entry(classification=INTERNAL), BODY, ("internal",))
+
+    assert list(desk.files()) == ["internal/s-first/1/index.html"]
+
+
+def test_who_loses_every_race_is_told(desk: Desk) -> None:
+    entry = an_entry(classification=INTERNAL)
+    desk.publish(entry)
+
+    races: list[str] = []
+
+    def outpaced(prefix: str) -> list[Entry]:
+        races.append(prefix)
+        desk.s3.put_object(Bucket=BUCKET, Key="internal/index.html", Body=str(len(races)).encode())
+        return [entry]
+
+    outpaced("internal")
+    website = Website(s3=desk.s3, bucket=BUCKET, entries=outpaced, base_url="https://site.example")
+
+    with pytest.raises(Stale):
+        website.publish(entry, BODY, ("internal",))
+    assert len(races) == 1 + 20
+
+
+def test_a_refusal_that_is_no_race_is_passed_on(desk: Desk) -> None:
+    def deny(_: int, operation: str) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, operation)
+
+    with desk.on_call(deny), pytest.raises(ClientError, match="AccessDenied"):
+        desk.publish(an_entry())
+    assert desk.files() == {}
+
+
+def test_wiping_the_bucket_and_rendering_again_gives_the_same_bytes(desk: Desk) -> None:
+    """Proves clause 4.1.1."""
+    for number, category in enumerate(Category):
+        when = NOON - timedelta(days=200 * number)
+        desk.publish(an_entry(f"s-{number}", category=category, published_at=when))
+        desk.publish(an_entry(f"s-{number}i", category=category, published_at=when, classification=INTERNAL))
+    before = desk.files()
+    desk.wipe()
+
+    assert desk.website.rebuild(lambda _: BODY) == 12
+    assert desk.files() == before
+
+
+def test_rebuilding_brings_a_new_design_to_old_pages(desk: Desk) -> None:
+    desk.publish(an_entry())
+    before = desk.files()
+    for key in before:
+        desk.s3.put_object(Bucket=BUCKET, Key=key, Body=b"the old design")
+    desk.website.rebuild(lambda _: BODY)
+
+    assert desk.files() == before
+
+
+def test_an_empty_site_has_its_pages_too(desk: Desk) -> None:
+    """Proves clause 4.1.2."""
+    assert desk.website.rebuild(lambda _: BODY) == 0
+    assert len(desk.files()) == 2 * (5 + 3)
+
+
+def test_browsers_learn_what_a_file_is_and_how_long_to_keep_it(desk: Desk) -> None:
+    desk.publish(an_entry())
+    headers = {key: file[1:] for key, file in desk.files().items()}
+
+    assert headers["public/index.html"] == ("text/html; charset=utf-8", "public, max-age=60")
+    assert headers["internal/s-first/1/index.html"] == ("text/html; charset=utf-8", "private, max-age=60")
+    assert headers["public/feed.atom"][0] == "application/atom+xml; charset=utf-8"
+    assert headers["public/sitemap.xml"][0] == "application/xml; charset=utf-8"
+
+
+def test_a_publication_costs_eleven_calls_for_each_prefix_and_its_repeat_six(desk: Desk) -> None:
+    desk.publish(an_entry("s-before"))
+    entry = an_entry(classification=INTERNAL)
+
+    assert calls_of(desk, entry) == 11
+    assert calls_of(desk, entry) == 6
+
+
+def test_a_base_url_that_could_not_stand_in_a_feed_is_refused(desk: Desk) -> None:
+    with pytest.raises(ValueError, match="absolute"):
+        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_url="/site")
