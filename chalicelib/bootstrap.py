@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.core.mail import Mailer
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
+    from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
@@ -64,6 +65,13 @@ class Parts:
         from chalicelib.people.store import PeopleStore
 
         return PeopleStore(self.table)
+
+    @cached_property
+    def roster_keeper(self) -> "RosterKeeper":
+        """The roster, for operations."""
+        from chalicelib.people.service import RosterKeeper
+
+        return RosterKeeper(table=self.table, people=self.people)
 
     @cached_property
     def access(self) -> "AccessControl":

@@ -167,6 +167,22 @@ class Table:
         )
         return list(answer["Items"])
 
+    def scan(self, kind: type[R], prefix: str) -> Iterator[R]:
+        """Every item whose partition key starts with the prefix, by reading the whole table: for operations only."""
+        pages = self._client().get_paginator("scan").paginate(
+            TableName=self.name,
+            FilterExpression="begins_with(pk, :prefix)",
+            ExpressionAttributeValues={":prefix": {"S": prefix}},
+            ConsistentRead=True,
+        )
+        for page in pages:
+            for raw in page["Items"]:
+                yield cast("R", kind.from_raw_data(cast("dict[str, Any]", raw)))
+
+    def delete(self, key: Key[Any]) -> None:
+        """Remove one item, if it is there."""
+        self._client().delete_item(TableName=self.name, Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}})
+
     def put(self, write: Put) -> None:
         """Write one item. Raises Stale when the condition does not hold."""
         arguments = write.describe()["Put"] | {"TableName": self.name}

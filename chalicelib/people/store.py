@@ -3,6 +3,8 @@
 A person is one erasable item holding name, e-mail and duties; the e-mail's look-up item holds only its hash.
 """
 
+from collections.abc import Iterator
+
 from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.clock import from_text, to_text
@@ -161,3 +163,13 @@ class PeopleStore:
     def all_departments(self) -> tuple[Department, ...]:
         """Every department, by id."""
         return tuple(map(read_department, self._table.partition(DepartmentRecord, _DEPARTMENTS)))
+
+
+def all_persons(table: Table) -> Iterator[Person]:
+    """Everybody, in no order: a scan, for operations only."""
+    return map(read_person, table.scan(PersonRecord, "PERSON#"))
+
+
+def forget_email(table: Table, email: str) -> None:
+    """Remove an address's look-up item."""
+    table.delete(email_key(email))

@@ -13,15 +13,11 @@ from chalicelib.submission.model import ReviewStage
 
 @dataclass(frozen=True, kw_only=True)
 class ChecklistItem:
-    """One thing to confirm. `id` is unique over all stages; `texts` is by language."""
+    """One thing to confirm. `id` is unique over all stages; `text` is by language."""
 
     id: str
     clause: str
-    texts: Mapping[str, str]
-
-    def text(self, language: str) -> str:
-        """The item in `zh-Hans`, `zh-Hant` or `en`. Raises KeyError for another language."""
-        return self.texts[language]
+    text: Mapping[str, str]
 
 
 class Checklists:
@@ -32,7 +28,7 @@ class Checklists:
         stages = json.loads((folder / "checklists.json").read_text("utf-8"))
         self._items = {
             stage: tuple(
-                ChecklistItem(id=item["id"], clause=item["clause"], texts=item["text"])
+                ChecklistItem(id=item["id"], clause=item["clause"], text=item["text"])
                 for item in stages[stage.value]
             )
             for stage in ReviewStage

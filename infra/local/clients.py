@@ -16,7 +16,7 @@ CREDENTIALS = {
 
 
 class Clients:
-    """Clients by service; without `endpoint` they go where AWS is, which moto intercepts. Not for two threads."""
+    """Clients by service. Without `endpoint` they call AWS itself, which moto intercepts."""
 
     def __init__(self, endpoint: str | None = None) -> None:
         self._endpoint = endpoint

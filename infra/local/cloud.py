@@ -13,19 +13,25 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 from chalice.app import Chalice
 from moto import mock_aws
 from moto.core.config import DefaultConfig
+from werkzeug.test import Client
 
 from infra.local import interpreter, machines, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
+from infra.local.front import Front, Page
 from infra.local.functions import Functions
 from infra.local.pumps import Pumps
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 PREFIX = "imprimatur"
 MOTO: DefaultConfig = {"stepfunctions": {"execute_state_machine": True}}
@@ -102,11 +108,28 @@ def _clients() -> Clients:
     return Clients()
 
 
+@functools.cache
+def _default_session() -> boto3.Session:
+    """What `boto3.client` uses; kept, as the descriptions of services that it has read."""
+    return boto3.Session(region_name=REGION)
+
+
+def read_page(s3: "S3Client", bucket: str, key: str) -> Page | None:
+    """An object of the website, if it is there."""
+    try:
+        found: Any = s3.get_object(Bucket=bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None
+    return Page(content=found["Body"].read(), content_type=found["ContentType"])
+
+
 class Cloud:
     """A cloud for a test. `environment` is for the app's settings; os.environ is left alone."""
 
     environment: Mapping[str, str]
     pumps: Pumps
+    http: Client
+    """Calls the app over HTTP, without a socket."""
 
     def __init__(self, *, app: Chalice, wait_scale: float = 1, files: Files | None = None) -> None:
         self._app = app
@@ -119,7 +142,7 @@ class Cloud:
         with ExitStack() as stack:
             stack.enter_context(mock_aws(config=MOTO))
             # mock_aws takes the default session away and gives it back; meanwhile it needs a region.
-            boto3.setup_default_session(region_name=REGION)
+            boto3.DEFAULT_SESSION = _default_session()
             built = build(
                 self._app,
                 _clients(),
@@ -130,6 +153,14 @@ class Cloud:
             )
             stack.callback(built.runtime.close)
             self._exit = stack.pop_all()
+        self.http = Client(
+            Front(
+                app=self._app,
+                mails=self.mails,
+                people=list,
+                site=partial(read_page, _clients()("s3"), built.environment["SITE_BUCKET"]),
+            )
+        )
         self.environment, self.pumps, self._runtime = built.environment, built.pumps, built.runtime
         return self
 

@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,6 +22,7 @@ DRAFTER = "p-draftermnhvc2q7x5wkz"
 EDITOR = "p-editorkzq3mf6vx2cwtj"
 HEAD = "p-headq5wtz7xkcnm3v2rj"
 EXECUTIVE = "p-execv4jmq6zwx2ckt7nf"
+PUBLICATION = "service:publication"
 START = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 PUBLISHED_AT = datetime(2026, 3, 4, 0, 0, 5, 120_000, tzinfo=UTC)
 
@@ -82,22 +82,36 @@ def the_steps(first: Revision, second: Revision) -> list[Step]:
         ("ReviewLinkRefused", "p-someoneelse", {"revision": 2, "stage": "department_head"}),
         ("Decided", HEAD, _decision(two, "department_head", "approve", "同意。")),
         ("Decided", EXECUTIVE, _decision(two, "executive", "approve", "同意发布。")),
-        (
-            "PublishingStarted",
-            "service:publication",
-            {**two, "channels": {"website": "pending", "notice_board": "waiting_for_adapter"}},
-        ),
+        _started(two, website="pending", notice_board="waiting_for_adapter"),
         (
             "Delivered",
-            "service:publication",
+            PUBLICATION,
             {"revision": 2, "channel": "website", "state": "delivered", "receipt": receipt},
         ),
-        (
-            "Published",
-            "service:publication",
-            {**two, "catalog_number": NUMBER, "published_at": to_text(PUBLISHED_AT)},
-        ),
+        _published(two),
     ]
+
+
+def the_shortest_steps(only: Revision) -> list[Step]:
+    """Approved three times, published on a channel that has no adapter."""
+    one = {"revision": 1, "content_digest": only.content_digest}
+    return [
+        ("Submitted", DRAFTER, one),
+        ("Decided", EDITOR, _decision(one, "initial", "approve", "")),
+        ("Decided", HEAD, _decision(one, "department_head", "approve", "")),
+        ("Decided", EXECUTIVE, _decision(one, "executive", "approve", "")),
+        _started(one, notice_board="waiting_for_adapter"),
+        _published(one),
+    ]
+
+
+def _started(pin: Mapping[str, Any], **channels: str) -> Step:
+    return ("PublishingStarted", PUBLICATION, {**pin, "channels": channels})
+
+
+def _published(pin: Mapping[str, Any]) -> Step:
+    payload = {**pin, "catalog_number": NUMBER, "published_at": to_text(PUBLISHED_AT)}
+    return ("Published", PUBLICATION, payload)
 
 
 def _decision(pin: Mapping[str, Any], stage: str, decision: str, comment: str) -> dict[str, Any]:
@@ -122,24 +136,35 @@ def a_chain(steps: Iterable[Step]) -> tuple[Event, ...]:
     return tuple(events)
 
 
-def a_dossier(**changes: Any) -> Dossier:
-    """The sample, with some fields replaced."""
+def a_dossier() -> Dossier:
+    """Two revisions, two channels, one of them delivered."""
     first = a_revision(1, body="三号车间行车检修。\n")
     second = a_revision(2)
-    events = a_chain(the_steps(first, second))
-    dossier = Dossier(
+    return _dossier((first, second), the_steps(first, second), RENDERED)
+
+
+def a_short_dossier() -> Dossier:
+    """One revision, nothing rendered."""
+    only = a_revision(1, channels=["notice_board"])
+    return _dossier((only,), the_shortest_steps(only), {})
+
+
+def _dossier(
+    revisions: tuple[Revision, ...], steps: Iterable[Step], rendered: Mapping[str, bytes]
+) -> Dossier:
+    events = a_chain(steps)
+    return Dossier(
         catalog_number=NUMBER,
         submission=SUBMISSION,
         department="safety",
-        revisions=(first, second),
-        approved_revision=2,
+        revisions=revisions,
+        approved_revision=len(revisions),
         events=events,
         opinions=tuple(opinions_in(events)),
-        deliveries=tuple(deliveries_in(events, 2)),
-        rendered=RENDERED,
+        deliveries=tuple(deliveries_in(events, len(revisions))),
+        rendered=rendered,
         published_at=PUBLISHED_AT,
     )
-    return replace(dossier, **changes)
 
 
 def files_of(package: bytes) -> Files:
@@ -192,5 +217,3 @@ def rechained(files: Files) -> None:
 
 def with_swapped(files: Files, one: str, other: str) -> None:
     files[one], files[other] = files[other], files[one]
-
-

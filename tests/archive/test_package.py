@@ -23,6 +23,7 @@ from tests.archive.dossiers import (
     a_chain,
     a_dossier,
     a_revision,
+    a_short_dossier,
     files_of,
     the_steps,
 )
@@ -46,8 +47,9 @@ def test_the_format_is_frozen() -> None:
     assert hashlib.sha256(build(a_dossier())).hexdigest() == FROZEN
 
 
-def test_what_is_built_verifies() -> None:
-    assert verify(build(a_dossier())).findings == ()
+@pytest.mark.parametrize("dossier", [a_dossier(), a_short_dossier()])
+def test_what_is_built_verifies(dossier: Dossier) -> None:
+    assert verify(build(dossier)).findings == ()
 
 
 def test_form_content_opinions_publication_record_and_outputs_are_in_it() -> None:
@@ -91,7 +93,7 @@ def test_another_bag_reader_accepts_it(tmp_path: Path) -> None:
         container.extractall(tmp_path)
     bag = bagit.Bag(str(tmp_path / FOLDER))
     bag.validate()
-    assert bag.version == "1.0"
+    assert bag.version_info == (1, 0)
     assert bag.info["External-Identifier"] == NUMBER
     assert bag.info["Bagging-Date"] == "2026-03-04"
 
@@ -109,13 +111,14 @@ def test_another_zip_reader_finds_sorted_uncompressed_entries_without_any_metada
         assert container.comment == b""
 
 
-def test_a_bag_needs_nothing_but_ascii_names(tmp_path: Path) -> None:
-    assert all(name.isascii() for name in files_of(build(a_dossier())))
+def test_rendered_files_need_ascii_names() -> None:
     with pytest.raises(ValueError, match="not a name"):
-        build(a_dossier(rendered=RENDERED | {"website/图.png": b""}))
+        build(replace(a_dossier(), rendered=RENDERED | {"notice_board/图.png": b""}))
 
 
-@pytest.mark.parametrize("name", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/.b", "a\\b", "a b", "a\n", "a" * 256])
+@pytest.mark.parametrize(
+    "name", ["", "/a", "a/", "a//b", "../a", "a/../b", "a/.b", "a\\b", "a b", "a\n", "a" * 256]
+)
 def test_a_name_that_could_lead_astray_is_no_name(name: str) -> None:
     assert not is_name(name)
     with pytest.raises(ValueError, match="not a name"):
@@ -175,4 +178,4 @@ def test_a_dossier_that_contradicts_itself_is_not_built(contradiction: str) -> N
 
 def test_the_refusal_says_what_is_wrong() -> None:
     with pytest.raises(ValueError, match=r"data/catalog\.json: .* differs .*: department"):
-        build(a_dossier(department="office"))
+        build(replace(a_dossier(), department="office"))

@@ -106,7 +106,7 @@ def test_a_samples_audience_are_departments_of_the_roster(sample: Sample, roster
 
 @each_sample
 def test_a_samples_story_leads_where_it_says(sample: Sample) -> None:
-    """Reviews come in order; whatever is no approval ends a round (clause 3.2.3, clause 3.3.1, clause 3.3.4)."""
+    """Reviews come in order; all else ends a round (clause 3.2.3, clause 3.3.1, clause 3.3.4)."""
     stages, state = list(ReviewStage), State.IN_REVIEW
     for step in sample.story:
         match step:

@@ -1,12 +1,22 @@
-"""A small app with one handler of every kind, and workflows for it: what the laptop's cloud is tested with."""
+"""A small app with one handler of every kind, and its workflows: what the laptop's cloud is tested with."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from chalice.app import Blueprint, Chalice, DynamoDBEvent, LambdaFunctionEvent, Rate, Response, SQSEvent
+from chalice.app import (
+    Blueprint,
+    Chalice,
+    DynamoDBEvent,
+    LambdaFunctionEvent,
+    Rate,
+    Request,
+    Response,
+    SQSEvent,
+)
 
 from chalicelib.core.errors import TooEarly
 from infra.local.cloud import Files
@@ -26,7 +36,8 @@ Resources:
             MaximumRetryAttempts: 2
             FilterCriteria:
               Filters:
-                - Pattern: '{"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "EVENT#"}]}}}}'
+                - Pattern: >-
+                    {"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "EVENT#"}]}}}}
             FunctionResponseTypes: [ReportBatchItemFailures]
   OnSignIn:
     Properties:
@@ -54,7 +65,7 @@ def task(function: str, *, token: bool = False, **more: object) -> Document:
 def chain(**states: Document) -> Document:
     """A machine of these states, one after the other."""
     names = list(states)
-    for name, following in zip(names, names[1:], strict=False):
+    for name, following in pairwise(names):
         states[name].setdefault("Next", following)
     states[names[-1]].setdefault("End", True)
     return {"StartAt": names[0], "States": states}
@@ -80,6 +91,9 @@ def tiny_app(seen: Seen) -> Chalice:
     """The app. Its jobs are in a blueprint, as the real ones are."""
     app = Chalice("tiny")
     jobs = Blueprint("tests.local.tiny")
+
+    def current() -> Request:
+        return app.current_request  # type: ignore[return-value] - within a view there is one
 
     @jobs.lambda_function(name="double")
     def double(event: Document, _context: object) -> Document:
@@ -112,11 +126,7 @@ def tiny_app(seen: Seen) -> Chalice:
 
     @app.route("/api/v1/things/{name}", methods=["GET", "POST", "PUT"])
     def thing(name: str) -> Response:
-        request = app.current_request.to_dict() | {
-            "name": name,
-            "body": app.current_request.raw_body.decode(),
-        }
-        seen.call("thing", request)
+        seen.call("thing", {"name": name, "body": current().raw_body, "context": current().context})
         return Response(
             json.dumps({"name": name}),
             headers={"Content-Type": "application/json", "Set-Cookie": ["a=1; Secure", "b=2"], "X-One": "1"},
@@ -124,7 +134,7 @@ def tiny_app(seen: Seen) -> Chalice:
 
     @app.route("/api/{kind}/one")
     def one(kind: str) -> dict[str, Any]:
-        return {"kind": kind, "parameters": app.current_request.uri_params}
+        return {"kind": kind, "parameters": current().uri_params}
 
     return app
 

@@ -207,18 +207,27 @@ def test_an_items_page_can_be_written_before_anything_points_at_it(desk: Desk) -
     assert before.items() <= desk.files().items()
 
 
-def test_two_publications_at_once_both_appear_wherever_the_second_comes_in_between(desk: Desk) -> None:
+@pytest.mark.parametrize("earlier", [(), ("s-earlier",)])
+def test_two_publications_at_once_both_appear_wherever_the_second_comes_in_between(
+    desk: Desk,
+    earlier: tuple[str, ...],
+) -> None:
     """Proves clause 4.1.1."""
+    before = [an_entry(name, classification=INTERNAL) for name in earlier]
     first, second = (an_entry(name, classification=INTERNAL) for name in ("s-first", "s-second"))
+    for entry in before:
+        desk.publish(entry)
     points = calls_of(desk, first)
     desk.wipe()
-    desk.recorded = [first, second]
+    desk.recorded = [*before, first, second]
     desk.website.rebuild(lambda _: BODY)
     expected = {key: file for key, file in desk.files().items() if key.startswith("internal/")}
 
     for point in range(points):
         desk.wipe()
         desk.recorded = []
+        for entry in before:
+            desk.publish(entry)
 
         def interrupt(number: int, _: str, point: int = point) -> None:
             if number == point:

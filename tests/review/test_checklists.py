@@ -31,8 +31,8 @@ def test_item_ids_are_unique_over_all_stages() -> None:
 @pytest.mark.parametrize("stage", ReviewStage)
 def test_every_item_speaks_three_languages(stage: ReviewStage) -> None:
     for item in Checklists(POLICIES).items(stage):
-        assert set(item.texts) == {"zh-Hans", "zh-Hant", "en"}
-        assert len({item.text(language) for language in item.texts}) == 3
+        assert set(item.text) == {"zh-Hans", "zh-Hant", "en"}
+        assert len(set(item.text.values())) == 3
 
 
 def test_a_file_without_a_stage_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The examples beside the schemas: each valid one passes, each invalid one is refused for its stated reasons."""
+"""The examples beside the schemas: valid ones pass, invalid ones are refused for just their stated reasons."""
 
 import json
 from collections.abc import Iterator

@@ -1,13 +1,10 @@
-"""500 forms of each kind: sound ones are accepted, wrong ones refused by field, and nothing else ever happens."""
+"""500 forms of each kind: sound ones are accepted, wrong ones refused by field; nothing else ever happens."""
 
 import json
-from contextlib import suppress
-from typing import Any
 
-import pytest
 from hypothesis import given, settings
 
-from chalicelib.core.errors import InvalidSubmission
+from chalicelib.core.errors import FieldError, InvalidSubmission
 from chalicelib.submission.form import ChannelRules, validate
 from tests.submission.strategies import NOW, Document, Wrong, hostile_documents, invalid_forms, valid_forms
 
@@ -15,11 +12,20 @@ RULES = ChannelRules.load()
 FIVE_HUNDRED = settings(max_examples=500, deadline=None, database=None, derandomize=True)
 
 
+def errors_of(document: object) -> tuple[FieldError, ...]:
+    """What the answer names; empty when the form is accepted."""
+    try:
+        validate(document, now=NOW, rules=RULES)
+    except InvalidSubmission as refusal:
+        return refusal.errors
+    return ()
+
+
 @FIVE_HUNDRED
 @given(valid_forms())
-def test_a_sound_form_is_accepted_as_it_was_sent(document: Document) -> None:
+def test_a_sound_form_is_accepted(document: Document) -> None:
     """Clause 3.1.2: the form in its set format."""
-    assert validate(document, now=NOW, rules=RULES).document == document
+    assert errors_of(document) == ()
 
 
 @FIVE_HUNDRED
@@ -27,19 +33,11 @@ def test_a_sound_form_is_accepted_as_it_was_sent(document: Document) -> None:
 def test_a_wrong_form_is_refused_at_each_of_its_faults(wrong: Wrong) -> None:
     """Clause 3.1.2: all errors at once, by field."""
     document, pointers = wrong
-    with pytest.raises(InvalidSubmission) as refusal:
-        validate(document, now=NOW, rules=RULES)
-    assert pointers <= {error.pointer for error in refusal.value.errors}
+    assert pointers <= {error.pointer for error in errors_of(document)}
 
 
 @FIVE_HUNDRED
 @given(hostile_documents())
-def test_any_json_value_is_accepted_or_refused_with_an_answer_that_can_be_sent(document: Any) -> None:
-    with suppress(InvalidSubmission):
-        try:
-            validate(document, now=NOW, rules=RULES)
-        except InvalidSubmission as refusal:
-            answer = [(error.pointer, error.code, dict(error.params)) for error in refusal.errors]
-            json.dumps(answer, ensure_ascii=False).encode()
-            assert answer
-            raise
+def test_any_json_value_gets_an_answer_that_can_be_sent(document: object) -> None:
+    answer = [(error.pointer, error.code, dict(error.params)) for error in errors_of(document)]
+    assert json.dumps(answer, ensure_ascii=False, allow_nan=False).encode()

@@ -7,6 +7,7 @@ written by hand because a later version of the standard library's writer may cho
 import re
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -128,7 +129,7 @@ def _container_findings(
     if rebuilt == package:
         return []
     shorter = min(len(package), len(rebuilt))
-    offset = next((place for place in range(shorter) if package[place] != rebuilt[place]), shorter)
+    offset = bisect_left(range(shorter), 1, key=lambda place: package[: place + 1] != rebuilt[: place + 1])
     name = max(start for start in starts if start[0] <= offset)[1]
     return [Finding(where=inside(name), code=Code.CONTAINER, params={"offset": offset})]
 

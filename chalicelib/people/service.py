@@ -1,0 +1,63 @@
+"""Keeping the roster: what a file would change, and changing it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from chalicelib.core.table import Table
+from chalicelib.people.model import Duty, Person
+from chalicelib.people.roster import Change, Roster, difference
+from chalicelib.people.store import (
+    all_persons,
+    forget_email,
+    put_department,
+    put_email,
+    put_person,
+    PeopleStore,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RosterKeeper:
+    """Compares and applies rosters. Applying again changes nothing, and finishes what was broken off."""
+
+    table: Table
+    people: PeopleStore
+
+    def present(self) -> Roster:
+        """Everybody there is."""
+        return Roster(
+            departments=self.people.all_departments(),
+            persons=tuple(all_persons(self.table)),
+        )
+
+    def changes(self, wanted: Roster) -> list[Change]:
+        """What applying would change."""
+        return difference(self.present(), wanted)
+
+    def apply(self, wanted: Roster, now: datetime) -> list[Change]:
+        """Make it so. Who is no longer in the file keeps a record whose duties end now; a changed person's version
+        rises, so that a decision resting on the old duties fails.
+        """
+        present = self.present()
+        before = {person.id: person for person in present.persons}
+        for person in wanted.persons:
+            self._put(person, before.pop(person.id, None))
+        for gone in before.values():
+            self._put(replace(gone, duties=tuple(_ended(duty, now) for duty in gone.duties)), gone)
+        holders = {d.id: set(d.duty_holders) for d in present.departments}
+        for department in wanted.departments:
+            everyone = tuple(sorted({*department.duty_holders, *holders.get(department.id, ())}))
+            self.table.put(put_department(replace(department, duty_holders=everyone)))
+        return difference(present, wanted)
+
+    def _put(self, person: Person, before: Person | None) -> None:
+        if before is not None and before.email.casefold() != person.email.casefold():
+            forget_email(self.table, before.email)
+        self.table.put(put_email(person.email, person.id))
+        if before is None or replace(person, version=before.version) != before:
+            self.table.put(put_person(replace(person, version=1 if before is None else before.version + 1)))
+
+
+def _ended(duty: Duty, now: datetime) -> Duty:
+    return duty if duty.until is not None and duty.until <= now else replace(duty, until=max(now, duty.since))
+

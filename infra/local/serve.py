@@ -1,0 +1,133 @@
+"""`make run`: moto's server, the app and its pumps in one process, on loopback, until Ctrl-C or SIGTERM."""
+
+import errno
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from functools import partial
+
+from chalice.app import Chalice
+from moto.core.config import default_user_config
+from moto.server import ThreadedMotoServer
+from werkzeug.serving import make_server
+
+from infra.local import mailbox
+from infra.local.clients import REGION, Clients
+from infra.local.cloud import MOTO, Files, build, mend, read_page
+from infra.local.front import Front
+
+HOST = "127.0.0.1"
+TAKEN = 2
+"""The exit status when the port is in use."""
+_FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
+
+
+def run(
+    *,
+    app: Chalice,
+    port: int,
+    wait_scale: float,
+    prepare: Callable[[Mapping[str, str]], None],
+    people: Callable[[], object],
+    ready: Callable[[str], None],
+    files: Files | None = None,
+) -> int:
+    """Serve until told to stop; answers the exit status.
+
+    `prepare` is called with the settings once everything is created (it loads the roster), `ready` with the
+    address once that answers. os.environ then holds the settings, and no AWS profile of the person at the
+    keyboard. Call it from the main thread.
+    """
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        listener = _listen(port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        print(f"Port {port} is taken. Choose another: make run PORT={port + 1}", file=sys.stderr)
+        return TAKEN
+    address = f"http://{HOST}:{listener.getsockname()[1]}"
+    with listener, ExitStack() as stack:
+        clients = Clients(_start_moto(stack))
+        built = build(
+            app,
+            clients,
+            files or Files(),
+            base_url=address,
+            site_url=f"{address}/_local/site",
+            wait_scale=wait_scale,
+        )
+        stack.callback(_close_quietly, built.runtime.close)
+        os.environ.update(built.environment)
+        prepare(built.environment)
+        front = Front(
+            app=app,
+            mails=lambda: mailbox.mails(REGION),
+            people=people,
+            site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
+        )
+        _start_front(stack, front, listener)
+        _in_thread(stack, lambda: built.pumps.run(stop), stop.set)
+        ready(address)
+        stop.wait()
+    return 0
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    listener.listen(128)
+    return listener
+
+
+def _start_moto(stack: ExitStack) -> str:
+    """Start AWS's stand-in on a free port, point this process at it and nowhere else; answers its address."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no address in a log: it may hold a secret
+    mend()
+    default_user_config.update(MOTO)
+    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
+    server.start()
+    stack.callback(server.stop)
+    port = server.get_host_and_port()[1]
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    os.environ |= {
+        "AWS_ENDPOINT_URL": f"http://{HOST}:{port}",
+        "AWS_ACCOUNT_ID_ENDPOINT_MODE": "disabled",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "MOTO_PORT": str(port),
+        "NO_PROXY": HOST,
+    }
+    return os.environ["AWS_ENDPOINT_URL"]
+
+
+def _start_front(stack: ExitStack, front: Front, listener: socket.socket) -> None:
+    server = make_server(HOST, listener.getsockname()[1], front, threaded=True, fd=listener.fileno())
+    stack.callback(server.server_close)
+    _in_thread(stack, lambda: server.serve_forever(poll_interval=0.05), server.shutdown)
+
+
+def _in_thread(stack: ExitStack, work: Callable[[], None], end: Callable[[], None]) -> None:
+    """Work in a thread; when the stack unwinds, end it and wait for it."""
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    stack.callback(thread.join, 1)
+    stack.callback(end)
+
+
+def _close_quietly(close: Callable[[float], None]) -> None:
+    with suppress(TimeoutError):  # its threads are daemons
+        close(1)

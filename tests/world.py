@@ -1,0 +1,260 @@
+"""The whole product in this process, as people meet it: over HTTP, by mail, and through the cloud's own pumps."""
+
+import itertools
+import json
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+from app import app
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Parts
+from chalicelib.core.aws import Aws
+from chalicelib.core.clock import to_second_text
+from chalicelib.core.settings import from_environment
+from chalicelib.people.model import Department, Duty, Person, Role
+from chalicelib.people.roster import Roster
+from infra.local.cloud import Cloud
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
+STAGES = ("initial", "department_head", "executive")
+
+
+def a_person(name: str, *duties: tuple[Role, str], language: str = "zh-Hans") -> Person:
+    """A person whose id is `p-<name>` and whose duties have no end."""
+    return Person(
+        id=f"p-{name}",
+        name=name.title(),
+        email=f"{name}@example.com",
+        language=language,
+        duties=tuple(Duty(role=role, department=department, since=LONG_AGO) for role, department in duties),
+    )
+
+
+LIAISON = a_person("liaison", (Role.LIAISON, "marketing"))
+OTHER_LIAISON = a_person("other-liaison", (Role.LIAISON, "research"))
+EDITOR = a_person("editor", (Role.CENTER_EDITOR, "center"))
+HEAD = a_person("head", (Role.DEPARTMENT_HEAD, "marketing"))
+EXECUTIVE = a_person("executive", (Role.SUPERVISING_EXECUTIVE, "marketing"))
+ARCHIVIST = a_person("archivist", (Role.ARCHIVIST, "center"))
+PEOPLE = (LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST)
+REVIEWERS = dict(zip(STAGES, (EDITOR, HEAD, EXECUTIVE), strict=True))
+
+
+def a_roster(*persons: Person) -> Roster:
+    """A roster of these persons in three departments."""
+    departments = {"center": "XXZ", "marketing": "SCB", "research": "YFZ"}
+    return Roster(
+        departments=tuple(
+            Department(
+                id=department,
+                name=department.title(),
+                code=code,
+                duty_holders=tuple(
+                    sorted(p.id for p in persons if any(d.department == department for d in p.duties))
+                ),
+            )
+            for department, code in departments.items()
+        ),
+        persons=persons,
+    )
+
+
+def a_form(now: datetime, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 — a form's fields have many shapes
+    """A valid publication request of the liaison, due now."""
+    form = {
+        "title": "关于五一期间办公区停电检修的通知",
+        "summary": "五月一日八时至十八时，A 座停电检修，请提前保存数据。",
+        "body": "## 时间\n\n五月一日 8:00—18:00。\n\n## 注意事项\n\n1. 提前保存数据；\n2. 关闭电脑。",
+        "category": "notice",
+        "department": "marketing",
+        "drafter": LIAISON.id,
+        "channels": ["website"],
+        "publish_at": to_second_text(now.replace(microsecond=0)).replace("Z", "+00:00"),
+        "time_zone": "Etc/UTC",
+        "audience": "all",
+        "classification": "internal",
+        "importance": "routine",
+        "keywords": ["停电"],
+        "attachments": [],
+        "declaration": {"accepted": True, "version": "2026-1"},
+    }
+    return form | changes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    body: dict[str, Any]
+    headers: Mapping[str, str]
+
+
+class World:
+    """A running product. `now` is the product's clock: real time plus what a test has let pass."""
+
+    def __init__(self, cloud: Cloud, parts: Parts) -> None:
+        self.cloud = cloud
+        self.parts = parts
+        self.passed = timedelta(0)
+        self._tokens: dict[str, str] = {}
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.passed
+
+    def call(  # noqa: PLR0913 — an HTTP request has that many parts
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        as_: Person | None = None,
+        raw: str | None = None,
+        query: Mapping[str, str] | None = None,
+        **headers: str,
+    ) -> Answer:
+        """One request, as API Gateway hands it to the function."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if as_ is not None:
+            named["authorization"] = f"Bearer {self.token(as_)}"
+        return call_app(method, path, raw if raw is not None else json.dumps(body), named, query)
+
+    def token(self, person: Person) -> str:
+        """A session's token, from a real sign-in the first time."""
+        if person.id not in self._tokens:
+            assert self.call("POST", "/api/v1/sign-in", {"email": person.email}).status == 202
+            self.cloud.settle()
+            handle = self.links(person, "s")[0]
+            answer = self.call("POST", "/api/v1/sessions", {"handle": handle, "bearer": True})
+            assert answer.status == 201, answer
+            self._tokens[person.id] = answer.body["token"]
+        return self._tokens[person.id]
+
+    def links(self, person: Person, kind: str = "r") -> list[str]:
+        """The handles in a person's mails, newest first: `r` to review, `s` to sign in."""
+        return [
+            match[2]
+            for mail in self.cloud.mails()
+            if person.email in mail.to
+            for match in [LINK.search(mail.text)]
+            if match and match[1] == kind
+        ]
+
+    def submit(self, *, key: str | None = None, **changes: Any) -> str:  # noqa: ANN401 — as in a_form
+        """Submit a form as the liaison and answer the submission's id."""
+        headers = {} if key is None else {"idempotency_key": key}
+        answer = self.call("POST", "/api/v1/submissions", a_form(self.now(), **changes), as_=LIAISON, **headers)
+        assert answer.status == 201, answer
+        return str(answer.body["id"])
+
+    def opinion(self, reviewer: Person, decision: str = "approve", **changes: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Open the newest link of a reviewer and fill in a complete opinion."""
+        handle = self.links(reviewer)[0]
+        seen = self.call("POST", "/api/v1/review-links", {"handle": handle}, as_=reviewer)
+        assert seen.status == 200, seen
+        items = [item["id"] for item in seen.body["checklist"]]
+        opinion = {
+            "handle": handle,
+            "decision": decision,
+            "comment": "同意。" if decision == "approve" else "请补充联系电话。",
+            "checklist": {item: decision == "approve" or item != items[0] for item in items},
+            "content_digest": seen.body["content_digest"],
+        }
+        return opinion | changes
+
+    def decide(self, reviewer: Person, decision: str = "approve", **changes: Any) -> Answer:  # noqa: ANN401
+        """Decide by the newest link."""
+        opinion = self.opinion(reviewer, decision, **changes)
+        return self.call("POST", "/api/v1/review-links/decision", opinion, as_=reviewer)
+
+    def approve(self, *stages: str) -> None:
+        """Let the stages' reviewers approve, one after another; all of them when none is named."""
+        for stage in stages or STAGES:
+            self.cloud.settle()
+            answer = self.decide(REVIEWERS[stage])
+            assert answer.status == 200, answer
+
+    def finish(self) -> None:
+        """Let everything come to its end, waits included."""
+        self.cloud.settle(through_waits=True)
+
+    def state(self, submission: str) -> str:
+        return str(self.parts.journal.head(submission).state)
+
+    def record(self, submission: str, as_: Person = LIAISON) -> dict[str, Any]:
+        """The submission as the API shows it."""
+        answer = self.call("GET", f"/api/v1/submissions/{submission}", as_=as_)
+        assert answer.status == 200, answer
+        return answer.body
+
+    def sweep(self) -> None:
+        """Let the sweeper's patience pass, sweep, and let everything come to rest."""
+        self.passed += timedelta(hours=2)
+        self.parts.sweeper.sweep()
+        self.finish()
+
+
+_AWS = Aws()
+_NUMBERS = itertools.count(1)
+
+
+@contextmanager
+def a_world(
+    *people: Person, wait_scale: float = 1000, aws: Aws | None = None, roster: Roster | None = None
+) -> Iterator[World]:
+    """A fresh product with its roster applied."""
+    with Cloud(app=app, wait_scale=wait_scale) as cloud:
+        settings = from_environment(cloud.environment)
+        world = World(cloud, cast("Parts", None))
+        world.parts = Parts(settings, aws=aws or _AWS, now=world.now)
+        bootstrap.use(world.parts)
+        try:
+            world.parts.roster_keeper.apply(roster or a_roster(*(people or PEOPLE)), world.now())
+            yield world
+        finally:
+            bootstrap.use(None)
+
+
+def call_app(
+    method: str, path: str, body: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+) -> Answer:
+    """Call the HTTP function with API Gateway's event."""
+    resource, parameters = _route(path)
+    event = {
+        "resource": resource,
+        "path": path,
+        "httpMethod": method,
+        "headers": {"content-type": "application/json", **headers},
+        "multiValueHeaders": {},
+        "queryStringParameters": query,
+        "multiValueQueryStringParameters": {k: [v] for k, v in query.items()} if query else None,
+        "pathParameters": parameters or None,
+        "stageVariables": None,
+        "requestContext": {
+            "httpMethod": method,
+            "resourcePath": resource,
+            "identity": {"sourceIp": "192.0.2.1"},
+            "requestId": f"test-{next(_NUMBERS)}",
+        },
+        "body": body,
+        "isBase64Encoded": False,
+    }
+    raw = app(event, None)
+    many = {name: values[-1] for name, values in raw.get("multiValueHeaders", {}).items()}
+    return Answer(
+        status=raw["statusCode"], body=json.loads(raw["body"]), headers={**raw.get("headers", {}), **many}
+    )
+
+
+def _route(path: str) -> tuple[str, dict[str, str]]:
+    for route in app.routes:
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
+        match = re.fullmatch(pattern, path)
+        if match:
+            return route, match.groupdict()
+    raise AssertionError(f"no route for {path}")
