@@ -235,8 +235,6 @@ class Parts:
     @cached_property
     def archiving(self) -> "Archiving":
         """The last step of the publication machine."""
-        from zoneinfo import ZoneInfo
-
         from chalicelib.archive.model.catalog import CatalogRules
         from chalicelib.archive.service import Archiving
 
@@ -247,7 +245,7 @@ class Parts:
             rules=CatalogRules(POLICIES),
             adapters=self.adapters,
             packages=self.packages,
-            zone=ZoneInfo(self.settings.center_time_zone),
+            zone=self.settings.center_zone,
         )
 
     @cached_property
@@ -256,7 +254,11 @@ class Parts:
         from chalicelib.archive.service import ReadingRoom
 
         return ReadingRoom(
-            journal=self.journal, people=self.people, access=self.access, packages=self.packages
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            packages=self.packages,
+            zone=self.settings.center_zone,
         )
 
     @property

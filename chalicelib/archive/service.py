@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -75,7 +74,9 @@ class Archiving:
         if any(d.state in {DeliveryState.PENDING, DeliveryState.CLAIMED} for d in deliveries):
             raise DeliveryUnfinished
         tasks = tasks_of(self.journal.table, head.id)
-        approved = tuple(approved_stages([t for t in tasks if t.revision == head.revision], head.content_digest))
+        approved = tuple(
+            approved_stages([t for t in tasks if t.revision == head.revision], head.content_digest)
+        )
         resource: Resource = replace(resource_of(head), approved_stages=approved)
         grant = self.access.grant(service_subject("archive"), Action.ARCHIVE, resource)
         now = self.journal.now()
@@ -174,6 +175,7 @@ class ReadingRoom:
     people: PeopleStore
     access: AccessControl
     packages: PackageStore
+    zone: ZoneInfo
 
     def entry(self, person: Person, number: str) -> ArchiveRecord:
         """A catalogue entry. Raises NotFound where there is none, or none that the person may know of."""
@@ -210,7 +212,7 @@ class ReadingRoom:
         def wanted(entry: ArchiveRecord) -> bool:
             return (
                 category in {None, entry.category}
-                and year in {None, entry.published_at.year}
+                and year in {None, entry.published_at.astimezone(self.zone).year}
                 and self._may(person, Action.ARCHIVE_READ, entry)
             )
 

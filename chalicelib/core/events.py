@@ -40,4 +40,6 @@ def failed_records(event: Iterable[Any], handle: Callable[[dict[str, Any]], None
 
 def report(error: Exception, where: str) -> None:
     """Log what failed and where in the code, without the message: it may hold what must stay home."""
-    log.error("%s in a %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__)))
+    log.error(
+        "%s in a %s\n%s", type(error).__name__, where, "".join(traceback.format_tb(error.__traceback__))
+    )

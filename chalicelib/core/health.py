@@ -10,4 +10,5 @@ health_routes = Blueprint(__name__)
 @health_routes.route("/healthz", methods=["GET"])
 @endpoint(health_routes)
 def healthz(exchange: Exchange) -> Response:
+    """Say that this function answers."""
     return answer(exchange, {"status": "ok"})

@@ -59,7 +59,9 @@ def _refuse_constant(name: str) -> object:
     raise ValueError(name)
 
 
-def answer(exchange: Exchange, body: Mapping[str, Any], *, status: int = 200, cookie: str | None = None) -> Response:
+def answer(
+    exchange: Exchange, body: Mapping[str, Any], *, status: int = 200, cookie: str | None = None
+) -> Response:
     """A JSON answer with its correlation id."""
     headers = _BASE_HEADERS | {"X-Correlation-Id": exchange.correlation_id}
     if cookie is not None:

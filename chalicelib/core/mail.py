@@ -26,7 +26,8 @@ def letter(to: str, code: str, language: str, params: Mapping[str, str], link: s
     """A short letter around one link, from the texts `mail.<code>.subject` and `mail.<code>.text`."""
     before, _, after = messages.text(f"mail.{code}.text", language, params).partition("[link]")
     paragraphs = "".join(
-        f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>" if part != link
+        f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>"
+        if part != link
         else f'<p><a href="{html.escape(link)}">{html.escape(link)}</a></p>'
         for part in (before, link, after)
     )

@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,11 @@ class Settings:
         return max(1.0, float(self.wait_scale))
 
     @property
+    def center_zone(self) -> ZoneInfo:
+        """`center_time_zone`, read."""
+        return ZoneInfo(self.center_time_zone)
+
+    @property
     def max_lateness(self) -> timedelta:
         """How late an item may still be published without asking a person."""
         return timedelta(hours=float(self.max_lateness_hours))
@@ -47,7 +53,9 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises KeyError naming every variable that is missing, not only the first."""
     source = os.environ if environment is None else environment
     names = {field.name: field.name.upper() for field in fields(Settings)}
-    missing = [names[f.name] for f in fields(Settings) if f.default is MISSING and names[f.name] not in source]
+    missing = [
+        names[f.name] for f in fields(Settings) if f.default is MISSING and names[f.name] not in source
+    ]
     if missing:
         raise KeyError(f"environment variables missing: {', '.join(missing)}")
     return Settings(**{name: source[variable] for name, variable in names.items() if variable in source})

@@ -89,7 +89,7 @@ class Found:
     def get(self, key: Key[R]) -> R | None:
         """The item, or None where there was none."""
         raw = self._items.get((key.pk, key.sk))
-        return None if raw is None else cast("R", key.kind.from_raw_data(raw))
+        return None if raw is None else key.kind.from_raw_data(raw)
 
 
 class Table:
@@ -119,31 +119,39 @@ class Table:
             )
             for raw in answer["Responses"].get(self.name, []):
                 items[raw["pk"]["S"], raw["sk"]["S"]] = raw
-            unread = answer.get("UnprocessedKeys", {}).get(self.name, {}).get("Keys", [])
-            wanted += [(key["pk"]["S"], key["sk"]["S"]) for key in cast("list[Any]", unread)]
+            unread = cast("dict[str, Any]", answer["UnprocessedKeys"]).get(self.name, {"Keys": []})["Keys"]
+            wanted += [(key["pk"]["S"], key["sk"]["S"]) for key in unread]
         return Found(items)
 
-    def raw_partition(self, pk: str, prefix: str = "", *, newest_first: bool = False) -> Iterator[dict[str, Any]]:
+    def raw_partition(
+        self, pk: str, prefix: str = "", *, newest_first: bool = False
+    ) -> Iterator[dict[str, Any]]:
         """Every item under a partition key whose sort key starts with the prefix, in order, consistent."""
         names: dict[str, Any] = {":pk": {"S": pk}}
         condition = "pk = :pk"
         if prefix:
             condition += " AND begins_with(sk, :prefix)"
             names[":prefix"] = {"S": prefix}
-        pages = self._client().get_paginator("query").paginate(
-            TableName=self.name,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=names,
-            ConsistentRead=True,
-            ScanIndexForward=not newest_first,
+        pages = (
+            self._client()
+            .get_paginator("query")
+            .paginate(
+                TableName=self.name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=names,
+                ConsistentRead=True,
+                ScanIndexForward=not newest_first,
+            )
         )
         for page in pages:
             yield from page["Items"]
 
-    def partition(self, kind: type[R], pk: str, prefix: str = "", *, newest_first: bool = False) -> Iterator[R]:
+    def partition(
+        self, kind: type[R], pk: str, prefix: str = "", *, newest_first: bool = False
+    ) -> Iterator[R]:
         """As `raw_partition`, read as one kind of item."""
         for raw in self.raw_partition(pk, prefix, newest_first=newest_first):
-            yield cast("R", kind.from_raw_data(raw))
+            yield kind.from_raw_data(raw)
 
     def index_page(
         self, index: str, where: tuple[str, str], below: tuple[str, str | None], *, limit: int
@@ -169,15 +177,19 @@ class Table:
 
     def scan(self, kind: type[R], prefix: str) -> Iterator[R]:
         """Every item whose partition key starts with the prefix, by reading the whole table: for operations only."""
-        pages = self._client().get_paginator("scan").paginate(
-            TableName=self.name,
-            FilterExpression="begins_with(pk, :prefix)",
-            ExpressionAttributeValues={":prefix": {"S": prefix}},
-            ConsistentRead=True,
+        pages = (
+            self._client()
+            .get_paginator("scan")
+            .paginate(
+                TableName=self.name,
+                FilterExpression="begins_with(pk, :prefix)",
+                ExpressionAttributeValues={":prefix": {"S": prefix}},
+                ConsistentRead=True,
+            )
         )
         for page in pages:
             for raw in page["Items"]:
-                yield cast("R", kind.from_raw_data(cast("dict[str, Any]", raw)))
+                yield kind.from_raw_data(cast("dict[str, Any]", raw))
 
     def delete(self, key: Key[Any]) -> None:
         """Remove one item, if it is there."""
@@ -191,8 +203,14 @@ class Table:
         except self._client().exceptions.ConditionalCheckFailedException as error:
             raise Stale from error
 
-    def add_to(self, key: Key[Any], *, number: tuple[str, int] | None = None, member: tuple[str, str] | None = None,
-               expires_at: int | None = None) -> dict[str, Any]:
+    def add_to(
+        self,
+        key: Key[Any],
+        *,
+        number: tuple[str, int] | None = None,
+        member: tuple[str, str] | None = None,
+        expires_at: int | None = None,
+    ) -> dict[str, Any]:
         """Add to a counter or to a set without reading it; the item comes to be if need be. Answers the new item."""
         parts, names, values = [], {}, dict[str, Any]()
         if number is not None:
@@ -228,7 +246,7 @@ class Table:
             for arguments in item.values():
                 arguments["TableName"] = self.name
         try:
-            self._client().transact_write_items(TransactItems=items)
+            self._client().transact_write_items(TransactItems=cast("Any", items))
         except self._client().exceptions.TransactionCanceledException as error:
             reasons = error.response.get("CancellationReasons", [])
             if reasons and reasons[0].get("Item") == receipt_item["Put"]["Item"]:
@@ -236,4 +254,3 @@ class Table:
             if {str(reason.get("Code")) for reason in reasons} & _LOST_RACES:
                 raise Stale from error
             raise
-

@@ -1,7 +1,7 @@
 """Signing in by an e-mailed one-time handle, and knowing who calls."""
 
 import json
-from typing import Protocol
+from collections.abc import Callable
 
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
@@ -28,13 +28,6 @@ from chalicelib.identity.store import (
 )
 from chalicelib.people.model import Person
 from chalicelib.people.store import PeopleStore, person_key, read_person
-
-
-class Queue(Protocol):
-    """Where a request for a sign-in mail is left."""
-
-    def __call__(self, body: str) -> None:
-        """Leave one message."""
 
 
 class RateLimits:
@@ -64,7 +57,7 @@ class SignIn:
         table: Table,
         people: PeopleStore,
         limits: RateLimits,
-        queue: Queue,
+        queue: Callable[[str], object],
         mailer: Mailer,
         now: Now,
         base_url: str,
@@ -133,7 +126,6 @@ class Sessions:
         if (session.expires_at or 0) <= self._now().timestamp():
             raise NotSignedIn
         return read_person(record)
-
 
 
 def sign_in_mail(person: Person, link: str) -> Mail:

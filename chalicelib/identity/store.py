@@ -25,7 +25,7 @@ class SessionRecord(Record):
 class CounterRecord(Record):
     """How often something happened in one window."""
 
-    count = NumberAttribute(default=0)
+    tries = NumberAttribute(default=0)
 
 
 def sign_in_key(handle: str) -> Key[SignInRecord]:
@@ -41,7 +41,9 @@ def session_key(token: str) -> Key[SessionRecord]:
 def put_sign_in(handle: str, person: str, expires_at: datetime) -> Put:
     """Describe a fresh handle."""
     key = sign_in_key(handle)
-    return Put(record=SignInRecord(pk=key.pk, sk=key.sk, person=person, expires_at=int(expires_at.timestamp())))
+    return Put(
+        record=SignInRecord(pk=key.pk, sk=key.sk, person=person, expires_at=int(expires_at.timestamp()))
+    )
 
 
 def use_sign_in(record: SignInRecord, token: str) -> Put:
@@ -65,5 +67,5 @@ def count(table: Table, limit: Limit, who: str, now: datetime) -> int:
     window = limit.window(now)
     key = Key(CounterRecord, f"RATE#{limit.name}#{fingerprint(who)}", str(window))
     expires_at = (window + 2) * limit.seconds
-    item = table.add_to(key, number=("count", 1), expires_at=expires_at)
-    return int(item["count"]["N"])
+    item = table.add_to(key, number=("tries", 1), expires_at=expires_at)
+    return int(item["tries"]["N"])

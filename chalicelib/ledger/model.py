@@ -55,7 +55,9 @@ class Event:
             "at": to_text(self.at),
             "actor": self.actor,
             "on_behalf_of": self.on_behalf_of,
-            "policy": None if self.policy is None else {"digest": self.policy.digest, "line": self.policy.line},
+            "policy": None
+            if self.policy is None
+            else {"digest": self.policy.digest, "line": self.policy.line},
             "correlation_id": self.correlation_id,
             "causation_id": self.causation_id,
             "payload": dict(self.payload),

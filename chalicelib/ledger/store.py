@@ -1,8 +1,7 @@
 """Events in the table: put once, never changed, in the partition of their submission."""
 
-from collections.abc import Iterator
-
 import json
+from collections.abc import Iterator
 
 from pynamodb.attributes import UnicodeAttribute
 

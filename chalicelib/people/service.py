@@ -7,12 +7,12 @@ from chalicelib.core.table import Table
 from chalicelib.people.model import Duty, Person
 from chalicelib.people.roster import Change, Roster, difference
 from chalicelib.people.store import (
+    PeopleStore,
     all_persons,
     forget_email,
     put_department,
     put_email,
     put_person,
-    PeopleStore,
 )
 
 
@@ -35,8 +35,10 @@ class RosterKeeper:
         return difference(self.present(), wanted)
 
     def apply(self, wanted: Roster, now: datetime) -> list[Change]:
-        """Make it so. Who is no longer in the file keeps a record whose duties end now; a changed person's version
-        rises, so that a decision resting on the old duties fails.
+        """Make it so, and answer what has changed.
+
+        Who is no longer in the file keeps a record whose duties end now. A changed person's version rises, so that a
+        decision resting on the old duties fails.
         """
         present = self.present()
         before = {person.id: person for person in present.persons}
@@ -60,4 +62,3 @@ class RosterKeeper:
 
 def _ended(duty: Duty, now: datetime) -> Duty:
     return duty if duty.until is not None and duty.until <= now else replace(duty, until=max(now, duty.since))
-

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from chalicelib.submission.model import STAGES, Channel, Form, Revision, ReviewStage, Submission
+from chalicelib.submission.model import STAGES, Channel, Form, ReviewStage, Revision, Submission
 
 
 class DeliveryState(StrEnum):

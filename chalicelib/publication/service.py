@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.access.model import Action, Resource, service_subject
+from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import from_text, to_second_text
 from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly, again_when_stale
@@ -25,7 +25,7 @@ from chalicelib.review.model import approved_stages
 from chalicelib.review.service import Rounds
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import STAGES, Channel, State, Submission
+from chalicelib.submission.model import STAGES, Channel, ReviewStage, State, Submission
 from chalicelib.submission.service import Journal, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head, read_revision, revision_key
 
@@ -75,7 +75,11 @@ class Publishing:
         where = delivery_key(work["submission"], work["revision"], channel)
         text = revision_key(work["submission"], work["revision"])
         found = self.journal.table.batch(head_key(work["submission"]), where, text)
-        head_record, record, revision_record = found.get(head_key(work["submission"])), found.get(where), found.get(text)
+        head_record, record, revision_record = (
+            found.get(head_key(work["submission"])),
+            found.get(where),
+            found.get(text),
+        )
         if head_record is None or record is None or revision_record is None:
             return
         head, delivery = read_head(head_record), read_delivery(record)
@@ -122,15 +126,19 @@ class Publishing:
         fault = fault_of(head, read_revision(revision_record), approved, forbidden)
         if fault is None and now - head.due_at > self.max_lateness:
             fault = "too_late"
-        if fault is not None:
-            return self._ask_person(head, fault) or following | {"channels": []}
-        try:
-            resource: Resource = replace(resource_of(head), approved_stages=approved)
-            grant = self.access.grant(service_subject("publication"), Action.PUBLISH, resource)
-        except NotPermitted:
-            return self._ask_person(head, "not_permitted") or following | {"channels": []}
-        self._begin(head, grant.policy)
+        policy = self._permission(head, approved)
+        if fault is not None or policy is None:
+            self._ask_person(head, fault or "not_permitted")
+            return following | {"channels": []}
+        self._begin(head, policy)
         return following | {"channels": [channel for channel in head.channels if channel in self.adapters]}
+
+    def _permission(self, head: Submission, approved: tuple[ReviewStage, ...]) -> PolicyReference | None:
+        resource = replace(resource_of(head), approved_stages=approved)
+        try:
+            return self.access.grant(service_subject("publication"), Action.PUBLISH, resource).policy
+        except NotPermitted:
+            return None
 
     def _begin(self, head: Submission, policy: PolicyReference) -> None:
         now = self.journal.now()
@@ -139,7 +147,9 @@ class Publishing:
                 submission=head.id,
                 revision=head.revision,
                 channel=channel,
-                state=DeliveryState.PENDING if channel in self.adapters else DeliveryState.WAITING_FOR_ADAPTER,
+                state=DeliveryState.PENDING
+                if channel in self.adapters
+                else DeliveryState.WAITING_FOR_ADAPTER,
                 started_at=now,
             )
             for channel in head.channels

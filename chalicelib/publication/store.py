@@ -108,7 +108,9 @@ def put_entry(prefix: str, entry: Entry) -> Put:
 
 def entries_under(table: Table, prefix: str) -> Sequence[Entry]:
     """Everything that is shown under a prefix, newest first, strongly consistent."""
-    return [_read_entry(record) for record in table.partition(EntryRecord, f"SITE#{prefix}", newest_first=True)]
+    return [
+        _read_entry(record) for record in table.partition(EntryRecord, f"SITE#{prefix}", newest_first=True)
+    ]
 
 
 def _read_entry(record: EntryRecord) -> Entry:

@@ -125,7 +125,13 @@ class Deadlines:
 
 
 def wait_for(
-    *, submission: str, revision: int, attempt: int, stage: str | None, timeout_seconds: int, reminded: int = 0
+    *,
+    submission: str,
+    revision: int,
+    attempt: int,
+    stage: str | None,
+    timeout_seconds: int,
+    reminded: int = 0,
 ) -> dict[str, Any]:
     """What the review machine works on: a stage that is due, or None when its round has ended.
 

@@ -171,7 +171,9 @@ def put_link(link: ReviewLink) -> Put:
 
 def put_used_link(link: ReviewLink) -> Put:
     """Describe a link's single use."""
-    return Put(record=_link_record(link), condition=LinkRecord.pk.exists() & LinkRecord.used_at.does_not_exist())
+    return Put(
+        record=_link_record(link), condition=LinkRecord.pk.exists() & LinkRecord.used_at.does_not_exist()
+    )
 
 
 def read_link(record: LinkRecord) -> ReviewLink:

@@ -307,7 +307,12 @@ def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]
             continue
         if event.type == "PublishingStarted":
             for channel, state in event.payload["channels"].items():
-                deliveries[channel] = {"channel": channel, "state": state, "at": to_text(event.at), "receipt": None}
+                deliveries[channel] = {
+                    "channel": channel,
+                    "state": state,
+                    "at": to_text(event.at),
+                    "receipt": None,
+                }
         elif event.type == "Delivered":
             channel = event.payload["channel"]
             deliveries[channel] = {

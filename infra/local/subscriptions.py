@@ -16,8 +16,8 @@ from chalice.app import (
     BaseEventSourceConfig,
     Chalice,
     DynamoDBEventConfig,
-    Rate,
     ScheduledEventConfig,
+    ScheduleExpression,
     SQSEventConfig,
 )
 from chalice.utils import to_cfn_resource_name
@@ -110,7 +110,7 @@ def _subscription(config: BaseEventSourceConfig, properties: Mapping[str, Any]) 
 
 
 def _rate(expression: object) -> timedelta:
-    text = expression.to_string() if isinstance(expression, Rate) else str(expression)
+    text = expression.to_string() if isinstance(expression, ScheduleExpression) else str(expression)
     found = re.fullmatch(r"rate\((\d+) (minute|hour|day)s?\)", text)
     if found is None:
         raise ValueError(f"the laptop knows rate(…) only, not {text}")

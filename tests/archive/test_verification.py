@@ -147,6 +147,10 @@ CONTAINERS: dict[str, tuple[bytes, Code]] = {
     "a folder entry": (zipped(["top/"]), Code.BAD_NAME),
     "an entry twice": (PACKAGE[:SECOND_ENTRY] + PACKAGE, Code.DUPLICATE_NAME),
     "a file outside the folder": (write({"x": b"", f"{FOLDER}/x": b""}), Code.FOLDER),
+    "more entries than there can be": (
+        write({"a/x": b""})[:33] + write({f"b/{number}": b"" for number in range(65_534)}),
+        Code.CONTAINER,
+    ),
     "a huge declared size": (with_declared_size(2**32 - 1), Code.CUT_SHORT),
     "two declared sizes": (PACKAGE[:22] + b"\xff" + PACKAGE[23:], Code.COMPRESSED),
     "a header cut short": (PACKAGE[:20], Code.CUT_SHORT),
@@ -390,6 +394,11 @@ FORGERIES: dict[str, tuple[Callable[[Files], None], str, Code]] = {
         "data/revisions/0001.json",
         Code.NOT_A_REVISION,
     ),
+    "revision of another number": (
+        document_says("data/revisions/0001.json", number=2),
+        "data/revisions/0001.json",
+        Code.NOT_A_REVISION,
+    ),
     "attachment added": (attachment_added, "data/revisions/0002.json", Code.ATTACHMENTS),
 }
 
@@ -479,6 +488,11 @@ def test_nonsense_in_any_document_is_a_finding_and_never_a_crash(data: st.DataOb
 def test_every_finding_has_words_in_chinese_and_in_english() -> None:
     assert set(TEXTS) == set(Code)
     assert all(chinese != english and english.isascii() for chinese, english in TEXTS.values())
+
+
+def test_the_format_description_lists_every_finding() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "archive-format.md").read_text(encoding="utf-8")
+    assert {code for code in Code if f"`{code}`" not in text.partition("## Findings")[2]} == set()
 
 
 def test_the_command_says_in_chinese_that_a_package_is_sound(

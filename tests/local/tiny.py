@@ -67,16 +67,18 @@ def chain(**states: Document) -> Document:
     names = list(states)
     for name, following in pairwise(names):
         states[name].setdefault("Next", following)
-    states[names[-1]].setdefault("End", True)
+    if states[names[-1]]["Type"] != "Succeed":
+        states[names[-1]].setdefault("End", True)
     return {"StartAt": names[0], "States": states}
 
 
 @dataclass
 class Seen:
-    """What the handlers met, in order; `on_call` lets a test make a handler fail."""
+    """What the handlers met, in order; `numbers` are the records'. `on_call` lets a test make a handler fail."""
 
     calls: list[tuple[str, Any]] = field(default_factory=list)
     tokens: list[str] = field(default_factory=list)
+    numbers: dict[str, str] = field(default_factory=dict)
     on_call: Callable[[str, Any], Any] = lambda _name, _value: None
 
     def call(self, name: str, value: object) -> Any:  # noqa: ANN401 - whatever the test lets the handler answer
@@ -93,7 +95,9 @@ def tiny_app(seen: Seen) -> Chalice:
     jobs = Blueprint("tests.local.tiny")
 
     def current() -> Request:
-        return app.current_request  # type: ignore[return-value] - within a view there is one
+        request = app.current_request
+        assert request is not None
+        return request
 
     @jobs.lambda_function(name="double")
     def double(event: Document, _context: object) -> Document:
@@ -112,9 +116,11 @@ def tiny_app(seen: Seen) -> Chalice:
 
     @jobs.on_dynamodb_record("arn:aws:dynamodb:::table/records/stream/now", name="on_event")
     def on_event(event: DynamoDBEvent) -> Any:  # noqa: ANN401 - whatever the test lets it answer
-        return seen.call("on_event", [record.keys["sk"]["S"] for record in event])
+        records = list(event)
+        seen.numbers |= {record.keys["sk"]["S"]: record.sequence_number for record in records}
+        return seen.call("on_event", [record.keys["sk"]["S"] for record in records])
 
-    @jobs.on_sqs_message(queue="sign-in", name="on_sign_in")
+    @jobs.on_sqs_message(queue="sign-in", batch_size=10, name="on_sign_in")
     def on_sign_in(event: SQSEvent) -> Any:  # noqa: ANN401 - as above
         return seen.call("on_sign_in", event.to_dict()["Records"])
 
@@ -133,8 +139,12 @@ def tiny_app(seen: Seen) -> Chalice:
         )
 
     @app.route("/api/{kind}/one")
-    def one(kind: str) -> dict[str, Any]:
-        return {"kind": kind, "parameters": current().uri_params}
+    def one(kind: str) -> Document:
+        return {"kind": kind}
+
+    @app.route("/api/{sort}/two")
+    def two(sort: str) -> Document:
+        return current().uri_params or {"lost": sort}
 
     return app
 

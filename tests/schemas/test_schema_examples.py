@@ -1,4 +1,4 @@
-"""The examples beside the schemas: valid ones pass, invalid ones are refused for just their stated reasons."""
+"""The schemas' examples: valid ones pass, invalid ones are refused for their stated reasons only."""
 
 import json
 from collections.abc import Iterator

@@ -78,7 +78,7 @@ def read(package: bytes) -> Contents:
     findings: list[Finding] = []
     starts: list[tuple[int, str]] = []
     offset = 0
-    while package.startswith(_LOCAL_SIGNATURE, offset):
+    while len(starts) <= _MOST_ENTRIES and package.startswith(_LOCAL_SIGNATURE, offset):
         header = package[offset : offset + _LOCAL.size]
         if len(header) < _LOCAL.size:
             findings.append(Finding(where="", code=Code.CUT_SHORT, params={"offset": offset}))

@@ -113,7 +113,7 @@ def _event(document: Mapping[str, Any], raw: bytes) -> Event | None:
 def _contents(files: Mapping[str, bytes], findings: list[Finding]) -> dict[int, Mapping[str, Any]]:
     contents: dict[int, Mapping[str, Any]] = {}
     for number, (name, document) in enumerate(_documents(files, _REVISION_NAME, findings), start=1):
-        if not _is_revision(document):
+        if not _is_revision(document, number):
             findings.append(Finding(where=name, code=Code.NOT_A_REVISION))
         elif document["content"]["attachments"]:
             findings.append(Finding(where=name, code=Code.ATTACHMENTS))
@@ -122,8 +122,10 @@ def _contents(files: Mapping[str, bytes], findings: list[Finding]) -> dict[int, 
     return contents
 
 
-def _is_revision(document: Mapping[str, Any]) -> bool:
+def _is_revision(document: Mapping[str, Any], number: int) -> bool:
     content = document.get("content")
+    if document.keys() != {"content", "number", "submitted_at"} or document["number"] != number:
+        return False
     if not isinstance(content, dict) or content.keys() != {"attachments", "form", "salt"}:
         return False
     form = content["form"]

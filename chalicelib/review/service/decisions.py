@@ -113,9 +113,7 @@ class Decisions:
         )
         return again_when_stale(lambda: self._decided(person, link, opinion, correlation_id))
 
-    def _decided(
-        self, person: Person, link: ReviewLink, opinion: Opinion, correlation_id: str
-    ) -> Submission:
+    def _decided(self, person: Person, link: ReviewLink, opinion: Opinion, correlation_id: str) -> Submission:
         task_keys = [task_key(link.submission, link.revision, stage) for stage in STAGES]
         found = self.journal.table.batch(head_key(link.submission), *task_keys)
         head_record = found.get(head_key(link.submission))

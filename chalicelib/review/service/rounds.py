@@ -82,11 +82,11 @@ class Rounds:
             self.journal.table.put(put_waiting(waiting))
         except Stale:
             return self._go_on(waiting)
-        task = again_when_stale(lambda: self._opened(waiting))
+        head, task = again_when_stale(lambda: self._opened(waiting))
         if task is None or task.opinion is not None:
             return self._go_on(waiting)
         for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
-            self._mail(task, reviewer)
+            self._mail(head, task, reviewer)
             mark_mailed(self.journal.table, task, reviewer.id)
         return None
 
@@ -141,9 +141,7 @@ class Rounds:
         idle = self.journal.now() - head.updated_at
         if head.stage is None or idle < self.grace:
             return False
-        found = self.journal.table.batch(
-            task_key(head.id, head.revision, head.stage), waiting_key(head.id)
-        )
+        found = self.journal.table.batch(task_key(head.id, head.revision, head.stage), waiting_key(head.id))
         task_record = found.get(task_key(head.id, head.revision, head.stage))
         waiting_record = found.get(waiting_key(head.id))
         if task_record is None or waiting_record is None:
@@ -156,14 +154,14 @@ class Rounds:
             or idle > timedelta(seconds=self._timeout(head.importance)) + self.grace
         )
 
-    def _opened(self, waiting: Waiting) -> ReviewTask | None:
-        """The task of the stage that is due, opened if need be; None when it is due no more."""
+    def _opened(self, waiting: Waiting) -> tuple[Submission, ReviewTask | None]:
+        """The submission, and the task of the stage that is due, opened if need be; None when it is due no more."""
         head, task = self._head_and_task(waiting.submission, waiting.revision, waiting.stage)
         stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
         if stage is not waiting.stage:
-            return None
+            return head, None
         if task is not None:
-            return task
+            return head, task
         reviewers = self._eligible(head, stage)
         if not reviewers:
             draft = Draft(
@@ -172,8 +170,7 @@ class Rounds:
                 payload={"revision": head.revision, "stage": stage, "reason": "no_reviewer"},
             )
             after = replace(head, state=State.NEEDS_PERSON, reason="no_reviewer")
-            self.journal.commit(head, after, [draft])
-            return None
+            return self.journal.commit(head, after, [draft]), None
         now = self.journal.now()
         task = ReviewTask(
             submission=head.id,
@@ -194,8 +191,7 @@ class Rounds:
                 "reviewers": list(task.reviewers),
             },
         )
-        self.journal.commit(head, head, [draft], [put_new_task(task)])
-        return task
+        return self.journal.commit(head, head, [draft], [put_new_task(task)]), task
 
     def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
         """Whom policy lets decide this stage now: among those with a duty in the department or the center."""
@@ -235,7 +231,7 @@ class Rounds:
         except Stale:
             return  # it waits no more: it went on before, or the sweeper begins it again
 
-    def _mail(self, task: ReviewTask, reviewer: Person) -> None:
+    def _mail(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
         handle = new_secret()
         link = ReviewLink(
             fingerprint=fingerprint(handle),
@@ -247,14 +243,19 @@ class Rounds:
             expires_at=self.journal.now() + LINK_LIFE,
         )
         self.journal.table.put(put_link(link))
-        head = self.journal.head(task.submission)
         params = {
             "name": reviewer.name,
             "title": head.title,
             "deadline": task.deadline.strftime("%Y-%m-%d %H:%M UTC"),
         }
         self.mailer.send(
-            letter(reviewer.email, f"review.{task.stage}", reviewer.language, params, f"{self.base_url}/r#{handle}")
+            letter(
+                reviewer.email,
+                f"review.{task.stage}",
+                reviewer.language,
+                params,
+                f"{self.base_url}/r#{handle}",
+            )
         )
 
     def _timeout(self, importance: Importance) -> int:

@@ -33,6 +33,7 @@ from chalicelib.submission.model import (
 from chalicelib.submission.service.journal import Journal, resource_of
 from chalicelib.submission.store import SubmissionRecord, listing_key, put_revision, read_head
 
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """A submission with its present text and everything that has happened to it."""
@@ -141,7 +142,9 @@ class SubmissionDesk:
         """A page of what the person may read, newest first, from one department or from all."""
         if state is not None and state not in set(State):
             allowed = [known.value for known in State]
-            raise InvalidInput((FieldError(pointer="/state", code="not_one_of", params={"allowed": allowed}),))
+            raise InvalidInput(
+                (FieldError(pointer="/state", code="not_one_of", params={"allowed": allowed}),)
+            )
         departments = [department] if department else self._visible_departments(person)
         keys = [listing_key(name) for name in departments]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
@@ -229,4 +232,3 @@ def _submitted(event_type: str, head: Submission, form: Form, cause: Cause) -> D
             "declaration": {"accepted": True, "version": form.declaration_version},
         },
     )
-

@@ -1,5 +1,6 @@
 """The website as a channel: an approved text becomes an entry, and the entry becomes pages."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +27,13 @@ class WebsiteChannel:
         self.website.write_item(entry, form.body, prefixes)
         for prefix in prefixes:
             self.record(prefix, entry)
-        return {"urls": list(self.website.publish(entry, form.body, prefixes))}
+        urls = self.website.publish(entry, form.body, prefixes)
+        page = hashlib.sha256(item_page(entry, form.body)).hexdigest()
+        return {"urls": list(urls), "files": {"index.html": page}}
 
     def rendered(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, bytes]:
-        """The item's page."""
-        return {"website/index.html": item_page(self._entry(head, form, delivery), form.body)}
+        """The item's page as it stands on the site, whatever the templates say by now."""
+        return {"website/index.html": self.website.delivered_page(self._entry(head, form, delivery))}
 
     def _entry(self, head: Submission, form: Form, delivery: Delivery) -> Entry:
         return Entry(

@@ -112,6 +112,11 @@ class Website:
             self._refresh(prefix, touched, recorded=entry)
         return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
 
+    def delivered_page(self, entry: Entry) -> bytes:
+        """The item's page as it was written, byte for byte."""
+        key = f"{PREFIXES[entry.classification][0]}/{item_key(entry)}"
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
     def rebuild(self, bodies: Callable[[Entry], str]) -> int:
         """Write every page again from the records alone, and answer how many items there are.
 

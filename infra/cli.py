@@ -1,0 +1,105 @@
+"""The `imprimatur` command: `python -m infra.cli`, or `make run`, `make demo`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+LOCAL = Path(__file__).parent / "local"
+ROSTER = LOCAL / "roster.yaml"
+SAMPLES = LOCAL / "samples"
+DEFAULT_PORT = 8000
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one subcommand; answers the exit status."""
+    options = _parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    return command(options)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="imprimatur", description="A serverless publishing desk.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="the whole cloud in this process, until Ctrl-C")
+    run.add_argument("--port", type=int, default=int(os.environ.get("PORT", DEFAULT_PORT)))
+    run.add_argument("--wait-scale", type=float, default=float(os.environ.get("WAIT_SCALE", "1")))
+    run.set_defaults(command=_run)
+
+    demo = commands.add_parser("demo", help="the main job over HTTP, as people would do it")
+    demo.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    demo.add_argument("--only", metavar="SAMPLE", help="one sample, by the name of its file")
+    demo.add_argument("--address", help="a running desk; without it one is started for the demo")
+    demo.add_argument("--timeout", type=float, default=180, metavar="SECONDS")
+    demo.set_defaults(command=_demo)
+
+    roster = commands.add_parser("roster", help="departments, persons and duties")
+    apply = roster.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "apply", help="apply a roster file"
+    )
+    apply.add_argument("file", type=Path)
+    apply.add_argument("--dry-run", action="store_true", help="only show what would change")
+    apply.set_defaults(command=_roster_apply)
+
+    verify = commands.add_parser("verify", help="check an archive package, offline")
+    verify.add_argument("package", type=Path)
+    verify.add_argument("--sha256", help="the package's SHA-256 from the catalogue")
+    verify.add_argument("--language", default="zh-Hans", choices=["zh-Hans", "zh-Hant", "en"])
+    verify.set_defaults(command=_verify)
+
+    site = commands.add_parser("site", help="the website")
+    rebuild = site.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "rebuild", help="render every page again from the records"
+    )
+    rebuild.set_defaults(command=_site_rebuild)
+
+    package = commands.add_parser("package", help="build the package for AWS")
+    package.add_argument("--out", type=Path, default=Path("build"))
+    package.set_defaults(command=_package)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> int:
+    from infra.commands.desk import serve  # noqa: PLC0415 — each command pays for its own imports only
+
+    return serve(port=options.port, wait_scale=options.wait_scale, roster=ROSTER)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from infra.commands import demo  # noqa: PLC0415 — as above
+    from infra.commands.desk import running_desk  # noqa: PLC0415 — as above
+
+    with running_desk(options.address) as address:
+        return demo.run(
+            address, as_json=options.json, samples=SAMPLES, only=options.only, timeout=options.timeout
+        )
+
+
+def _roster_apply(options: argparse.Namespace) -> int:
+    from infra.commands.roster import apply  # noqa: PLC0415 — as above
+
+    return apply(options.file, dry_run=options.dry_run)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from infra.commands import verify  # noqa: PLC0415 — as above
+
+    return verify.run(options.package, sha256=options.sha256, language=options.language)
+
+
+def _site_rebuild(_options: argparse.Namespace) -> int:
+    from infra.commands.site import rebuild  # noqa: PLC0415 — as above
+
+    return rebuild()
+
+
+def _package(options: argparse.Namespace) -> int:
+    from infra import package  # noqa: PLC0415 — as above
+
+    return package.main(options.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

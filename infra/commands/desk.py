@@ -1,0 +1,92 @@
+"""`imprimatur run`: a desk on this machine, and one that is started for a command and stopped after it."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from app import app
+from chalicelib import bootstrap
+from chalicelib.core.clock import utc_now
+from chalicelib.people.model import Person
+from infra.commands.roster import read
+from infra.local.serve import run
+
+PROJECT = Path(__file__).parents[2]
+READY = "The desk is open at "
+DEMO_SCALE = "20"
+
+
+def serve(*, port: int, wait_scale: float, roster: Path) -> int:
+    """Open the desk with a roster and say what to try first; answers the exit status."""
+    people: list[Person] = []
+
+    def prepare(_environment: Mapping[str, str]) -> None:
+        parts = bootstrap.parts()
+        parts.roster_keeper.apply(read(roster), utc_now())
+        people.extend(parts.roster_keeper.present().persons)
+
+    return run(
+        app=app,
+        port=port,
+        wait_scale=wait_scale,
+        prepare=prepare,
+        people=lambda: [_as_json(person) for person in people],
+        ready=lambda address: _welcome(address, people),
+    )
+
+
+@contextmanager
+def running_desk(address: str | None) -> Iterator[str]:
+    """The address of a desk: the one that is given, or one of its own that ends with the block."""
+    if address is not None:
+        yield address.rstrip("/")
+        return
+    command = [sys.executable, "-m", "infra.cli", "run", "--port", "0"]
+    environment = {"WAIT_SCALE": DEMO_SCALE, **os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(  # noqa: S603 — our own interpreter and module
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as desk:
+        try:
+            yield _address_of(desk)
+        finally:
+            desk.terminate()
+
+
+def _address_of(desk: "subprocess.Popen[str]") -> str:
+    output = desk.stdout
+    if output is None:
+        raise RuntimeError("the desk has no output")
+    for line in output:
+        if line.startswith(READY):
+            threading.Thread(target=output.read, daemon=True).start()  # or the pipe would fill up
+            return line.removeprefix(READY).strip()
+    raise RuntimeError("the desk did not open; `make run` says why")
+
+
+def _as_json(person: Person) -> dict[str, object]:
+    return {
+        "id": person.id,
+        "name": person.name,
+        "email": person.email,
+        "duties": [
+            {"role": duty.role, "department": duty.department} for duty in person.duties_at(utc_now())
+        ],
+    }
+
+
+def _welcome(address: str, people: Sequence[Person]) -> None:
+    print("Sample people (roles in departments):")
+    for person in people:
+        duties = ", ".join(f"{duty.role} in {duty.department}" for duty in person.duties_at(utc_now()))
+        print(f"  {person.email:<36} {person.name}  {duties or 'no duty'}")
+    print(
+        "\nTry first:\n"
+        f"  make demo ADDRESS={address}     the whole way of seventeen sample requests, in another terminal\n"
+        f"  {address}/_local/mail        every mail that was sent, with its links\n"
+        f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
+        "\nStop with Ctrl-C.\n"
+    )
+    print(f"{READY}{address}", flush=True)

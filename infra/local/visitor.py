@@ -1,0 +1,211 @@
+"""Visiting the laptop's desk over HTTP, as people do: requests, the mailbox, signing in."""
+
+import json
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from chalicelib.people.model import CENTER, Role
+from chalicelib.submission.model import ReviewStage
+
+MAIL_PAUSE = 0.3
+RETRY_PAUSE = 0.2
+CALL_TIMEOUT = 30
+"""Seconds."""
+
+REVIEWERS = {
+    ReviewStage.INITIAL: Role.CENTER_EDITOR,
+    ReviewStage.DEPARTMENT_HEAD: Role.DEPARTMENT_HEAD,
+    ReviewStage.EXECUTIVE: Role.SUPERVISING_EXECUTIVE,
+}
+
+
+class AstrayError(Exception):
+    """A step did not go as it should. `status` is that of the HTTP answer, 0 if there was none."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Site:
+    """The desk's address, spoken to in JSON over plain HTTP."""
+
+    def __init__(self, base_url: str, *, deadline: float) -> None:
+        """`deadline` is an instant of `time.monotonic`."""
+        self._base_url = base_url.rstrip("/")
+        self._deadline = deadline
+
+    def pause(self, seconds: float, waiting_for: str) -> None:
+        """Wait a little. Raises AstrayError when that would pass the deadline."""
+        if time.monotonic() + seconds > self._deadline:
+            raise AstrayError(f"timed out waiting for {waiting_for}")
+        time.sleep(seconds)
+
+    def give_up(self) -> None:
+        """Let the deadline be now."""
+        self._deadline = time.monotonic()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        token: str | None = None,
+        key: str | None = None,
+    ) -> Any:  # noqa: ANN401 — whatever JSON the answer holds
+        """The JSON of the answer; `key` is an Idempotency-Key.
+
+        Comes again when told to (too many tries, changed meanwhile). Raises AstrayError on any other refusal.
+        """
+        headers = {"Accept-Language": "en", "Content-Type": "application/json"}
+        if token is not None:
+            headers["Authorization"] = f"Bearer {token}"
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        payload = None if body is None else json.dumps(body).encode()
+        while True:
+            status, retry_after, raw = _exchange(method, self._base_url + path, payload, headers)
+            answer = _json(raw)
+            if status < HTTPStatus.MULTIPLE_CHOICES:
+                return answer
+            code = answer.get("code") if isinstance(answer, dict) else None
+            if status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.pause(retry_after, f"leave to {method} {path} again")
+            elif code == "stale":
+                self.pause(RETRY_PAUSE, f"{method} {path} to find things unchanged")
+            else:
+                raise AstrayError(f"{method} {path}: {status} {_reason(answer)}", status)
+
+    def download(self, url: str) -> bytes:
+        """The bytes at a presigned address. Raises AstrayError when there are none."""
+        status, _, raw = _exchange("GET", url, None, {})
+        if status != HTTPStatus.OK:
+            raise AstrayError(f"download: {status}", status)
+        return raw
+
+
+def _exchange(
+    method: str, url: str, payload: bytes | None, headers: Mapping[str, str]
+) -> tuple[int, float, bytes]:
+    """Status, seconds of `Retry-After` and body."""
+    where = urlsplit(url)
+    if where.scheme != "http" or where.hostname is None:
+        raise AstrayError(f"{url}: only plain http, as the laptop speaks it")
+    connection = HTTPConnection(where.hostname, where.port, timeout=CALL_TIMEOUT)
+    target = where.path + (f"?{where.query}" if where.query else "")
+    try:
+        connection.request(method, target, payload, dict(headers))
+        response = connection.getresponse()
+        return response.status, float(response.headers.get("Retry-After", "1")), response.read()
+    except (OSError, HTTPException) as error:
+        raise AstrayError(f"no answer from {where.scheme}://{where.netloc}: {error!r}") from error
+    finally:
+        connection.close()
+
+
+def _json(raw: bytes) -> Any:  # noqa: ANN401 — whatever JSON it holds
+    try:
+        return json.loads(raw)
+    except ValueError:
+        return None
+
+
+def _reason(answer: object) -> str:
+    if not isinstance(answer, dict):
+        return "without a reason"
+    wrong = [f"{error['pointer']} {error['message']}" for error in answer.get("errors", ())]
+    return "; ".join([str(answer.get("detail", answer)), *wrong])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """A mail with a link. `page` is the link's path, `handle` what follows its #."""
+
+    to: str
+    text: str
+    page: str
+    handle: str
+
+
+class Mailbox:
+    """The laptop's mailbox, shared by all threads: each new letter is taken by one."""
+
+    def __init__(self, site: Site) -> None:
+        """What lies there already belongs to somebody else."""
+        self._site = site
+        self._lock = threading.Lock()
+        self._letters: list[Letter] = []
+        self._known: set[str] = set()
+        self._read_at = 0.0
+        self._read()
+        self._letters.clear()
+
+    def take(self, wanted: Callable[[Letter], bool], waiting_for: str) -> Letter:
+        """Wait for a letter and take it out, the newest first."""
+        while True:
+            with self._lock:
+                if time.monotonic() - self._read_at > MAIL_PAUSE:
+                    self._read()
+                for place, letter in enumerate(self._letters):
+                    if wanted(letter):
+                        return self._letters.pop(place)
+            self._site.pause(MAIL_PAUSE, waiting_for)
+
+    def _read(self) -> None:
+        fresh = []
+        for mail in self._site.call("GET", "/_local/mail"):
+            for link in map(urlsplit, mail["links"]):
+                if link.fragment and link.fragment not in self._known:
+                    self._known.add(link.fragment)
+                    text = mail["subject"] + mail["text"]
+                    fresh.append(Letter(to=mail["to"], text=text, page=link.path, handle=link.fragment))
+        self._letters = fresh + self._letters
+        self._read_at = time.monotonic()
+
+
+class Desk:
+    """The site, its mailbox, its people and their sessions. Raises AstrayError when nothing answers."""
+
+    def __init__(self, site: Site) -> None:
+        self.site = site
+        self.mailbox = Mailbox(site)
+        self._people = {person["id"]: person for person in site.call("GET", "/_local/people")}
+        self._tokens: dict[str, str] = {}
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def name(self, person: str) -> str:
+        """What the person is called."""
+        return str(self._people[person]["name"])
+
+    def reviewers(self, stage: ReviewStage, department: str) -> dict[str, str]:
+        """Who holds the duty of a stage for a department: ids by e-mail address."""
+        duty = {
+            "role": REVIEWERS[stage].value,
+            "department": CENTER if stage is ReviewStage.INITIAL else department,
+        }
+        return {person["email"]: key for key, person in self._people.items() if duty in person["duties"]}
+
+    def token(self, person: str) -> str:
+        """The token of the person's session, signing in at the first time."""
+        if person not in self._people:
+            raise AstrayError(f"the roster has no person {person}")
+        with self._locks[person]:
+            if person not in self._tokens:
+                self._tokens[person] = self._sign_in(self._people[person]["email"])
+            return self._tokens[person]
+
+    def _sign_in(self, email: str) -> str:
+        self.site.call("POST", "/api/v1/sign-in", {"email": email})
+        letter = self.mailbox.take(
+            lambda letter: letter.to == email and letter.page == "/s", f"a sign-in mail to {email}"
+        )
+        session = self.site.call("POST", "/api/v1/sessions", {"handle": letter.handle, "bearer": True})
+        return str(session["token"])

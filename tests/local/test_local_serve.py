@@ -1,0 +1,125 @@
+"""`make run` as a process of its own: one start, several questions, one stop."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import boto3
+from infra.local import serve
+from tests.local.tiny import Seen, chain, task, tiny_app, tiny_files
+
+seen = Seen()
+app = tiny_app(seen)
+files = tiny_files(Path(sys.argv[1]), review=chain(A=task("Double"), B=task("Ask", token=True, TimeoutSeconds=999)))
+
+@app.route("/seen")
+def show():
+    return {"calls": [call for call in seen.calls if call[0] != "thing"]}
+
+@app.route("/put", methods=["POST"])
+def put():
+    item = {"pk": {"S": "s-1"}, "sk": {"S": "EVENT#1"}}
+    boto3.client("dynamodb").put_item(TableName=environment["TABLE_NAME"], Item=item)
+    boto3.client("stepfunctions").start_execution(
+        stateMachineArn=environment["REVIEW_MACHINE_ARN"], name="one", input='{"number": 21}')
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=environment["ARCHIVE_BUCKET"], Key="package", Body=b"evidence")
+    return {"url": s3.generate_presigned_url(
+        "get_object", Params={"Bucket": environment["ARCHIVE_BUCKET"], "Key": "package"}, ExpiresIn=60)}
+
+environment = {}
+sys.exit(serve.run(
+    app=app, files=files, port=int(sys.argv[2]), wait_scale=1000,
+    prepare=environment.update, people=lambda: [{"id": "p-1"}], ready=lambda address: print(address, flush=True)))
+"""
+
+
+@dataclass
+class Laptop:
+    process: "subprocess.Popen[str]"
+    address: str
+
+    def ask(self, path: str, data: bytes | None = None) -> Any:  # noqa: ANN401 - JSON
+        request = urllib.request.Request(  # noqa: S310 - loopback
+            f"{self.address}{path}", data=data, headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+            return json.load(answer)
+
+
+def command(folder: Path, port: int) -> list[str]:
+    return [sys.executable, "-c", PROGRAM, str(folder), str(port)]
+
+
+@pytest.fixture(scope="module")
+def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command(tmp_path_factory.mktemp("laptop"), 0),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    yield Laptop(process, process.stdout.readline().strip())
+    process.kill()
+    process.communicate()
+
+
+def test_app_mailbox_and_people_are_served_on_loopback(laptop: Laptop) -> None:
+    assert laptop.address.startswith("http://127.0.0.1:")
+    assert laptop.ask("/api/v1/things/x") == {"name": "x"}
+    assert laptop.ask("/_local/mail") == []
+    assert laptop.ask("/_local/people") == [{"id": "p-1"}]
+
+
+def test_streams_and_state_machines_run_and_downloads_work(laptop: Laptop) -> None:
+    url = laptop.ask("/put", b"{}")["url"]
+    deadline = time.monotonic() + 10
+    called: dict[str, Any] = {}
+    while not {"on_event", "ask"} <= called.keys() and time.monotonic() < deadline:
+        called = dict(laptop.ask("/seen")["calls"])
+    assert called["on_event"] == ["EVENT#1"]
+    assert called["ask"]["Payload"] == {"doubled": 42}
+    with urllib.request.urlopen(url, timeout=10) as download:  # noqa: S310 - loopback
+        assert download.read() == b"evidence"
+
+
+def test_large_body_gets_its_answer_not_a_broken_connection(laptop: Laptop) -> None:
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        laptop.ask("/api/v1/things/x", b"x" * 7_000_000)
+    assert refused.value.code == 413
+    refused.value.close()
+
+
+def test_taken_port_is_explained(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = subprocess.run(command(tmp_path, port), cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
+    assert ended.returncode == 2
+    assert f"make run PORT={port + 1}" in ended.stderr
+
+
+def test_signal_stops_it_cleanly_within_two_seconds(laptop: Laptop) -> None:
+    begun = time.monotonic()
+    laptop.process.send_signal(signal.SIGTERM)
+    _, errors = laptop.process.communicate(timeout=10)
+    assert time.monotonic() - begun < 2
+    assert laptop.process.returncode == 0
+    assert errors == ""
