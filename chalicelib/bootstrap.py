@@ -157,6 +157,7 @@ class Parts:
             machine=Machine(client=self.aws.stepfunctions, arn=self.settings.review_machine_arn),
             resume=partial(resume, self.aws.stepfunctions),
             base_url=self.settings.base_url,
+            zone=self.settings.center_zone,
             scale=self.settings.scale,
             grace=self.grace,
         )

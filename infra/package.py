@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
+from chalice.constants import MISSING_DEPENDENCIES_TEMPLATE
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "sam.json"
@@ -23,8 +24,16 @@ LAMBDA_ROOT = "/var/task"
 """Where Lambda unpacks the code: the folder that tracebacks name."""
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "examples", "cases.csv")
 """What only tests read."""
+_STRAY = "node_modules"
+"""npm's own files, which pycasbin's wheel carries by mistake."""
 _STAGE = "aws"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_MISSING = MISSING_DEPENDENCIES_TEMPLATE.partition("%s")[0].strip()
+"""What Chalice says, and succeeds, when there is no wheel for Lambda."""
+
+
+class PackagingError(Exception):
+    """There is no package, or none that would run; the message is what the tool said."""
 
 
 def main(out: Path) -> int:
@@ -42,7 +51,7 @@ def build(out: Path, *, with_dependencies: bool) -> Path:
 
     What the folder held before is removed. The same sources, interpreter and dependencies give the same bytes.
     Without dependencies the code is complete but for what `infra/requirements/runtime.txt` names.
-    Raises subprocess.CalledProcessError when Chalice cannot package, or something cannot be compiled.
+    Raises PackagingError when Chalice cannot package, misses a dependency, or a module cannot be compiled.
     """
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
@@ -89,16 +98,19 @@ def _stage(project: Path, requirements: str) -> None:
 def _run_chalice(project: Path, out: Path) -> None:
     """Run it in a fresh interpreter, which imports the staged app and not the one at hand."""
     template = ROOT / "infra" / "stacks" / "app.yaml"
-    _run(
+    said = _run(
         *("-c", "from chalice.cli import main; main()", "--project-dir", str(project)),
         *("package", "--stage", _STAGE, "--merge-template", str(template), str(out)),
     )
+    if _MISSING in said:
+        raise PackagingError(said)
 
 
 def _add_bytecode(archive: Path, folder: Path) -> None:
     """Compile every module, never to be checked against its source again, and pack with fixed order and dates."""
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
+    shutil.rmtree(folder / _STRAY, ignore_errors=True)
     _run(
         *("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
         *("-s", str(folder), "-p", LAMBDA_ROOT, str(folder)),
@@ -110,20 +122,25 @@ def _add_bytecode(archive: Path, folder: Path) -> None:
             packed.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def _run(*arguments: str) -> None:
+def _run(*arguments: str) -> str:
     """Run Python without AWS's variables; packaging asks for a region, though it calls nothing there."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    subprocess.run(  # noqa: S603 — our own interpreter with our own arguments
+    ran = subprocess.run(  # noqa: S603 — our own interpreter with our own arguments
         (sys.executable, *arguments),
-        check=True,
+        check=False,
         env=kept
         | {
             "AWS_DEFAULT_REGION": "us-east-1",
             "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would pack it
             "PYTHONHASHSEED": "0",
         },
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
+    if ran.returncode != 0:
+        raise PackagingError(ran.stdout)
+    return ran.stdout
 
 
 def _rewrite_as_json(source: Path, target: Path) -> None:

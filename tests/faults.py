@@ -126,11 +126,15 @@ def _about(request: Mapping[str, Any]) -> str:
         keys = [key for table in request["RequestItems"].values() for key in table["Keys"]]
         return " ".join(sorted({key["sk"]["S"].partition("#")[0] for key in keys}))
     if "Item" in request:
-        return f"{request['Item']['pk']['S'].partition('#')[0]} {request['Item']['sk']['S'].partition('#')[0]}"
+        return (
+            f"{request['Item']['pk']['S'].partition('#')[0]} {request['Item']['sk']['S'].partition('#')[0]}"
+        )
     if "Key" in request:
         return str(request["Key"]["sk"]["S"]).partition("#")[0]
     if "ExpressionAttributeValues" in request:
-        return " ".join(sorted(str(v.get("S")).partition("#")[0] for v in request["ExpressionAttributeValues"].values()))
+        return " ".join(
+            sorted(str(v.get("S")).partition("#")[0] for v in request["ExpressionAttributeValues"].values())
+        )
     if "stateMachineArn" in request:
         return str(request["stateMachineArn"]).rpartition(":")[2]
     return ""

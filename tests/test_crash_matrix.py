@@ -69,9 +69,7 @@ class Life:
             "checklist": {item["id"]: True for item in seen.body["checklist"]},
             "content_digest": seen.body["content_digest"],
         }
-        decided = persist(
-            lambda: world.call("POST", "/api/v1/review-links/decision", opinion, as_=reviewer)
-        )
+        decided = persist(lambda: world.call("POST", "/api/v1/review-links/decision", opinion, as_=reviewer))
         assert decided.status == 200, decided
 
     def end(self) -> None:
@@ -103,9 +101,9 @@ def assert_all_is_well(life: Life) -> None:
     s3 = world.plain_s3
     versions = s3.list_object_versions(Bucket=world.parts.settings.archive_bucket)
     assert [v["Key"] for v in versions["Versions"]] == [object_key(head.catalog_number)]
-    package = s3.get_object(
-        Bucket=world.parts.settings.archive_bucket, Key=object_key(head.catalog_number)
-    )["Body"].read()
+    package = s3.get_object(Bucket=world.parts.settings.archive_bucket, Key=object_key(head.catalog_number))[
+        "Body"
+    ].read()
     report = verify(package)
     assert report.ok, report.findings
 
@@ -133,7 +131,9 @@ def disturbed(faults: list[Fault]) -> None:
         try:
             live(fault)
         except Exception as error:  # noqa: BLE001 - all of them are wanted in one run
-            failures.append(f"{fault.mode} {fault.point.label} #{fault.point.nth}: {type(error).__name__} {error}")
+            failures.append(
+                f"{fault.mode} {fault.point.label} #{fault.point.nth}: {type(error).__name__} {error}"
+            )
     assert not failures, "\n".join(failures)
 
 

@@ -20,7 +20,7 @@ from chalicelib.core.table import Table
 from chalicelib.identity.store import put_session
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
-from infra.local.cloud import Cloud, Files
+from infra.local.cloud import Cloud
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _AWS = Aws()
@@ -210,7 +210,7 @@ def a_world(
     *people: Person, wait_scale: float = 1000, aws: Aws | None = None, roster: Roster | None = None
 ) -> Iterator[World]:
     """A fresh product with its roster applied."""
-    with Cloud(app=app, wait_scale=wait_scale, files=Files(app=None)) as cloud:
+    with Cloud(app=app, wait_scale=wait_scale) as cloud:
         settings = from_environment(cloud.environment)
         world = World(cloud, cast("Parts", None))
         world.parts = Parts(settings, aws=aws or _AWS, now=world.now)

@@ -19,9 +19,9 @@ from urllib.parse import quote
 from chalicelib.archive.model.verification import verify
 from chalicelib.core.clock import utc_now
 from chalicelib.core.ids import new_id
-from chalicelib.submission.model import ReviewStage, State
+from chalicelib.submission.model import State
 from infra.local.sample_requests import Decide, Resubmit, Sample, Withdraw, load
-from infra.local.visitor import AstrayError, Desk, Letter, Site
+from infra.local.visitor import AstrayError, Desk, Due, Site
 
 ARRIVED, ASTRAY, UNUSABLE = 0, 1, 2
 """Exit statuses: everything ended where it should; something did not; the demo could not begin."""
@@ -157,46 +157,22 @@ class Visit:
 
     def decide(self, step: Decide) -> None:
         """A reviewer follows the link and decides."""
-        reviewer, handle, seen = self._review(step.stage)
+        due = Due(submission=str(self.submission), revision=self._revision, stage=step.stage)
+        review = self._desk.review(due)
         answer = self._desk.site.call(
             "POST",
             "/api/v1/review-links/decision",
             {
-                "handle": handle,
+                "handle": review.handle,
                 "decision": step.decision,
                 "comment": step.comment,
-                "checklist": {item["id"]: item["id"] not in step.failed for item in seen["checklist"]},
-                "content_digest": seen["content_digest"],
+                "checklist": {item: item not in step.failed for item in review.checklist},
+                "content_digest": review.content_digest,
             },
-            token=self._desk.token(reviewer),
+            token=self._desk.token(review.reviewer),
         )
         self.state = str(answer["state"])
-        self.tell(f"{self._desk.name(reviewer)} ({step.stage}): {step.decision} → {self.state}")
-
-    def _review(self, stage: ReviewStage) -> tuple[str, str, Mapping[str, Any]]:
-        """Reviewer, handle and what the link shows; links of an earlier round are passed over."""
-        reviewers = self._desk.reviewers(stage, self._form["department"])
-
-        def is_mine(letter: Letter) -> bool:
-            return letter.page == "/r" and letter.to in reviewers and self._form["title"] in letter.text
-
-        while True:
-            letter = self._desk.mailbox.take(is_mine, f"the mail to a reviewer ({stage})")
-            reviewer = reviewers[letter.to]
-            try:
-                seen = self._desk.site.call(
-                    "POST",
-                    "/api/v1/review-links",
-                    {"handle": letter.handle},
-                    token=self._desk.token(reviewer),
-                )
-            except AstrayError as error:
-                if error.status in {404, 409}:
-                    continue
-                raise
-            shown = seen["submission"]
-            if (shown["id"], shown["revision"], seen["stage"]) == (self.submission, self._revision, stage):
-                return reviewer, letter.handle, seen
+        self.tell(f"{self._desk.name(review.reviewer)} ({step.stage}): {step.decision} → {self.state}")
 
     def resubmit(self, step: Resubmit) -> None:
         """The drafter hands in a new revision."""

@@ -148,10 +148,8 @@ class _Converter(LambdaEventConverter):
 
 def _response(answer: dict[str, Any]) -> Response:
     body = answer.get("body") or ""
-    response = Response(
-        base64.b64decode(body) if answer.get("isBase64Encoded") else body, status=answer["statusCode"]
-    )
-    response.headers.setdefault("Content-Type", "application/json")
+    content = base64.b64decode(body) if answer.get("isBase64Encoded") else body
+    response = Response(content, status=answer["statusCode"], content_type="application/json")
     for name, value in answer["headers"].items():
         response.headers[name] = value
     for name, values in answer["multiValueHeaders"].items():

@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import dataclass
-from email import message_from_string, policy
+from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 from moto.ses.models import RawMessage, ses_backends
@@ -30,7 +30,7 @@ def mails(region: str) -> list[Sent]:
 
 
 def _read(raw: str) -> Sent:
-    message = message_from_string(raw, EmailMessage, policy=policy.default)
+    message = message_from_bytes(raw.encode(), EmailMessage, policy=policy.default)
     text, markup = _part(message, "plain"), _part(message, "html")
     return Sent(
         to=message["To"].addresses[0].addr_spec,

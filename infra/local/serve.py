@@ -10,16 +10,24 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
 from moto.core.config import default_user_config
-from moto.server import ThreadedMotoServer
-from werkzeug.serving import make_server
+from moto.moto_server.werkzeug_app import (
+    DomainDispatcherApplication,
+    MotoRequestHandler,
+    create_backend_app,
+)
+from werkzeug.serving import WSGIRequestHandler, make_server
 
 from infra.local import mailbox
 from infra.local.clients import REGION, Clients
 from infra.local.cloud import MOTO, Files, build, mend, read_page
 from infra.local.front import Front
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
 TAKEN = 2
@@ -43,9 +51,6 @@ def run(
     address once that answers. os.environ then holds the settings, and no AWS profile of the person at the
     keyboard. Call it from the main thread.
     """
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     try:
         listener = _listen(port)
     except OSError as error:
@@ -54,7 +59,10 @@ def run(
         print(f"Port {port} is taken. Choose another: make run PORT={port + 1}", file=sys.stderr)
         return TAKEN
     address = f"http://{HOST}:{listener.getsockname()[1]}"
-    with listener, ExitStack() as stack:
+    stop = threading.Event()
+    with ExitStack() as stack:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            stack.callback(signal.signal, number, signal.signal(number, lambda *_: stop.set()))
         clients = Clients(_start_moto(stack))
         built = build(
             app,
@@ -73,7 +81,7 @@ def run(
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
         )
-        _start_front(stack, front, listener)
+        _serve(stack, front, listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)
         ready(address)
         stop.wait()
@@ -97,10 +105,9 @@ def _start_moto(stack: ExitStack) -> str:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no address in a log: it may hold a secret
     mend()
     default_user_config.update(MOTO)
-    server = ThreadedMotoServer(ip_address=HOST, port=0, verbose=False)
-    server.start()
-    stack.callback(server.stop)
-    port = server.get_host_and_port()[1]
+    listener = _listen(0)
+    port = listener.getsockname()[1]
+    _serve(stack, DomainDispatcherApplication(create_backend_app), listener, MotoRequestHandler)
     for name in _FOREIGN:
         os.environ.pop(name, None)
     os.environ |= {
@@ -114,8 +121,16 @@ def _start_moto(stack: ExitStack) -> str:
     return os.environ["AWS_ENDPOINT_URL"]
 
 
-def _start_front(stack: ExitStack, front: Front, listener: socket.socket) -> None:
-    server = make_server(HOST, listener.getsockname()[1], front, threaded=True, fd=listener.fileno())
+def _serve(
+    stack: ExitStack,
+    application: "WSGIApplication",
+    listener: socket.socket,
+    handler: type[WSGIRequestHandler] | None = None,
+) -> None:
+    with listener:
+        server = make_server(
+            HOST, 0, application, threaded=True, request_handler=handler, fd=listener.fileno()
+        )
     stack.callback(server.server_close)
     _in_thread(stack, lambda: server.serve_forever(poll_interval=0.05), server.shutdown)
 

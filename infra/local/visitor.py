@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,19 +10,12 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from chalicelib.people.model import CENTER, Role
 from chalicelib.submission.model import ReviewStage
 
 MAIL_PAUSE = 0.3
 RETRY_PAUSE = 0.2
 CALL_TIMEOUT = 30
 """Seconds."""
-
-REVIEWERS = {
-    ReviewStage.INITIAL: Role.CENTER_EDITOR,
-    ReviewStage.DEPARTMENT_HEAD: Role.DEPARTMENT_HEAD,
-    ReviewStage.EXECUTIVE: Role.SUPERVISING_EXECUTIVE,
-}
 
 
 class AstrayError(Exception):
@@ -130,7 +122,6 @@ class Letter:
     """A mail with a link. `page` is the link's path, `handle` what follows its #."""
 
     to: str
-    text: str
     page: str
     handle: str
 
@@ -148,16 +139,21 @@ class Mailbox:
         self._read()
         self._letters.clear()
 
+    def find(self, wanted: Callable[[Letter], bool]) -> Letter | None:
+        """Take out the newest such letter, if there is one."""
+        with self._lock:
+            if time.monotonic() - self._read_at > MAIL_PAUSE:
+                self._read()
+            for place, letter in enumerate(self._letters):
+                if wanted(letter):
+                    return self._letters.pop(place)
+        return None
+
     def take(self, wanted: Callable[[Letter], bool], waiting_for: str) -> Letter:
-        """Wait for a letter and take it out, the newest first."""
-        while True:
-            with self._lock:
-                if time.monotonic() - self._read_at > MAIL_PAUSE:
-                    self._read()
-                for place, letter in enumerate(self._letters):
-                    if wanted(letter):
-                        return self._letters.pop(place)
+        """Wait for such a letter and take it out."""
+        while (letter := self.find(wanted)) is None:
             self._site.pause(MAIL_PAUSE, waiting_for)
+        return letter
 
     def _read(self) -> None:
         fresh = []
@@ -165,10 +161,28 @@ class Mailbox:
             for link in map(urlsplit, mail["links"]):
                 if link.fragment and link.fragment not in self._known:
                     self._known.add(link.fragment)
-                    text = mail["subject"] + mail["text"]
-                    fresh.append(Letter(to=mail["to"], text=text, page=link.path, handle=link.fragment))
+                    fresh.append(Letter(to=mail["to"], page=link.path, handle=link.fragment))
         self._letters = fresh + self._letters
         self._read_at = time.monotonic()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """A review that somebody has to make."""
+
+    submission: str
+    revision: int
+    stage: ReviewStage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Review:
+    """A reviewer's open link: who may decide with which handle, and what about."""
+
+    reviewer: str
+    handle: str
+    checklist: tuple[str, ...]
+    content_digest: str
 
 
 class Desk:
@@ -178,20 +192,14 @@ class Desk:
         self.site = site
         self.mailbox = Mailbox(site)
         self._people = {person["id"]: person for person in site.call("GET", "/_local/people")}
+        self._ids = {person["email"]: person["id"] for person in self._people.values()}
+        self._reviews: dict[Due, Review] = {}
         self._tokens: dict[str, str] = {}
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._locks = {person: threading.Lock() for person in self._people}
 
     def name(self, person: str) -> str:
         """What the person is called."""
         return str(self._people[person]["name"])
-
-    def reviewers(self, stage: ReviewStage, department: str) -> dict[str, str]:
-        """Who holds the duty of a stage for a department: ids by e-mail address."""
-        duty = {
-            "role": REVIEWERS[stage].value,
-            "department": CENTER if stage is ReviewStage.INITIAL else department,
-        }
-        return {person["email"]: key for key, person in self._people.items() if duty in person["duties"]}
 
     def token(self, person: str) -> str:
         """The token of the person's session, signing in at the first time."""
@@ -201,6 +209,40 @@ class Desk:
             if person not in self._tokens:
                 self._tokens[person] = self._sign_in(self._people[person]["email"])
             return self._tokens[person]
+
+    def review(self, due: Due) -> Review:
+        """Wait until a reviewer's link for it has come.
+
+        Only opening a link tells what it is for, so whoever waits opens whichever has come, for all who wait.
+        """
+        while due not in self._reviews:
+            letter = self.mailbox.find(lambda letter: letter.page == "/r" and letter.to in self._ids)
+            if letter is None:
+                self.site.pause(MAIL_PAUSE, f"a reviewer's mail ({due.stage})")
+            else:
+                self._open(letter)
+        return self._reviews[due]
+
+    def _open(self, letter: Letter) -> None:
+        reviewer = self._ids[letter.to]
+        body = {"handle": letter.handle}
+        try:
+            seen = self.site.call("POST", "/api/v1/review-links", body, token=self.token(reviewer))
+        except AstrayError as error:
+            if error.status in {HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT}:
+                return  # of an earlier round, or decided by a colleague
+            raise
+        shown = seen["submission"]
+        due = Due(submission=shown["id"], revision=shown["revision"], stage=ReviewStage(seen["stage"]))
+        self._reviews.setdefault(
+            due,
+            Review(
+                reviewer=reviewer,
+                handle=letter.handle,
+                checklist=tuple(item["id"] for item in seen["checklist"]),
+                content_digest=seen["content_digest"],
+            ),
+        )
 
     def _sign_in(self, email: str) -> str:
         self.site.call("POST", "/api/v1/sign-in", {"email": email})

@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chalice.app import Chalice
+
+from infra.local import serve
 
 ROOT = Path(__file__).parents[2]
 
@@ -108,12 +111,19 @@ def test_large_body_gets_its_answer_not_a_broken_connection(laptop: Laptop) -> N
     refused.value.close()
 
 
-def test_taken_port_is_explained(tmp_path: Path) -> None:
+def test_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = subprocess.run(command(tmp_path, port), cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    assert ended.returncode == 2
-    assert f"make run PORT={port + 1}" in ended.stderr
+        status = serve.run(
+            app=Chalice("tiny"),
+            port=port,
+            wait_scale=1,
+            prepare=lambda _environment: None,
+            people=list,
+            ready=lambda _address: None,
+        )
+    assert status == 2
+    assert f"make run PORT={port + 1}" in capsys.readouterr().err
 
 
 def test_signal_stops_it_cleanly_within_two_seconds(laptop: Laptop) -> None:

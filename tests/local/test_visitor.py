@@ -11,22 +11,12 @@ from typing import Any
 import pytest
 
 from chalicelib.submission.model import ReviewStage
-from infra.local.visitor import AstrayError, Desk, Letter, Mailbox, Site
+from infra.local.visitor import AstrayError, Desk, Due, Letter, Mailbox, Site
 
 Answer = tuple[int, dict[str, str], Any]
 PEOPLE = [
-    {
-        "id": "p-lin",
-        "name": "林",
-        "email": "lin@c.eu",
-        "duties": [{"role": "center_editor", "department": "center"}],
-    },
-    {
-        "id": "p-shi",
-        "name": "石",
-        "email": "shi@c.eu",
-        "duties": [{"role": "department_head", "department": "safety"}],
-    },
+    {"id": "p-lin", "name": "林", "email": "lin@c.eu", "duties": []},
+    {"id": "p-shi", "name": "石", "email": "shi@c.eu", "duties": []},
 ]
 
 
@@ -72,6 +62,15 @@ def a_mail(handle: str, *, page: str = "/s", to: str = "lin@c.eu") -> dict[str, 
         "text": "…",
         "html": "",
         "links": [f"http://desk.test{page}#{handle}"],
+    }
+
+
+def a_link(submission: str, revision: int) -> dict[str, Any]:
+    return {
+        "stage": "initial",
+        "checklist": [{"id": "format", "text": "格式规范"}],
+        "submission": {"id": submission, "revision": revision},
+        "content_digest": "0" * 64,
     }
 
 
@@ -177,10 +176,40 @@ def test_a_person_signs_in_once() -> None:
     ]
 
 
-def test_reviewers_are_found_by_their_duty() -> None:
-    with serving(lambda _m, path, *_: (200, {}, PEOPLE if path == "/_local/people" else [])) as address:
+def test_whoever_waits_opens_the_links_of_all() -> None:
+    mails: list[dict[str, Any]] = []
+    opened = []
+    shown: dict[str, Answer] = {
+        "mine": (200, {}, a_link("s-mine", 2)),
+        "other": (200, {}, a_link("s-other", 1)),
+        "dead": (404, {}, {"code": "not_found", "detail": "…"}),
+    }
+
+    def answer(_method: str, path: str, body: dict[str, str], _headers: dict[str, str]) -> Answer:
+        match path:
+            case "/_local/mail":
+                return 200, {}, mails
+            case "/_local/people":
+                return 200, {}, PEOPLE
+            case "/api/v1/sign-in":
+                mails.insert(0, a_mail(f"session-{len(mails)}", to=body["email"]))
+                return 202, {}, {}
+            case "/api/v1/sessions":
+                return 201, {}, {"token": "t"}
+        opened.append(body["handle"])
+        return shown[body["handle"]]
+
+    with serving(answer) as address:
         desk = Desk(a_site(address))
-    assert desk.reviewers(ReviewStage.INITIAL, "safety") == {"lin@c.eu": "p-lin"}
-    assert desk.reviewers(ReviewStage.DEPARTMENT_HEAD, "safety") == {"shi@c.eu": "p-shi"}
-    assert desk.reviewers(ReviewStage.EXECUTIVE, "safety") == {}
+        mails += [
+            a_mail("dead", page="/r"),
+            a_mail("other", page="/r", to="shi@c.eu"),
+            a_mail("mine", page="/r"),
+            a_mail("stranger", page="/r", to="who@c.eu"),
+        ]
+        mine = desk.review(Due(submission="s-mine", revision=2, stage=ReviewStage.INITIAL))
+        others = desk.review(Due(submission="s-other", revision=1, stage=ReviewStage.INITIAL))
+    assert (mine.reviewer, mine.handle, mine.checklist) == ("p-lin", "mine", ("format",))
+    assert (others.reviewer, others.handle) == ("p-shi", "other")
+    assert opened == ["dead", "other", "mine"]
     assert desk.name("p-shi") == "石"

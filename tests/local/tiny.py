@@ -92,12 +92,13 @@ class Seen:
 def tiny_app(seen: Seen) -> Chalice:
     """The app. Its jobs are in a blueprint, as the real ones are."""
     app = Chalice("tiny")
-    jobs = Blueprint("tests.local.tiny")
+    app.register_blueprint(_jobs(seen))
+    _add_routes(app, seen)
+    return app
 
-    def current() -> Request:
-        request = app.current_request
-        assert request is not None
-        return request
+
+def _jobs(seen: Seen) -> Blueprint:
+    jobs = Blueprint("tests.local.tiny")
 
     @jobs.lambda_function(name="double")
     def double(event: Document, _context: object) -> Document:
@@ -128,7 +129,14 @@ def tiny_app(seen: Seen) -> Chalice:
     def sweep(_event: LambdaFunctionEvent) -> None:
         seen.call("sweep", None)
 
-    app.register_blueprint(jobs)
+    return jobs
+
+
+def _add_routes(app: Chalice, seen: Seen) -> None:
+    def current() -> Request:
+        request = app.current_request
+        assert request is not None
+        return request
 
     @app.route("/api/v1/things/{name}", methods=["GET", "POST", "PUT"])
     def thing(name: str) -> Response:
@@ -145,8 +153,6 @@ def tiny_app(seen: Seen) -> Chalice:
     @app.route("/api/{sort}/two")
     def two(sort: str) -> Document:
         return current().uri_params or {"lost": sort}
-
-    return app
 
 
 def tiny_files(folder: Path, **workflows: Document) -> Files:

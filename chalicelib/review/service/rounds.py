@@ -5,9 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import review_action, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.core import messages
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale, again_when_stale
 from chalicelib.core.ids import fingerprint, new_secret
@@ -28,7 +30,7 @@ from chalicelib.review.store import (
     task_key,
     waiting_key,
 )
-from chalicelib.submission.model import Importance, ReviewStage, State, Submission
+from chalicelib.submission.model import Classification, Importance, ReviewStage, State, Submission
 from chalicelib.submission.service import Journal, resource_of
 from chalicelib.submission.store import head_key, read_head
 
@@ -37,7 +39,11 @@ ACTOR = "service:review"
 
 @dataclass(frozen=True, kw_only=True)
 class Rounds:
-    """The review machine's hands. `scale` shortens its waits, `grace` is how long a step may be under way."""
+    """The review machine's hands.
+
+    `zone` is the one that mails tell deadlines in, `scale` shortens the machine's waits, `grace` is how long a step
+    may be under way before the sweeper takes it for lost.
+    """
 
     journal: Journal
     people: PeopleStore
@@ -47,6 +53,7 @@ class Rounds:
     machine: Machine
     resume: Callable[[str, Mapping[str, Any]], None]
     base_url: str
+    zone: ZoneInfo
     scale: float
     grace: timedelta
 
@@ -243,20 +250,15 @@ class Rounds:
             expires_at=self.journal.now() + LINK_LIFE,
         )
         self.journal.table.put(put_link(link))
+        hidden = head.classification is Classification.CONFIDENTIAL
         params = {
             "name": reviewer.name,
-            "title": head.title,
-            "deadline": task.deadline.strftime("%Y-%m-%d %H:%M UTC"),
+            "title": messages.text("mail.confidential", reviewer.language, {}) if hidden else head.title,
+            "stage": task.stage.value,
+            "deadline": f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})",
         }
-        self.mailer.send(
-            letter(
-                reviewer.email,
-                f"review.{task.stage}",
-                reviewer.language,
-                params,
-                f"{self.base_url}/r#{handle}",
-            )
-        )
+        link_text = f"{self.base_url}/r#{handle}"
+        self.mailer.send(letter(reviewer.email, "review", reviewer.language, params, link_text))
 
     def _timeout(self, importance: Importance) -> int:
         """How many seconds the machine waits for a decision."""
