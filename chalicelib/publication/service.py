@@ -47,13 +47,13 @@ class Publishing:
     def start(self, event: Mapping[str, Any]) -> None:
         """Start the machine that waits for the due instant; a repeat changes nothing."""
         payload = event["payload"]
-        due_at = from_text(payload["due_at"])
-        is_due = due_at <= from_text(event["at"])
+        publish_at = from_text(payload["publish_at"])
+        is_due = publish_at <= from_text(event["at"])
         argument = {
             "submission": event["submission"],
             "revision": payload["revision"],
             "attempt": payload["attempt"],
-            "due_at": to_second_text(due_at.replace(microsecond=0) if is_due else due_at),
+            "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
         }
         name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
         try:

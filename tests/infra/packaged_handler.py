@@ -10,10 +10,10 @@ import importlib
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import NoReturn
 
 
-class AwsReachedError(BaseException):
+class AwsReached(BaseException):
     """Not an Exception, because handlers report those one by one and go on."""
 
 
@@ -23,20 +23,24 @@ def call(folder: str, handler: str, event: object) -> str:
     module, _, name = handler.rpartition(".")
     called = getattr(importlib.import_module(module), name)
     bootstrap = importlib.import_module("chalicelib.bootstrap")
-    if not Path(str(bootstrap.__file__)).is_relative_to(folder):
-        raise AssertionError(f"{bootstrap.__file__} is not the package's")
-    settings = importlib.import_module("chalicelib.core.settings")
-    names = [field.upper() for field, value in vars(settings.Settings).items() if field.islower()]
-    del names
-    aws = importlib.import_module("chalicelib.core.aws")
-
-    def make(_self: object, service: str) -> Any:  # noqa: ANN401 — it never answers
-        raise AwsReachedError(service)
-
-    no_aws = type("NoAws", (aws.Aws,), {"make": make})
-    bootstrap.use(bootstrap.Parts(settings.from_environment(ENVIRONMENT), aws=no_aws()))
+    assert Path(str(bootstrap.__file__)).is_relative_to(folder)
+    settings = importlib.import_module("chalicelib.core.settings").from_environment()
+    bootstrap.use(bootstrap.Parts(settings, aws=_no_aws()))
     try:
         answer = called(event, None)
-    except AwsReachedError as reached:
+    except AwsReached as reached:
         return str(reached)
     raise AssertionError(f"{handler} ended without AWS: {answer}")
+
+
+def _no_aws() -> object:
+    """AWS whose clients cannot be made."""
+
+    def make(_self: object, service: str) -> NoReturn:
+        raise AwsReached(service)
+
+    return type("NoAws", (importlib.import_module("chalicelib.core.aws").Aws,), {"make": make})()
+
+
+if __name__ == "__main__":
+    print(call(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))  # noqa: T201 — its answer

@@ -1,6 +1,5 @@
 """A round of review as the state machine drives it: opening stages, mailing links, reminding, going on."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -158,7 +157,7 @@ class Rounds:
         return (
             waited_for != (head.revision, head.stage, head.attempt)
             or not set(task.reviewers) <= task.mailed
-            or idle > timedelta(seconds=self._timeout(head.importance)) + self.grace
+            or idle > self.deadlines.term(head.importance) / self.scale + self.grace
         )
 
     def _opened(self, waiting: Waiting) -> tuple[Submission, ReviewTask | None]:
@@ -261,8 +260,8 @@ class Rounds:
         self.mailer.send(letter(reviewer.email, "review", reviewer.language, params, link_text))
 
     def _timeout(self, importance: Importance) -> int:
-        """How many seconds the machine waits for a decision."""
-        return max(1, math.ceil(self.deadlines.term(importance).total_seconds() / self.scale))
+        """How many seconds the machine waits for a decision before it reminds."""
+        return int(self.deadlines.term(importance).total_seconds())
 
 
 def _cause(head: Submission) -> Cause:

@@ -68,7 +68,7 @@ class Journal:
             "attempt": after.attempt,
             "stage": after.stage,
             "importance": after.importance,
-            "due_at": to_text(after.due_at) if after.due_at else None,
+            "publish_at": to_text(after.publish_at),
         }
         cause = Cause(actor=actor, correlation_id=head.correlation_id)
         return self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])

@@ -1,0 +1,375 @@
+"""What is deployed: the code runs from its package alone, and the template says what the code relies on."""
+
+import hashlib
+import importlib.util
+import json
+import marshal
+import re
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import MISSING, dataclass, fields
+from pathlib import Path
+from types import CodeType
+from typing import Any, cast
+
+import pytest
+from cfnlint.api import lint
+from chalice.utils import to_cfn_resource_name
+
+from app import app
+from chalicelib import bootstrap
+from chalicelib.core.settings import Settings
+from chalicelib.review.jobs import ENDING, STARTING
+from infra.local import subscriptions
+from infra.local.resources import load_template
+from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
+
+DATA = ROOT / "infra" / "stacks" / "data.yaml"
+WORK = {"submission": "s-1", "revision": 1, "attempt": 1}
+STAGE = {**WORK, "stage": "initial", "reminded": 0, "timeout_seconds": 60}
+UNCHECKED_HASH = 0b01
+"""PEP 552: by the source's hash, which is never looked at."""
+
+
+def a_record(event_type: str, stage: str | None = "initial") -> dict[str, Any]:
+    """A stream record of an inserted ledger event."""
+    payload = {
+        **WORK,
+        "stage": stage,
+        "importance": "routine",
+        "due_at": "2030-01-01T00:00:00.000Z",
+    }
+    document = {"type": event_type, "submission": "s-1", "at": "2029-12-31T00:00:00.000Z", "payload": payload}
+    return {
+        "eventName": "INSERT",
+        "dynamodb": {
+            "SequenceNumber": "1",
+            "NewImage": {"event_type": {"S": event_type}, "document": {"S": json.dumps(document)}},
+        },
+    }
+
+
+EVENTS: Mapping[str, tuple[object, str]] = {
+    "app.app": (
+        {
+            "requestContext": {"resourcePath": "/api/v1/sign-in", "httpMethod": "POST", "identity": {}},
+            "headers": {"content-type": "application/json"},
+            "multiValueQueryStringParameters": None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "body": json.dumps({"email": "li@example.com"}),
+            "isBase64Encoded": False,
+        },
+        "dynamodb",
+    ),
+    "chalicelib.identity.jobs.send_sign_in_links": (
+        {"Records": [{"messageId": "1", "body": json.dumps({"email": "li@example.com"})}]},
+        "dynamodb",
+    ),
+    "chalicelib.review.jobs.review_events": ({"Records": [a_record("Submitted")]}, "stepfunctions"),
+    "chalicelib.review.jobs.open_stage": ({"work": STAGE, "task_token": "token"}, "dynamodb"),
+    "chalicelib.review.jobs.remind_reviewers": (STAGE, "dynamodb"),
+    "chalicelib.publication.jobs.publication_events": (
+        {"Records": [a_record("Scheduled")]},
+        "stepfunctions",
+    ),
+    "chalicelib.publication.jobs.last_check": (WORK, "dynamodb"),
+    "chalicelib.publication.jobs.deliver": ({**WORK, "channel": "website"}, "dynamodb"),
+    "chalicelib.publication.jobs.sweep": ({"source": "aws.events"}, "dynamodb"),
+    "chalicelib.archive.jobs.archive": (WORK, "dynamodb"),
+}
+"""For each handler an event, and the AWS service that it makes the handler ask for first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package:
+    """A package as built, and its code unpacked."""
+
+    folder: Path
+    template: dict[str, Any]
+    code: Path
+
+    def resources(self, kind: str) -> dict[str, Any]:
+        """The properties of each resource of an `AWS::` type."""
+        found = self.template["Resources"].items()
+        return {name: one["Properties"] for name, one in found if one["Type"] == f"AWS::{kind}"}
+
+    def functions(self) -> dict[str, Any]:
+        """The properties of each function."""
+        return self.resources("Serverless::Function")
+
+    def variables(self) -> dict[str, Any]:
+        """Every function's environment."""
+        return cast("dict[str, Any]", self.template["Globals"]["Function"]["Environment"]["Variables"])
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
+    folder = tmp_path_factory.mktemp("package")
+    template = json.loads(build(folder / "out", with_dependencies=False).read_bytes())
+    with zipfile.ZipFile(folder / "out" / CODE) as code:
+        code.extractall(folder / "code")
+    return Package(folder=folder / "out", template=template, code=folder / "code")
+
+
+def test_every_packaged_handler_gets_as_far_as_aws_in_a_fresh_interpreter(package: Package) -> None:
+    handlers = {function["Handler"] for function in package.functions().values()}
+    assert handlers == EVENTS.keys()
+    environment = {name: f"https://{name}.test".lower() for name in package.variables()}
+    environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
+
+    def first_service(handler: str) -> str:
+        probe = Path(__file__).with_name("packaged_handler.py")
+        ran = subprocess.run(  # noqa: S603 — our own script
+            (sys.executable, "-I", str(probe), str(package.code), handler, json.dumps(EVENTS[handler][0])),
+            env=environment,
+            cwd=package.folder,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        return ran.stdout.strip() or ran.stderr
+
+    with ThreadPoolExecutor(2) as pool:
+        reached = dict(zip(sorted(handlers), pool.map(first_service, sorted(handlers)), strict=True))
+    assert reached == {handler: service for handler, (_, service) in EVENTS.items()}
+
+
+def test_package_holds_all_that_the_app_reads_and_nothing_that_only_tests_read(package: Package) -> None:
+    packed = {path.relative_to(package.code).as_posix() for path in _files(package.code)}
+    own = {path.relative_to(ROOT).as_posix() for path in _files(ROOT / "chalicelib")}
+    data = {path.relative_to(ROOT).as_posix() for path in _files(ROOT / "policies", ROOT / "schemas")}
+    runtime = {name for name in data if "/examples/" not in name and name != "policies/cases.csv"}
+    assert packed == own | runtime | {"app.py", "chalice/__init__.py", "chalice/app.py"}
+    assert {"policies/policy.csv", "schemas/submission.json"} <= packed
+
+
+def _files(*folders: Path) -> Iterator[Path]:
+    """Every file but bytecode."""
+    for folder in folders:
+        yield from (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
+
+
+def test_every_module_has_bytecode_that_is_never_checked_and_names_its_place_in_lambda(
+    package: Package,
+) -> None:
+    modules = [path for path in _files(package.code) if path.suffix == ".py"]
+    assert len(modules) > len(EVENTS)
+    for module in modules:
+        compiled = Path(importlib.util.cache_from_source(str(module))).read_bytes()
+        assert compiled[:4] == importlib.util.MAGIC_NUMBER
+        assert int.from_bytes(compiled[4:8], "little") == UNCHECKED_HASH
+        code: CodeType = marshal.loads(compiled[16:])  # noqa: S302 — just compiled by ourselves
+        assert code.co_filename == f"{LAMBDA_ROOT}/{module.relative_to(package.code)}"
+
+
+def test_packaging_twice_gives_the_same_bytes(package: Package, tmp_path: Path) -> None:
+    build(tmp_path / "again", with_dependencies=False)
+    assert _digests(tmp_path / "again") == _digests(package.folder)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
+
+
+def test_requirements_are_locked_and_leave_out_what_only_chalice_needs() -> None:
+    text = runtime_requirements()
+    names = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
+    wanted = (ROOT / "infra" / "requirements" / "runtime.in").read_text(encoding="utf-8")
+    assert names >= set(re.findall(r"^([\w.-]+)>=", wanted, re.MULTILINE)) - {"chalice"}
+    assert names >= {"botocore", "urllib3", "attrs", "markupsafe"}
+    assert not names & {"chalice", "pip", "setuptools", "wheel", "packaging", "inquirer", "xmod", "runs"}
+    assert text.count("--hash=sha256:") >= len(names)
+
+
+@pytest.mark.parametrize("which", ["data", "app"])
+def test_cfn_lint_finds_nothing(which: str, package: Package) -> None:
+    template = DATA if which == "data" else package.folder / "sam.json"
+    assert [str(match) for match in lint(template.read_text("utf-8"), regions=["us-east-1"])] == []
+
+
+def test_environment_is_exactly_the_settings(package: Package) -> None:
+    assert package.variables().keys() == {field.name.upper() for field in fields(Settings)}
+    parameters = package.template["Parameters"]
+    for field in fields(Settings):
+        value = package.variables()[field.name.upper()]
+        given = parameters[value["Ref"]].get("Default", MISSING) if "Ref" in value else value
+        if field.default is not MISSING:
+            assert str(given) == field.default
+        else:
+            assert given is MISSING or isinstance(given, dict)
+
+
+def test_every_import_is_an_export_of_the_data_stack(package: Package) -> None:
+    exported = {output["Export"]["Name"]["Sub"] for output in load_template(DATA)["Outputs"].values()}
+    imported = set(re.findall(r'"Fn::ImportValue": {"Fn::Sub": "([^"]+)"}', json.dumps(package.template)))
+    assert "${Prefix}-TableStreamArn" in imported
+    assert imported <= exported
+
+
+def test_every_reader_of_batches_reports_its_failures_one_by_one(package: Package) -> None:
+    sources = _event_sources(package)
+    assert sources.keys() == {"ReviewEvents", "PublicationEvents", "SendSignInLinks"}
+    for source in sources.values():
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_readers_of_the_stream_start_at_its_beginning_and_give_up_into_a_queue(package: Package) -> None:
+    failures = {"Fn::ImportValue": {"Fn::Sub": "${Prefix}-StreamFailuresArn"}}
+    streams = [source for source in _event_sources(package).values() if "Stream" in source]
+    assert len(streams) == 2
+    for source in streams:
+        assert source["Stream"] == {"Fn::ImportValue": {"Fn::Sub": "${Prefix}-TableStreamArn"}}
+        assert source["StartingPosition"] == "TRIM_HORIZON"
+        assert source["BisectBatchOnFunctionError"] is True
+        assert source["MaximumRetryAttempts"] > 0
+        assert source["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": failures}
+
+
+def _event_sources(package: Package) -> dict[str, Any]:
+    """The properties of each function's stream or queue."""
+    return {
+        name: event["Properties"]
+        for name, function in package.functions().items()
+        for event in function.get("Events", {}).values()
+        if event["Type"] != "Schedule"
+    }
+
+
+class Recorder:
+    """Stands for the parts that a handler of events calls, and knows whether it was called."""
+
+    def __init__(self) -> None:
+        self.called = False
+        self.rounds = self.publishing = self
+
+    def start(self, _event: object) -> None:
+        self.called = True
+
+    def go_on(self, _submission: object) -> None:
+        self.called = True
+
+
+@pytest.fixture
+def recorder() -> Iterator[Recorder]:
+    recorder = Recorder()
+    bootstrap.use(cast("bootstrap.Parts", recorder))
+    yield recorder
+    bootstrap.use(None)
+
+
+@pytest.mark.parametrize("handler", ["review_events", "publication_events"])
+def test_filter_lets_through_exactly_the_types_that_the_handler_acts_on(
+    handler: str, recorder: Recorder
+) -> None:
+    streams = subscriptions.of(app, ROOT / "infra" / "stacks" / "app.yaml")
+    (stream,) = (s for s in streams if isinstance(s, subscriptions.Stream) and s.handler == handler)
+    others = {
+        "Scheduled",
+        "TaskOpened",
+        "ReviewOverdue",
+        "PublishingStarted",
+        "Delivered",
+        "Published",
+        "Archived",
+    }
+    acted = set()
+    for event_type in STARTING | ENDING | others:
+        for stage in ("initial", None):
+            recorder.called = False
+            answer = app.handler_map[handler]({"Records": [a_record(event_type, stage)]}, None)
+            assert answer == {"batchItemFailures": []}
+            acted |= {event_type} if recorder.called else set()
+    assert {each for each in STARTING | ENDING | others if stream.wants(a_record(each))} == acted
+    assert not any(stream.wants({**a_record(each), "eventName": "MODIFY"}) for each in acted)
+
+
+def test_laptop_reads_the_same_batches_retries_and_partial_failures(package: Package) -> None:
+    read = {
+        to_cfn_resource_name(each.handler): each
+        for each in subscriptions.of(app, ROOT / "infra" / "stacks" / "app.yaml")
+        if not isinstance(each, subscriptions.Schedule)
+    }
+    for name, source in _event_sources(package).items():
+        assert read[name].partial
+        assert read[name].batch_size == source["BatchSize"]
+        if isinstance(stream := read[name], subscriptions.Stream):
+            assert stream.max_retries == source["MaximumRetryAttempts"]
+
+
+def test_queue_hides_a_message_for_six_time_outs_of_its_reader(package: Package) -> None:
+    queue = load_template(DATA)["Resources"]["SignIn"]["Properties"]
+    assert queue["VisibilityTimeout"] >= 6 * package.functions()["SendSignInLinks"]["Timeout"]
+
+
+def test_sweeper_comes_every_few_minutes(package: Package) -> None:
+    (schedule,) = package.functions()["Sweep"]["Events"].values()
+    assert schedule == {"Type": "Schedule", "Properties": {"Schedule": "rate(5 minutes)"}}
+
+
+def test_each_function_has_a_role_of_its_own_made_from_its_own_file(package: Package) -> None:
+    roles = package.resources("IAM::Role")
+    assert {f["Role"]["Fn::GetAtt"][0] for f in package.functions().values()} == roles.keys()
+    assert len(roles) == len(package.functions())
+    files = (ROOT / "infra" / "roles").glob("*.json")
+    assert {to_cfn_resource_name(f"{file.stem}_role") for file in files} == roles.keys()
+
+
+def test_no_role_allows_a_wildcard_action_or_every_resource(package: Package) -> None:
+    machines = package.resources("Serverless::StateMachine").values()
+    policies = [policy for machine in machines for policy in machine["Policies"]]
+    policies += [p["PolicyDocument"] for r in package.resources("IAM::Role").values() for p in r["Policies"]]
+    statements = [statement for policy in policies for statement in policy["Statement"]]
+    assert len(statements) > len(package.functions())
+    for statement in statements:
+        assert "*" not in json.dumps(statement["Action"])
+        assert statement["Resource"] != "*"
+        assert statement["Effect"] == "Allow"
+
+
+def test_roles_name_only_what_the_stacks_hold(package: Package) -> None:
+    named = set(re.findall(r":(?:table/|stateMachine:)?(\$\{Prefix}-[a-z-]+)", json.dumps(package.template)))
+    data = load_template(DATA)["Resources"].values()
+    held = {
+        one["Properties"][key]["Sub"].removesuffix("-${AWS::AccountId}")
+        for one in data
+        for key in ("TableName", "BucketName", "QueueName")
+        if key in one["Properties"]
+    }
+    held |= {m["Name"]["Fn::Sub"] for m in package.resources("Serverless::StateMachine").values()}
+    assert {name.removesuffix("-") for name in named} <= held
+    assert "${Prefix}-records" in named
+
+
+def test_logs_go_to_the_function_that_the_role_belongs_to(package: Package) -> None:
+    for name, function in package.functions().items():
+        role = package.resources("IAM::Role")[function["Role"]["Fn::GetAtt"][0]]
+        logs = role["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"]["Fn::Sub"]
+        assert logs.endswith(f":log-group:/aws/lambda/${{AWS::StackName}}-{name}-*")
+
+
+def test_machines_have_the_names_that_the_functions_know_them_by(package: Package) -> None:
+    machines = package.resources("Serverless::StateMachine")
+    for field in ("review", "publication"):
+        arn = package.variables()[f"{field.upper()}_MACHINE_ARN"]["Fn::Sub"]
+        assert arn.endswith(f":stateMachine:{machines[f'{field.title()}Machine']['Name']['Fn::Sub']}")
+
+
+def test_workflows_lie_beside_the_template_and_get_just_the_substitutions_they_use(package: Package) -> None:
+    machines = package.resources("Serverless::StateMachine")
+    assert {m["DefinitionUri"] for m in machines.values()} == {
+        f.name for f in package.folder.glob("*.asl.json")
+    }
+    for machine in machines.values():
+        definition = (package.folder / machine["DefinitionUri"]).read_text("utf-8")
+        given = machine["DefinitionSubstitutions"]
+        assert set(re.findall(r"\$\{(\w+)}", definition)) == given.keys()
+        for name, value in given.items():
+            assert value == {"Fn::GetAtt": [name.removesuffix("Function"), "Arn"]}
+            assert value["Fn::GetAtt"][0] in package.functions()
+        (policy,) = machine["Policies"]
+        (statement,) = policy["Statement"]
+        assert statement["Resource"] == list(given.values())
