@@ -49,12 +49,11 @@ def main(out: Path) -> int:
 def build(out: Path, *, with_dependencies: bool) -> Path:
     """Fill the folder with the template, the code and the workflows; answers the template's path.
 
-    What the folder held before is removed. The same sources, interpreter and dependencies give the same bytes.
+    An earlier package is overwritten. The same sources, interpreter and dependencies give the same bytes.
     Without dependencies the code is complete but for what `infra/requirements/runtime.txt` names.
     Raises PackagingError when Chalice cannot package, misses a dependency, or a module cannot be compiled.
     """
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder:
         project = Path(folder) / "project"
         _stage(project, runtime_requirements() if with_dependencies else "")

@@ -88,7 +88,7 @@ class FaultyAws(Aws):
                 raise CrashError(label)
             context["crash_after"] = strikes is Mode.AFTER
             if strikes is Mode.TWICE:
-                client._endpoint.make_request(model, copy.deepcopy(params))  # noqa: SLF001 - the unheard first time
+                client._endpoint.make_request(model, copy.deepcopy(params))  # the unheard first time
 
         return before
 
@@ -105,36 +105,37 @@ class FaultyAws(Aws):
 
 def _label(operation: str, params: Mapping[str, Any]) -> str:
     """What a call is about, without what differs from life to life: ids, instants, secrets."""
-    body = params.get("body")
-    about = ""
-    if operation.startswith(("Put", "Head", "Get", "List")) and params.get("url_path", "/") not in {"", "/"}:
-        about = _VOLATILE.sub("*", str(params["url_path"]))
-    elif operation not in {"SendEmail"} and isinstance(body, (bytes, str)):
-        about = _VOLATILE.sub("*", _about(json.loads(body)))
-    return f"{operation} {about}".strip()
+    body, path = params.get("body"), str(params.get("url_path", "/"))
+    if operation == "SendEmail":
+        return operation
+    if path not in {"", "/"}:
+        return f"{operation} {_VOLATILE.sub('*', path)}"
+    return f"{operation} {_VOLATILE.sub('*', _about(json.loads(body or '{}')))}".strip()
 
 
 def _about(request: Mapping[str, Any]) -> str:
-    if "TransactItems" in request:
-        types = [
-            item["Put"]["Item"]["event_type"]["S"]
-            for item in request["TransactItems"]
-            if "event_type" in item.get("Put", {}).get("Item", {})
-        ]
-        return "+".join(types) or "other"
-    if "RequestItems" in request:
-        keys = [key for table in request["RequestItems"].values() for key in table["Keys"]]
-        return " ".join(sorted({key["sk"]["S"].partition("#")[0] for key in keys}))
-    if "Item" in request:
-        return (
-            f"{request['Item']['pk']['S'].partition('#')[0]} {request['Item']['sk']['S'].partition('#')[0]}"
-        )
-    if "Key" in request:
-        return str(request["Key"]["sk"]["S"]).partition("#")[0]
-    if "ExpressionAttributeValues" in request:
-        return " ".join(
-            sorted(str(v.get("S")).partition("#")[0] for v in request["ExpressionAttributeValues"].values())
-        )
-    if "stateMachineArn" in request:
-        return str(request["stateMachineArn"]).rpartition(":")[2]
-    return ""
+    found = [read(request[field]) for field, read in _READERS.items() if field in request]
+    return found[0] if found else ""
+
+
+def _events(items: list[Any]) -> str:
+    puts = [item["Put"]["Item"] for item in items if "Put" in item]
+    return "+".join(item["event_type"]["S"] for item in puts if "event_type" in item) or "other"
+
+
+def _batch(tables: Mapping[str, Any]) -> str:
+    return " ".join(sorted({_start(key["sk"]) for table in tables.values() for key in table["Keys"]}))
+
+
+def _start(value: Mapping[str, Any]) -> str:
+    return str(value.get("S")).partition("#")[0]
+
+
+_READERS: Mapping[str, Callable[[Any], str]] = {
+    "TransactItems": _events,
+    "RequestItems": _batch,
+    "Item": lambda item: f"{_start(item['pk'])} {_start(item['sk'])}",
+    "Key": lambda key: _start(key["sk"]),
+    "ExpressionAttributeValues": lambda values: " ".join(sorted(map(_start, values.values()))),
+    "stateMachineArn": lambda arn: str(arn).rpartition(":")[2],
+}

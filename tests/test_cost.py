@@ -17,7 +17,11 @@ def calls() -> list[str]:
 
 def specimen(world: World) -> str:
     answer = world.call(
-        "POST", "/api/v1/submissions", a_form(world.now(), body=BODY), as_=LIAISON, headers={"idempotency-key": "k"}
+        "POST",
+        "/api/v1/submissions",
+        a_form(world.now(), body=BODY),
+        as_=LIAISON,
+        headers={"idempotency-key": "k"},
     )
     assert answer.status == 201, answer
     return str(answer.body["id"])

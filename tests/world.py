@@ -18,10 +18,16 @@ from chalicelib.core.ids import new_secret
 from chalicelib.core.settings import from_environment
 from chalicelib.core.table import Table
 from chalicelib.identity.store import put_session
+from chalicelib.ledger.model import Event
+from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
+from chalicelib.review.store import task_key
+from chalicelib.submission.service import Journal
 from infra.local.cloud import Cloud
 
+ADDRESS = "192.0.2.1"
+"""The network address that requests come from unless a test says another."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 _AWS = Aws()
 _NUMBERS = itertools.count(1)
@@ -109,6 +115,7 @@ class World:
         self.passed = timedelta(0)
         self.plain_table = Table(client=_AWS.dynamodb, name=cloud.environment["TABLE_NAME"])
         """The table by a client that no test makes fail."""
+        self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_s3 = _AWS.s3()
         self._tokens: dict[str, str] = {}
 
@@ -125,12 +132,14 @@ class World:
         raw: str | None = None,
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        address: str = ADDRESS,
     ) -> Answer:
         """One request, as API Gateway hands it to the function. Header names are in lower case."""
         named = dict(headers or {})
         if as_ is not None:
             named["authorization"] = f"Bearer {self.token(as_)}"
-        return call_app(method, path, raw if raw is not None else json.dumps(body), named, query)
+        text = raw if raw is not None else json.dumps(body)
+        return call_app(method, path, text, named, query, address=address)
 
     def token(self, person: Person) -> str:
         """The token of a session of that person, as signing in would have made it."""
@@ -145,18 +154,32 @@ class World:
         return [
             match[2]
             for mail in self.cloud.mails()
-            if person.email in mail.to
+            if mail.to == person.email
             for match in [LINK.search(mail.text)]
             if match and match[1] == kind
         ]
 
-    def submit(self, *, key: str | None = None, **changes: Any) -> str:  # noqa: ANN401 — as in a_form
-        """Submit a form as the liaison and answer the submission's id."""
+    def submit(self, *, key: str | None = None, as_: Person = LIAISON, **changes: Any) -> str:  # noqa: ANN401 — as in a_form
+        """Submit a form as its drafter and answer the submission's id."""
         headers = {} if key is None else {"idempotency-key": key}
-        form = a_form(self.now(), **changes)
-        answer = self.call("POST", "/api/v1/submissions", form, as_=LIAISON, headers=headers)
+        form = a_form(self.now(), drafter=as_.id, **changes)
+        answer = self.call("POST", "/api/v1/submissions", form, as_=as_, headers=headers)
         assert answer.status == 201, answer
         return str(answer.body["id"])
+
+    def resubmit(self, submission: str, *, as_: Person = LIAISON, **changes: Any) -> Answer:  # noqa: ANN401 — as in a_form
+        """Hand in a new revision."""
+        form = a_form(self.now(), drafter=as_.id, **changes)
+        return self.call("POST", f"/api/v1/submissions/{submission}/revisions", form, as_=as_)
+
+    def withdraw(self, submission: str, reason: str = "内容有误。") -> Answer:
+        """Take a submission back as the liaison."""
+        path = f"/api/v1/submissions/{submission}/withdrawal"
+        return self.call("POST", path, {"reason": reason}, as_=LIAISON)
+
+    def open_link(self, handle: str, as_: Person | None) -> Answer:
+        """Open a review link."""
+        return self.call("POST", "/api/v1/review-links", {"handle": handle}, as_=as_)
 
     def opinion(self, reviewer: Person, decision: str = "approve", **changes: Any) -> dict[str, Any]:  # noqa: ANN401
         """Open the newest link of a reviewer and fill in a complete opinion."""
@@ -189,8 +212,47 @@ class World:
         """Let everything come to its end, waits included."""
         self.cloud.settle(through_waits=True)
 
+    def publish(self, **changes: Any) -> str:  # noqa: ANN401 — as in a_form
+        """Submit, approve at every stage, and let everything come to its end."""
+        submission = self.submit(**changes)
+        self.approve()
+        self.finish()
+        return submission
+
+    @contextmanager
+    def later(self, **time: float) -> Iterator[None]:
+        """Let time pass on the product's clock, as in `timedelta(**time)`, for the length of a block."""
+        passed, self.passed = self.passed, self.passed + timedelta(**time)
+        try:
+            yield
+        finally:
+            self.passed = passed
+
+    def items(self) -> dict[tuple[str, str], dict[str, Any]]:
+        """Everything in the table but the rate limits' counters, raw, by its key."""
+        pages = _AWS.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
+        return {
+            (item["pk"]["S"], item["sk"]["S"]): item
+            for page in pages
+            for item in cast("list[dict[str, Any]]", page["Items"])
+            if not item["pk"]["S"].startswith("RATE#")
+        }
+
+    def events(self, submission: str, kind: str | None = None) -> list[Event]:
+        """The submission's events in order: all, or those of one type."""
+        happened = events_of(self.plain_table, submission)
+        return [event for event in happened if kind in {None, event.type}]
+
     def state(self, submission: str) -> str:
-        return str(self.parts.journal.head(submission).state)
+        return str(self.plain_journal.head(submission).state)
+
+    def stage_open(self, submission: str) -> str | None:
+        """The stage that waits for a decision, with its task open and mailed."""
+        head = self.plain_journal.head(submission)
+        if head.stage is None:
+            return None
+        record = self.plain_table.get(task_key(submission, head.revision, head.stage))
+        return head.stage.value if record is not None and record.mailed else None
 
     def record(self, submission: str, as_: Person = LIAISON) -> dict[str, Any]:
         """The submission as the API shows it."""
@@ -223,7 +285,13 @@ def a_world(
 
 
 def call_app(
-    method: str, path: str, body: str, headers: Mapping[str, str], query: Mapping[str, str] | None = None
+    method: str,
+    path: str,
+    body: str,
+    headers: Mapping[str, str],
+    query: Mapping[str, str] | None = None,
+    *,
+    address: str = ADDRESS,
 ) -> Answer:
     """Call the HTTP function with API Gateway's event."""
     resource, parameters = _route(path)
@@ -240,7 +308,7 @@ def call_app(
         "requestContext": {
             "httpMethod": method,
             "resourcePath": resource,
-            "identity": {"sourceIp": "192.0.2.1"},
+            "identity": {"sourceIp": address},
             "requestId": f"test-{next(_NUMBERS)}",
         },
         "body": body,

@@ -31,5 +31,5 @@ def new_salt() -> str:
 
 
 def fingerprint(secret: str) -> str:
-    """SHA-256 in hexadecimal: what is stored instead of a secret."""
-    return hashlib.sha256(secret.encode()).hexdigest()
+    """SHA-256 in hexadecimal: what is stored instead of a secret. Any text has one, lone surrogates included."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -14,7 +14,9 @@ def _leave_batch_unloaded() -> None:
     """
     moto = importlib.util.find_spec("moto")
     package = ModuleType("moto.batch")
-    package.__path__ = [str(Path(place, "batch")) for place in (moto and moto.submodule_search_locations) or []]
+    package.__path__ = [
+        str(Path(place, "batch")) for place in (moto and moto.submodule_search_locations) or []
+    ]
     sys.modules.setdefault("moto.batch", package)
 
 

@@ -128,7 +128,9 @@ class _Gateway:
         try:
             answer = self._local.handle_request(request.method, path, headers, body or None)
         except LocalGatewayException as error:
-            return Response(error.body or b"", status=error.CODE, headers=error.headers)
+            return Response(
+                error.body or b"", error.CODE, headers=error.headers, content_type="application/json"
+            )
         return _response(answer)
 
 

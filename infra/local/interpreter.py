@@ -132,7 +132,8 @@ def _all_executions() -> Iterator[tuple[str, Internal]]:
     for backend in stepfunctions_parser_backends[ACCOUNT].values():
         for machine in list(backend.state_machines):
             for execution in list(machine.executions):
-                yield machine.name, execution
+                if execution.status is not None:
+                    yield machine.name, execution
 
 
 def _running() -> list[Internal]:
@@ -207,7 +208,8 @@ def apply() -> None:
     replace(lambda_eval_utils, "boto_client_for", lambda _original: _function_client)
     replace(AmazonStateLanguageParser, "parse", functools.lru_cache(maxsize=32))
     replace(ExecutionWorker, "_get_evaluation_environment", _made_once)
-    replace(ExecutionWorker, "start", _with_environment)
+    replace(Execution, "_get_start_execution_worker", _with_environment)
+    replace(Execution, "status", lambda _original: property(_status))
     replace(Execution, "stop", _stopped_at_once)
     replace(Environment, "set_error", _stop_is_final)
     replace(Timestamp, "_get_wait_seconds", _to_the_instant)
@@ -243,13 +245,19 @@ def _made_once(original: Method) -> Method:
 
 
 def _with_environment(original: Method) -> Method:
-    """A token can be answered, and an execution stopped, from the moment it is started."""
+    """An execution can be found by its token, and be stopped, as soon as it counts as running."""
 
-    def start(worker: Internal) -> None:
+    def worker_of(execution: Internal) -> Internal:
+        worker = original(execution)
         worker.env = worker._get_evaluation_environment()  # noqa: SLF001 - moto's own next step
-        original(worker)
+        return worker
 
-    return start
+    return worker_of
+
+
+def _status(execution: Internal) -> str | None:
+    """None while it is being made, when moto's own answer is an AttributeError."""
+    return execution.exec_status and str(execution.exec_status.value)
 
 
 def _stopped_at_once(original: Method) -> Method:

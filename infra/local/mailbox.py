@@ -1,5 +1,6 @@
 """Every mail the app sent through SES, read back from moto: what a person would find in the mailbox."""
 
+import functools
 import re
 from dataclasses import dataclass
 from email import message_from_bytes, policy
@@ -29,6 +30,7 @@ def mails(region: str) -> list[Sent]:
     return [_read(sent.raw_data) for sent in reversed(messages)]
 
 
+@functools.cache
 def _read(raw: str) -> Sent:
     message = message_from_bytes(raw.encode(), EmailMessage, policy=policy.default)
     text, markup = _part(message, "plain"), _part(message, "html")

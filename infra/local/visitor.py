@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from chalicelib.submission.model import ReviewStage
 
-MAIL_PAUSE = 0.3
+MAIL_PAUSE = 0.5
 RETRY_PAUSE = 0.2
 CALL_TIMEOUT = 30
 """Seconds."""

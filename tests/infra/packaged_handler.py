@@ -2,8 +2,8 @@
 
     python -I packaged_handler.py FOLDER chalicelib.review.jobs.open_stage EVENT
 
-It prints the AWS service that the handler asks for first: by then everything that it imports and reads from
-files has been found.
+It prints the AWS service that the handler calls first: by then it has found the modules, policies and schemas
+that it needs.
 """
 
 import importlib
@@ -18,7 +18,7 @@ class AwsReached(BaseException):
 
 
 def call(folder: str, handler: str, event: object) -> str:
-    """The service's name. Raises AssertionError when the handler ends without asking for any."""
+    """The service's name. Raises AssertionError when the handler ends without a call."""
     sys.path.insert(0, folder)
     module, _, name = handler.rpartition(".")
     called = getattr(importlib.import_module(module), name)
@@ -33,13 +33,20 @@ def call(folder: str, handler: str, event: object) -> str:
     raise AssertionError(f"{handler} ended without AWS: {answer}")
 
 
+class Client:
+    """An AWS client that answers nothing."""
+
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, _operation: str) -> NoReturn:
+        raise AwsReached(self._service)
+
+
 def _no_aws() -> object:
-    """AWS whose clients cannot be made."""
-
-    def make(_self: object, service: str) -> NoReturn:
-        raise AwsReached(service)
-
-    return type("NoAws", (importlib.import_module("chalicelib.core.aws").Aws,), {"make": make})()
+    """The package's `Aws` with such clients."""
+    aws = importlib.import_module("chalicelib.core.aws")
+    return type("NoAws", (aws.Aws,), {"make": lambda _, service: Client(service)})()
 
 
 if __name__ == "__main__":

@@ -6,14 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
+from moto.stepfunctions.parser.backend.execution import Execution
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
+from infra.local.clients import Clients
 from infra.local.cloud import Cloud
 from infra.local.interpreter import Ran
 from infra.local.machines import WorkflowError, create
+from infra.local.resources import ACCOUNT
 from tests.local.tiny import Document, Seen, chain, task, tiny_app, tiny_files
 
 if TYPE_CHECKING:
@@ -182,8 +186,25 @@ def test_settle_says_what_does_not_rest(start: Start) -> None:
 def test_workflow_that_names_an_unknown_function_is_refused(tmp_path: Path) -> None:
     files = tiny_files(tmp_path, review=chain(A=task("Triple")))
     with pytest.raises(WorkflowError, match="TripleFunction"):
-        create(files.workflows, "tiny", states_of_nobody(), {})
+        create(files.workflows, "tiny", Clients()("stepfunctions"), {})
 
 
-def states_of_nobody() -> "SFNClient":
-    return boto3.Session("a", "b", region_name="us-east-1").client("stepfunctions")
+def test_execution_that_is_just_being_made_breaks_no_answer_to_another(start: Start, seen: Seen) -> None:
+    cloud = start(chain(A=task("Ask", token=True, TimeoutSeconds=86_400)), {}, wait_scale=1)
+    cloud.settle()
+    (backend,) = stepfunctions_parser_backends[ACCOUNT].values()
+    (machine,) = backend.state_machines
+    unmade: Any = Execution.__new__(Execution)
+    unmade.exec_status = None
+    machine.executions.insert(0, unmade)
+    states().send_task_success(taskToken=seen.tokens[0], output="{}")
+    cloud.settle()
+    assert only(cloud).status == "SUCCEEDED"
+
+
+def test_execution_can_be_found_by_its_token_before_its_thread_runs(start: Start) -> None:
+    start(chain(W=wait(Seconds=86_400)), {}, wait_scale=1)
+    (backend,) = stepfunctions_parser_backends[ACCOUNT].values()
+    execution: Any
+    ((execution,),) = (machine.executions for machine in backend.state_machines)
+    assert execution._get_start_execution_worker().env is not None
