@@ -99,7 +99,7 @@ def _run_chalice(project: Path, out: Path) -> None:
     template = ROOT / "infra" / "stacks" / "app.yaml"
     said = _run(
         *("-c", "from chalice.cli import main; main()", "--project-dir", str(project)),
-        *("package", "--stage", _STAGE, "--merge-template", str(template), str(out)),
+        *("package", "--stage", _STAGE, "--merge-template", str(template), str(out.resolve())),
     )
     if _MISSING in said:
         raise PackagingError(said)

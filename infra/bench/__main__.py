@@ -6,9 +6,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import IO, cast
 
 from infra.bench.canned import HOST, Control
 from infra.bench.recording import record
@@ -22,7 +23,9 @@ STARTS = 10
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and print."""
-    parser = argparse.ArgumentParser(prog="make bench", description="Speed and cost as ratios taken in one run.")
+    parser = argparse.ArgumentParser(
+        prog="make bench", description="Speed and cost as ratios taken in one run."
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often the life is lived")
     parser.add_argument("--starts", type=int, default=STARTS, help="how often each interpreter is started")
@@ -41,7 +44,8 @@ def measure(rounds: int, started: int) -> Report:
         with _canned_answers(path) as port:
             environment = _environment(tape, port)
             spent = json.loads(_run("infra.bench.replay", path, port, rounds, environment=environment))
-            begun = starts(tape, Control(port), environment, started)
+            with closing(Control(port)) as control:
+                begun = starts(tape, control, environment, started)
     return report(tape, put_item=spent["put_item"], steps=spent["steps"], starts=begun)
 
 
@@ -64,8 +68,7 @@ def _canned_answers(tape: Path) -> Iterator[int]:
         command, cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as server:
         try:
-            assert server.stdout is not None
-            yield int(server.stdout.readline())
+            yield int(cast("IO[str]", server.stdout).readline())
         finally:
             server.terminate()
 

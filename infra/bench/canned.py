@@ -27,6 +27,10 @@ class Control:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection(HOST, port)
 
+    def close(self) -> None:
+        """Say no more."""
+        self._connection.close()
+
     def begin(self, step: int) -> None:
         """Let the answers of that step follow. Raises DriftError when the step before was not lived as recorded."""
         self._connection.request("PUT", f"/_step/{step}")
@@ -85,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(self.script.next(self.headers.get("X-Amz-Target", "")))
 
-    do_GET = do_HEAD = do_POST = do_PUT
+    do_GET = do_HEAD = do_POST = do_PUT  # noqa: N815 — the names that http.server looks for
 
     def _send(self, answer: Answer) -> None:
         body = answer.body.encode()

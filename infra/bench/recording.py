@@ -4,7 +4,7 @@ import copy
 import io
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -121,7 +121,9 @@ def record() -> Tape:
             _Life(cloud, parts, recorder).live()
         finally:
             bootstrap.use(None)
-        return Tape(environment=cloud.environment, put_item=_put_item(recorder.steps[0]), steps=recorder.steps)
+        return Tape(
+            environment=cloud.environment, put_item=_put_item(recorder.steps[0]), steps=recorder.steps
+        )
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import boto3
 from app import app
 from chalicelib import bootstrap
 from chalicelib.bootstrap import Parts
-from chalicelib.core.clock import from_text
+from chalicelib.core.clock import from_text, utc_now
 from chalicelib.core.settings import from_environment
 from infra.bench.canned import Control, DriftError
 from infra.bench.tape import DECIDE, OPEN, PUT_ITEM, SUBMIT, Step, Tape, outcome
@@ -33,7 +33,7 @@ class Player:
     """The product, at the instant of the step that is lived."""
 
     def __init__(self) -> None:
-        self._at = datetime.min
+        self._at = utc_now()
         self._client = boto3.client("dynamodb")
         bootstrap.use(Parts(from_environment(), now=lambda: self._at))
         self._handlers: dict[str, Handler] = {**app.handler_map, PUT_ITEM: self._put_item}
@@ -74,7 +74,8 @@ def replay(tape: Tape, control: Control, rounds: int) -> dict[str, list[list[flo
 def main() -> None:
     """Replay and print."""
     _, tape, port, rounds = sys.argv
-    print(json.dumps(replay(Tape.read(Path(tape)), Control(int(port)), int(rounds))))
+    with closing(Control(int(port))) as control:
+        print(json.dumps(replay(Tape.read(Path(tape)), control, int(rounds))))
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ class StepCost:
     name: str
     times: int
     seconds: float
-    calls: Mapping[str, int]
+    calls: Counter[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,8 +98,8 @@ class Report:
             for step in self.steps
         ]
         return [
-            f"CPU, user and system: a stock boto3 PutItem {_ms(self.put_item):.2f} ms, "
-            f"boto3 and its client in a fresh interpreter {_ms(self.base):.0f} ms",
+            f"CPU, user and system: {_ms(self.put_item):.2f} ms for a stock boto3 PutItem,",
+            f"{_ms(self.base):.0f} ms for boto3 and its client in a fresh interpreter.",
             "",
             *_aligned([("", "ms", "ratio", "goal", ""), *figures]),
             "",
@@ -108,7 +108,11 @@ class Report:
 
 
 def report(
-    tape: Tape, *, put_item: Sequence[Sequence[float]], steps: Sequence[Sequence[float]], starts: Mapping[str, Sequence[float]]
+    tape: Tape,
+    *,
+    put_item: Sequence[Sequence[float]],
+    steps: Sequence[Sequence[float]],
+    starts: Mapping[str, Sequence[float]],
 ) -> Report:
     """Medians over rounds; `put_item` and `steps` hold each round's seconds in the order of the tape."""
     yardstick = median(seconds for spent in put_item for seconds in spent)

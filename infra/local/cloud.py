@@ -182,19 +182,17 @@ class Cloud:
 
     def _settled(self, *, through_waits: bool) -> bool:
         before = interpreter.steps_taken()
-        quiet = self._runtime.quiet(through_waits=through_waits)
+        if not self._runtime.quiet(through_waits=through_waits):
+            time.sleep(_PAUSE)  # looking into stream and queues meanwhile would only take its time
+            return False
         if self.pumps.step():
             return False
-        settled = (
-            quiet
-            and not self.pumps.pending()
+        return (
+            not self.pumps.pending()
             # An execution may have woken another after that one was looked at; then something has moved.
             and self._runtime.quiet(through_waits=through_waits)
             and interpreter.steps_taken() == before
         )
-        if not settled:
-            time.sleep(_PAUSE)
-        return settled
 
     def _restless(self) -> str:
         running = [

@@ -40,9 +40,7 @@ def use_up(world: World, limit: Limit, who: str) -> None:
     """Count as many tries as the limit allows, in one step."""
     world.parts.limits.count(limit, who)
     pk = f"RATE#{limit.name}#{fingerprint(who)}"
-    (counter,) = [
-        record for record in world.plain_table.partition(CounterRecord, pk) if record.tries < limit.tries
-    ]
+    counter = next(world.plain_table.partition(CounterRecord, pk, newest_first=True))
     rest = limit.tries - int(counter.tries)
     world.plain_table.add_to(Key(CounterRecord, pk, counter.sk), number=("tries", rest))
 

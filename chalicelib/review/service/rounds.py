@@ -34,6 +34,8 @@ from chalicelib.submission.service import Journal, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 ACTOR = "service:review"
+MOST_RESTARTS = 12
+"""How often the sweeper begins a round's machine again before it asks a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,10 +140,16 @@ class Rounds:
         return again_when_stale(step)
 
     def repair(self, head: Submission) -> None:
-        """Begin the machine again where a round stands still although nobody is waited for, or nobody was told."""
+        """Begin the machine again where a round stands still although nobody is waited for, or nobody was told.
+
+        After so many times in vain a person is asked: mail that never goes out must not hide in a log.
+        """
         if head.stage is None or not self._stands_still(head):
             return
-        self.journal.restart(head, ACTOR)
+        if head.attempt - head.revision < MOST_RESTARTS:
+            self.journal.restart(head, ACTOR)
+        else:
+            self._ask_person(head, "review_stuck")
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
@@ -170,13 +178,7 @@ class Rounds:
             return head, task
         reviewers = self._eligible(head, stage)
         if not reviewers:
-            draft = Draft(
-                type="PersonNeeded",
-                cause=_cause(head),
-                payload={"revision": head.revision, "stage": stage, "reason": "no_reviewer"},
-            )
-            after = replace(head, state=State.NEEDS_PERSON, reason="no_reviewer")
-            return self.journal.commit(head, after, [draft]), None
+            return self._ask_person(head, "no_reviewer"), None
         now = self.journal.now()
         task = ReviewTask(
             submission=head.id,
@@ -198,6 +200,14 @@ class Rounds:
             },
         )
         return self.journal.commit(head, head, [draft], [put_new_task(task)]), task
+
+    def _ask_person(self, head: Submission, reason: str) -> Submission:
+        draft = Draft(
+            type="PersonNeeded",
+            cause=_cause(head),
+            payload={"revision": head.revision, "stage": head.stage, "reason": reason},
+        )
+        return self.journal.commit(head, replace(head, state=State.NEEDS_PERSON, stage=None, reason=reason), [draft])
 
     def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
         """Whom policy lets decide this stage now: among those with a duty in the department or the center."""
