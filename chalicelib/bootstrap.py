@@ -197,7 +197,7 @@ class Parts:
 
         return {
             Channel.WEBSITE: WebsiteChannel(
-                website=self.website,
+                website=lambda: self.website,
                 record=lambda prefix, entry: self.table.put(put_entry(prefix, entry)),
                 department_name=lambda department: self.people.departments((department,))[department].name,
             )

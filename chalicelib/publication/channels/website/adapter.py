@@ -14,9 +14,9 @@ from chalicelib.submission.model import Form, Submission
 
 @dataclass(frozen=True, kw_only=True)
 class WebsiteChannel:
-    """Delivers to the website. `record` keeps an entry under a prefix, `department_name` names a department."""
+    """Delivers to the website, made when it is needed. `record` keeps an entry under a prefix, `department_name` names a department."""
 
-    website: Website
+    website: Callable[[], Website]
     record: Callable[[str, Entry], None]
     department_name: Callable[[str], str]
 
@@ -24,16 +24,16 @@ class WebsiteChannel:
         """Write the item's page, record it, bring the indexes up to date; the receipt holds the pages' URLs."""
         entry = self._entry(head, form, delivery)
         prefixes = PREFIXES[form.classification]
-        self.website.write_item(entry, form.body, prefixes)
+        self.website().write_item(entry, form.body, prefixes)
         for prefix in prefixes:
             self.record(prefix, entry)
-        urls = self.website.publish(entry, form.body, prefixes)
+        urls = self.website().publish(entry, form.body, prefixes)
         page = hashlib.sha256(item_page(entry, form.body)).hexdigest()
         return {"urls": list(urls), "files": {"index.html": page}}
 
     def rendered(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, bytes]:
         """The item's page as it stands on the site, whatever the templates say by now."""
-        return {"website/index.html": self.website.delivered_page(self._entry(head, form, delivery))}
+        return {"website/index.html": self.website().delivered_page(self._entry(head, form, delivery))}
 
     def _entry(self, head: Submission, form: Form, delivery: Delivery) -> Entry:
         return Entry(
