@@ -16,12 +16,13 @@ from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.ids import new_secret
 from chalicelib.core.settings import from_environment
-from chalicelib.core.table import Table
+from chalicelib.core.table import Put, Table
 from chalicelib.identity.store import put_session
 from chalicelib.ledger.model import Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
+from chalicelib.publication.store import FREEZE_KEY, FreezeRecord
 from chalicelib.review.store import task_key
 from chalicelib.submission.service import Journal
 from infra.local.cloud import Cloud
@@ -227,6 +228,15 @@ class World:
             yield
         finally:
             self.passed = passed
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Publishing is frozen for the length of a block."""
+        self.plain_table.put(Put(record=FreezeRecord(pk=FREEZE_KEY.pk, sk=FREEZE_KEY.sk, reason="演练")))
+        try:
+            yield
+        finally:
+            self.plain_table.delete(FREEZE_KEY)
 
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Everything in the table but the rate limits' counters, raw, by its key."""

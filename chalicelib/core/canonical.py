@@ -10,8 +10,14 @@ Document = Mapping[str, Any]
 
 
 def canonical(document: Document) -> bytes:
-    """The one byte string that RFC 8785 gives for a JSON object. Raises ValueError on what JSON cannot hold."""
-    return rfc8785.dumps(dict(document))
+    """The one byte string that RFC 8785 gives for a JSON object.
+
+    Raises ValueError on what JSON cannot hold, and on nesting too deep for Python's stack.
+    """
+    try:
+        return rfc8785.dumps(dict(document))
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def digest(document: Document) -> str:

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 import secrets
 
 
@@ -12,6 +13,11 @@ def _base32(raw: bytes) -> str:
 def new_id(prefix: str) -> str:
     """A fresh identifier of 100 random bits, such as `s-5yq3…`; safe in URLs, keys and execution names."""
     return f"{prefix}-{_base32(secrets.token_bytes(13))[:20]}"
+
+
+def is_id(prefix: str, text: str) -> bool:
+    """Whether a text has the form of `new_id`: whatever else a path may hold is no key to read by."""
+    return re.fullmatch(rf"{prefix}-[a-z2-7]{{20}}", text) is not None
 
 
 def derived_id(prefix: str, *parts: str) -> str:

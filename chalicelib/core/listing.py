@@ -6,6 +6,7 @@ text, `#`, its id). A cursor is the position of the last row looked at: it names
 
 import base64
 import heapq
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,7 @@ PAGE = 20
 """Rows of a page."""
 MOST_EXAMINED = 200
 """Rows looked at for one page; a page may be shorter than `PAGE` and still have a cursor."""
+_POSITION = re.compile(r"[0-9:.TZ-]{24}#\S{1,100}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,6 @@ def _position(cursor: str) -> str:
         position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError as error:
         raise BadRequest("bad_cursor") from error
-    if "#" not in position:
+    if not _POSITION.fullmatch(position):
         raise BadRequest("bad_cursor")
     return position

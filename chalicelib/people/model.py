@@ -1,11 +1,17 @@
 """Who works where and answers for what (clauses 1.2, 5.1.1, 6.1.1)."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 CENTER = "center"
 """The id of the information publishing center's own department."""
+
+
+def is_department_id(text: str) -> bool:
+    """Whether a text has the form of a department's id."""
+    return re.fullmatch(r"[a-z][a-z0-9-]{0,39}", text) is not None
 
 
 class Role(StrEnum):

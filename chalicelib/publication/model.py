@@ -42,6 +42,10 @@ class Adapter(Protocol):
         """What the channel shows, by path, exactly as delivered: goes into the archive."""
 
 
+REPEATED = ("title", "department", "drafter", "category", "classification", "channels", "audience")
+"""What the head repeats of the approved form and the catalogue takes from the head: who may read it, and where."""
+
+
 def fault_of(
     head: Submission, revision: Revision, approved: Iterable[ReviewStage], forbidden: Iterable[Channel]
 ) -> str | None:
@@ -56,4 +60,6 @@ def fault_of(
         return "approval_missing"
     if tuple(forbidden):
         return "channel_not_allowed"
+    if any(getattr(head, name) != getattr(revision.form, name) for name in REPEATED):
+        return "content_changed"
     return None

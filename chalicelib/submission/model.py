@@ -85,6 +85,9 @@ LEGAL: Mapping[State, frozenset[State]] = {
 }
 """Which state may follow which; staying in a state is always legal."""
 
+REVISABLE = frozenset({State.CHANGES_REQUESTED, State.NEEDS_PERSON})
+"""The states in which a new text may be handed in: while reviewers look at a text, it stands."""
+
 IN_FLIGHT = frozenset({State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING, State.PUBLISHED})
 """The states in which a machine, not a person, must see to it that something happens: the sweeper's field."""
 

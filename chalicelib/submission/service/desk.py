@@ -7,21 +7,24 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core.canonical import digest
 from chalicelib.core.errors import (
     FieldError,
+    IllegalTransition,
     InvalidInput,
     InvalidSubmission,
     KeyReused,
     NotFound,
     NotPermitted,
     Stale,
+    again_when_stale,
 )
-from chalicelib.core.ids import derived_id, new_id, new_salt
+from chalicelib.core.ids import derived_id, is_id, new_id, new_salt
 from chalicelib.core.listing import Page, newest, page
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
-from chalicelib.people.model import Person
+from chalicelib.people.model import Person, is_department_id
 from chalicelib.people.store import PeopleStore, unchanged
 from chalicelib.submission.form import ChannelRules, validate
 from chalicelib.submission.model import (
+    REVISABLE,
     Classification,
     Form,
     Revision,
@@ -99,23 +102,34 @@ class SubmissionDesk:
             return earlier
 
     def revise(self, person: Person, submission: str, document: object, *, correlation_id: str) -> Submission:
-        """Hand in a new revision: a new round from the first stage. The same text again is the same revision."""
+        """Hand in a new revision: a new round from the first stage. The same text again is the same revision.
+
+        Raises IllegalTransition while reviewers look at another text, and what `submit` raises.
+        """
+        return again_when_stale(lambda: self._revised(person, submission, document, correlation_id))
+
+    def _revised(self, person: Person, submission: str, document: object, correlation_id: str) -> Submission:
         head = self._readable(person, submission)
         subject = subject_of(person, self._journal.now())
         grant = self._access.grant(subject, Action.REVISE, resource_of(head))
-        form = self._validated(document, person)
-        wanted = digest(form.document)
-        if head.state is State.IN_REVIEW and head.request_digest == wanted:
+        under_review = head.state is State.IN_REVIEW and head.drafter == person.id
+        if under_review and _is_digest_of(head.request_digest, document):
             return head
+        form = self._validated(document, person)
+        if head.state not in REVISABLE:
+            raise IllegalTransition(state=head.state.value)
         if form.department != head.department:
             raise InvalidSubmission((FieldError(pointer="/department", code="department_is_fixed"),))
         revision = self._revision(head.id, head.revision + 1, form)
-        after = with_revision(head, revision, wanted)
+        after = with_revision(head, revision, digest(form.document))
         draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
         return self._journal.commit(head, after, [draft], [put_revision(revision), unchanged(person)])
 
     def withdraw(self, person: Person, submission: str, reason: str, *, correlation_id: str) -> Submission:
         """Take a submission back, at any time before publishing begins. A repeat changes nothing."""
+        return again_when_stale(lambda: self._withdrawn(person, submission, reason, correlation_id))
+
+    def _withdrawn(self, person: Person, submission: str, reason: str, correlation_id: str) -> Submission:
         head = self._readable(person, submission)
         grant = self._access.grant(
             subject_of(person, self._journal.now()), Action.WITHDRAW, resource_of(head)
@@ -140,11 +154,14 @@ class SubmissionDesk:
         self, person: Person, *, state: str | None, department: str | None, cursor: str | None
     ) -> Page[Submission]:
         """A page of what the person may read, newest first, from one department or from all."""
+        errors = []
         if state is not None and state not in set(State):
             allowed = [known.value for known in State]
-            raise InvalidInput(
-                (FieldError(pointer="/state", code="not_one_of", params={"allowed": allowed}),)
-            )
+            errors.append(FieldError(pointer="/state", code="not_one_of", params={"allowed": allowed}))
+        if department is not None and not is_department_id(department):
+            errors.append(FieldError(pointer="/department", code="bad_id"))
+        if errors:
+            raise InvalidInput(tuple(errors))
         departments = [department] if department else self._visible_departments(person)
         keys = [listing_key(name) for name in departments]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
@@ -188,6 +205,8 @@ class SubmissionDesk:
         )
 
     def _readable(self, person: Person, submission: str) -> Submission:
+        if not is_id("s", submission):
+            raise NotFound
         head = self._journal.head(submission)
         try:
             self._access.grant(subject_of(person, self._journal.now()), Action.READ, resource_of(head))
@@ -200,11 +219,7 @@ class SubmissionDesk:
         earlier = self._journal.find(submission)
         if earlier is None:
             return None
-        try:
-            same = isinstance(document, dict) and self._first_digest(earlier) == digest(document)
-        except ValueError:
-            same = False
-        if not same:
+        if not _is_digest_of(self._first_digest(earlier), document):
             raise KeyReused
         return replace(earlier, revision=1, state=State.IN_REVIEW)
 
@@ -212,6 +227,13 @@ class SubmissionDesk:
         if earlier.revision == 1:
             return earlier.request_digest
         return digest(self._journal.revision(earlier.id, 1).form.document)
+
+
+def _is_digest_of(wanted: str, document: object) -> bool:
+    try:
+        return isinstance(document, dict) and digest(document) == wanted
+    except ValueError:
+        return False
 
 
 def _cause(person: Person, grant: Grant, correlation_id: str) -> Cause:

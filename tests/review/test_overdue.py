@@ -1,0 +1,160 @@
+"""Reviews that are late, and machines that are gone: nobody waits for ever, and nothing happens twice."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from chalicelib.core.clock import from_text
+from chalicelib.review.store import read_waiting, waiting_key
+from infra.local.clients import Clients
+from tests.world import EDITOR, HEAD, World, a_world
+
+SHORT = 100_000
+"""A wait scale that makes 24 hours last less than a second."""
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with a_world() as world:
+        yield world
+
+
+def work_of(world: World, submission: str, **changes: object) -> dict[str, Any]:
+    """What the machine works on while it waits for the present stage."""
+    head = world.plain_journal.head(submission)
+    work = {
+        "submission": submission,
+        "revision": head.revision,
+        "attempt": head.attempt,
+        "stage": head.stage,
+        "reminded": 0,
+    }
+    return work | changes
+
+
+def stop(world: World, submission: str) -> None:
+    """Kill every running execution of a submission, as an operator might, or a failing region."""
+    states = Clients()("stepfunctions")
+    for machine in states.list_state_machines()["stateMachines"]:
+        running = states.list_executions(stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING")
+        for execution in running["executions"]:
+            if execution["name"].startswith(submission):
+                states.stop_execution(executionArn=execution["executionArn"])
+
+
+def sweep_later(world: World, **passed: float) -> None:
+    with world.later(**passed):
+        world.parts.sweeper.sweep()
+    world.cloud.settle()
+
+
+@pytest.fixture
+def short_terms(world: World) -> Iterator[None]:
+    """A review's term of 24 hours lasts less than a second."""
+    runtime = world.cloud._runtime
+    usual, runtime.wait_scale = runtime.wait_scale, SHORT
+    yield
+    runtime.wait_scale = usual
+
+
+@pytest.mark.usefixtures("short_terms")
+def test_an_overdue_review_gets_a_new_term_and_its_reviewer_another_mail(world: World) -> None:
+    """Clause 3.3.4: decide within the set time; reminders."""
+    before = len(world.links(EDITOR))
+    submission = world.submit(importance="urgent")
+    world.cloud.settle()
+    first = world.links(EDITOR)[0]
+    until = time.monotonic() + 20
+    while len(world.links(EDITOR)) < before + 2 and time.monotonic() < until:
+        time.sleep(0.02)
+        world.cloud.settle()
+    answer = world.decide(EDITOR, handle=first)
+    assert (answer.status, answer.body["state"]) == (200, "in_review"), "the first link works as well"
+    (overdue,) = (e for e in world.events(submission, "ReviewOverdue") if e.payload["stage"] == "initial")
+    assert from_text(overdue.payload["deadline"]) > from_text(overdue.payload["missed"])
+    assert world.withdraw(submission).status == 200
+    world.cloud.settle()
+
+
+def test_a_time_out_that_is_reported_twice_is_recorded_once(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    missed = world.open_link(world.links(EDITOR)[0], EDITOR).body["deadline"]
+    with world.later(days=3):
+        first = world.parts.rounds.remind(work_of(world, submission))
+        again = world.parts.rounds.remind(work_of(world, submission))
+    assert first == again
+    assert (first["outcome"], first["stage"], first["reminded"]) == ("review", "initial", 1)
+    (overdue,) = world.events(submission, "ReviewOverdue")
+    assert overdue.payload["missed"] == missed
+    seen = world.open_link(world.links(EDITOR)[0], EDITOR).body
+    assert seen["deadline"] == overdue.payload["deadline"]
+
+
+def test_a_reminder_that_comes_after_the_decision_goes_on_to_the_next_stage(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    late = work_of(world, submission)
+    assert world.decide(EDITOR).status == 200
+    following = world.parts.rounds.remind(late)
+    assert (following["outcome"], following["stage"]) == ("review", "department_head")
+    assert world.events(submission, "ReviewOverdue") == []
+    assert world.withdraw(submission).status == 200
+    assert world.parts.rounds.remind(late)["outcome"] == "ended"
+
+
+def test_a_killed_machine_is_begun_again_at_the_stage_that_is_due(world: World) -> None:
+    submission = world.submit()
+    world.approve("initial")
+    world.cloud.settle()
+    stop(world, submission)
+    sweep_later(world, hours=2)
+    (restarted,) = world.events(submission, "WorkflowRestarted")
+    assert (restarted.payload["attempt"], restarted.payload["stage"]) == (2, "department_head")
+    assert restarted.actor == "service:review"
+    assert len(world.events(submission, "TaskOpened")) == 2, "the stage's task is the one that was open"
+    world.approve("department_head", "executive")
+    world.finish()
+    assert world.state(submission) == "archived"
+
+
+def test_a_late_wake_up_of_an_older_attempt_changes_nothing(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    record = world.plain_table.get(waiting_key(submission))
+    assert record is not None
+    old = work_of(world, submission)
+    stop(world, submission)
+    sweep_later(world, hours=2)
+    assert world.plain_journal.head(submission).attempt == 2
+
+    before = world.items()
+    world.parts.rounds.open_stage(old, read_waiting(record).token)
+    assert world.parts.rounds.remind(old)["outcome"] == "ended"
+    assert world.items() == before
+    world.approve("initial")
+    world.cloud.settle()
+    assert world.stage_open(submission) == "department_head"
+
+
+def test_a_killed_machine_whose_stage_was_decided_meanwhile_goes_on_after_it(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    stop(world, submission)
+    assert world.decide(EDITOR).status == 200
+    world.cloud.settle()
+    assert world.stage_open(submission) is None, "nobody opened the next stage"
+    sweep_later(world, hours=2)
+    assert world.stage_open(submission) == "department_head"
+    assert len(world.links(HEAD)) >= 1
+
+
+def test_a_machine_at_work_is_left_alone_by_the_sweeper(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    before = world.items()
+    sweep_later(world, minutes=2)
+    assert world.items() == before
+    assert world.withdraw(submission).status == 200
