@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from chalicelib.access.service import AccessControl
     from chalicelib.archive.service import Archiving, ReadingRoom
     from chalicelib.archive.store import PackageStore
+    from chalicelib.core.machines import Machine
     from chalicelib.core.mail import Mailer
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
@@ -204,9 +205,15 @@ class Parts:
         }
 
     @cached_property
+    def publication_machine(self) -> "Machine":
+        """The publication machine."""
+        from chalicelib.core.machines import Machine
+
+        return Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn)
+
+    @cached_property
     def publishing(self) -> "Publishing":
         """The publication machine's hands."""
-        from chalicelib.core.machines import Machine
         from chalicelib.publication.service import Publishing
 
         return Publishing(
@@ -214,7 +221,6 @@ class Parts:
             access=self.access,
             rules=self.channel_rules,
             adapters=self.adapters,
-            machine=Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn),
             max_lateness=self.settings.max_lateness,
             grace=self.grace,
         )

@@ -22,8 +22,9 @@ from chalicelib.archive.store import (
     series_key,
 )
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted, again_when_stale
+from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted
 from chalicelib.core.listing import Page, newest, page
+from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person

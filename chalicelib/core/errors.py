@@ -10,24 +10,22 @@
     │   ├── Stale                  somebody else changed it first: read again
     │   ├── AlreadyDecided         the review stage has its decision
     │   └── KeyReused              the same Idempotency-Key came with another body
+    ├── UnsupportedMediaType  415  the body says it is something else than JSON
     ├── InvalidInput          422  every wrong field at once, in `errors`
     │   └── InvalidSubmission      the publication request
     ├── RateLimited           429
     └── Unready               (no status: only state machines and queues see it; they try again)
         ├── TooEarly               the due instant has not come
         ├── ChannelsFrozen         publishing is frozen
-        └── DeliveryUnfinished     a channel has not confirmed
+        ├── DeliveryUnfinished     a channel has not confirmed
+        └── MailRefused            the carrier did not take a mail
 
 State machines match on these class names (`ErrorEquals`), so a rename is a change of the workflow files too.
 `core.http` alone turns them into answers.
 """
 
-import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +112,13 @@ class KeyReused(Conflict):
     code = "idempotency_key_reused"
 
 
+class UnsupportedMediaType(ImprimaturError):
+    """The request's Content-Type is not JSON."""
+
+    status = 415
+    code = "unsupported_media_type"
+
+
 class InvalidInput(ImprimaturError):
     """The request is readable and wrong; `errors` holds every wrong field."""
 
@@ -166,9 +171,7 @@ class DeliveryUnfinished(Unready):
     code = "delivery_unfinished"
 
 
-def again_when_stale(step: Callable[[], T], *, tries: int = 5) -> T:
-    """Take a read-check-write step again when somebody else was faster; raises Stale after so many tries."""
-    for _ in range(tries - 1):
-        with contextlib.suppress(Stale):
-            return step()
-    return step()
+class MailRefused(Unready):
+    """The carrier did not take a mail; `reason` is its word for why, without the address."""
+
+    code = "mail_refused"

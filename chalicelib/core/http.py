@@ -15,7 +15,13 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib.core import messages
-from chalicelib.core.errors import BadRequest, ImprimaturError, InvalidInput, RateLimited
+from chalicelib.core.errors import (
+    BadRequest,
+    ImprimaturError,
+    InvalidInput,
+    RateLimited,
+    UnsupportedMediaType,
+)
 from chalicelib.core.ids import new_id
 
 log = logging.getLogger(__name__)
@@ -101,6 +107,14 @@ def problem(exchange: Exchange, error: ImprimaturError) -> Response:
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after)
     return Response(body=json.dumps(body, ensure_ascii=False), status_code=error.status, headers=headers)
+
+
+def chalice_refusals_as_problems(request: Any, get_response: Callable[[Any], Response]) -> Response:  # noqa: ANN401
+    """Middleware for what Chalice refuses before any view is asked: a body that is not called JSON."""
+    response = get_response(request)
+    if response.status_code == UnsupportedMediaType.status:
+        return problem(Exchange(request), UnsupportedMediaType())
+    return response
 
 
 View = Callable[..., Response]

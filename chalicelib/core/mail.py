@@ -4,9 +4,13 @@ import html
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.message import EmailMessage
+from email.policy import SMTP
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import ClientError
+
 from chalicelib.core import messages
+from chalicelib.core.errors import MailRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
@@ -48,7 +52,7 @@ class Mailer(Protocol):
 
 def as_message(mail: Mail, sender: str) -> EmailMessage:
     """The MIME message. Raises ValueError when an address or the subject holds a line break."""
-    message = EmailMessage()
+    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
     message["From"] = sender
     message["To"] = mail.to
     message["Subject"] = mail.subject
@@ -65,9 +69,12 @@ class SesMailer:
         self._sender = sender
 
     def send(self, mail: Mail) -> None:
-        """Send through SES."""
-        self._client().send_email(
-            FromEmailAddress=self._sender,
-            Destination={"ToAddresses": [mail.to]},
-            Content={"Raw": {"Data": as_message(mail, self._sender).as_bytes()}},
-        )
+        """Send through SES. Raises MailRefused with SES's word for it: its sentence may name the mailbox."""
+        try:
+            self._client().send_email(
+                FromEmailAddress=self._sender,
+                Destination={"ToAddresses": [mail.to]},
+                Content={"Raw": {"Data": as_message(mail, self._sender).as_bytes()}},
+            )
+        except ClientError as error:
+            raise MailRefused(reason=error.response["Error"]["Code"]) from None

@@ -5,6 +5,7 @@ Reads are strongly consistent and batched across kinds of item. Vendor errors en
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
@@ -196,12 +197,10 @@ class Table:
         self._client().delete_item(TableName=self.name, Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}})
 
     def put(self, write: Put) -> None:
-        """Write one item. Raises Stale when the condition does not hold."""
+        """Write one item. Raises Stale when the condition does not hold, or a transaction is in the way."""
         arguments = write.describe()["Put"] | {"TableName": self.name}
-        try:
+        with self._races_lost():
             self._client().put_item(**arguments)
-        except self._client().exceptions.ConditionalCheckFailedException as error:
-            raise Stale from error
 
     def add_to(
         self,
@@ -211,26 +210,40 @@ class Table:
         member: tuple[str, str] | None = None,
         expires_at: int | None = None,
     ) -> dict[str, Any]:
-        """Add to a counter or to a set without reading it; the item comes to be if need be. Answers the new item."""
-        parts, names, values = [], {}, dict[str, Any]()
+        """Add to a counter or to a set without reading it; the item comes to be if need be. Answers the new item.
+
+        Raises Stale when a transaction is in the way.
+        """
+        added, names, values = [], {}, dict[str, Any]()
         if number is not None:
-            parts.append("ADD #n :n")
+            added.append("#n :n")
             names["#n"], values[":n"] = number[0], {"N": str(number[1])}
         if member is not None:
-            parts.append("ADD #m :m")
+            added.append("#m :m")
             names["#m"], values[":m"] = member[0], {"SS": [member[1]]}
+        expression = f"ADD {', '.join(added)}"
         if expires_at is not None:
-            parts.append("SET expires_at = if_not_exists(expires_at, :e)")
+            expression += " SET expires_at = if_not_exists(expires_at, :e)"
             values[":e"] = {"N": str(expires_at)}
-        answer = self._client().update_item(
-            TableName=self.name,
-            Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
-            UpdateExpression=" ".join(parts),
-            ExpressionAttributeNames=names,
-            ExpressionAttributeValues=values,
-            ReturnValues="ALL_NEW",
-        )
+        with self._races_lost():
+            answer = self._client().update_item(
+                TableName=self.name,
+                Key={"pk": {"S": key.pk}, "sk": {"S": key.sk}},
+                UpdateExpression=expression,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=values,
+                ReturnValues="ALL_NEW",
+            )
         return cast("dict[str, Any]", answer["Attributes"])
+
+    @contextmanager
+    def _races_lost(self) -> Iterator[None]:
+        """Say Stale for what another writer was faster at."""
+        known = self._client().exceptions
+        try:
+            yield
+        except (known.ConditionalCheckFailedException, known.TransactionConflictException) as error:
+            raise Stale from error
 
     def transact(self, writes: Sequence[Write], *, receipt: Put) -> None:
         """Commit all writes and the receipt together, or nothing.

@@ -68,19 +68,13 @@ class RosterKeeper:
 def _concerned(present: Roster, wanted: Roster, now: datetime) -> Roster:
     """The present roster without what has ended of those who are not in the file: that is no change any more."""
     listed = {person.id for person in wanted.persons}
-    unlisted = {
-        person.id: tuple(duty for duty in person.duties if _ended(duty, now) != duty)
+    staying = [person for person in present.persons if person.id in listed]
+    leaving = [
+        replace(person, duties=tuple(duty for duty in person.duties if _ended(duty, now) != duty))
         for person in present.persons
         if person.id not in listed
-    }
-    return replace(
-        present,
-        persons=tuple(
-            replace(person, duties=unlisted.get(person.id, person.duties))
-            for person in present.persons
-            if unlisted.get(person.id, True)
-        ),
-    )
+    ]
+    return replace(present, persons=(*staying, *(person for person in leaving if person.duties)))
 
 
 def _ended(duty: Duty, now: datetime) -> Duty:

@@ -8,9 +8,10 @@ from typing import Any
 from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import from_text, to_second_text
-from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly, again_when_stale
+from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
 from chalicelib.core.events import report
 from chalicelib.core.machines import Machine
+from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.publication.model import Adapter, Delivery, DeliveryState, fault_of
 from chalicelib.publication.store import (
@@ -26,10 +27,28 @@ from chalicelib.review.service import Rounds
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.form import ChannelRules
 from chalicelib.submission.model import STAGES, Channel, ReviewStage, State, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head, read_revision, revision_key
 
 ACTOR = "service:publication"
+
+
+def start(machine: Machine, event: Mapping[str, Any]) -> None:
+    """Start the machine that waits until what is approved is due; a repeat changes nothing."""
+    payload = event["payload"]
+    publish_at = from_text(payload["publish_at"])
+    is_due = publish_at <= from_text(event["at"])
+    argument = {
+        "submission": event["submission"],
+        "revision": payload["revision"],
+        "attempt": payload["attempt"],
+        "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
+    }
+    name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+    try:
+        machine.start(name, argument)
+    except Stale:
+        return  # it has run and ended: this event came late
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,26 +59,8 @@ class Publishing:
     access: AccessControl
     rules: ChannelRules
     adapters: Mapping[Channel, Adapter]
-    machine: Machine
     max_lateness: timedelta
     grace: timedelta
-
-    def start(self, event: Mapping[str, Any]) -> None:
-        """Start the machine that waits for the due instant; a repeat changes nothing."""
-        payload = event["payload"]
-        publish_at = from_text(payload["publish_at"])
-        is_due = publish_at <= from_text(event["at"])
-        argument = {
-            "submission": event["submission"],
-            "revision": payload["revision"],
-            "attempt": payload["attempt"],
-            "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
-        }
-        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
-        try:
-            self.machine.start(name, argument)
-        except Stale:
-            return  # it has run and ended: this event came late
 
     def last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
         """Check everything once more, claim the publication, and answer the channels that are to deliver now.
@@ -67,14 +68,18 @@ class Publishing:
         The list is empty when it is not this attempt's turn: withdrawn, stopped, or done. Raises TooEarly before
         the due instant and ChannelsFrozen during a freeze.
         """
-        return again_when_stale(lambda: self._last_check(work))
+        doubts = iter([True])
+        return again_when_stale(lambda: self._last_check(work, doubt=next(doubts, False)))
 
     def deliver(self, work: Mapping[str, Any]) -> None:
-        """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn."""
+        """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn.
+
+        Raises ChannelsFrozen during a freeze.
+        """
         channel = Channel(work["channel"])
         where = delivery_key(work["submission"], work["revision"], channel)
         text = revision_key(work["submission"], work["revision"])
-        found = self.journal.table.batch(head_key(work["submission"]), where, text)
+        found = self.journal.table.batch(head_key(work["submission"]), where, text, FREEZE_KEY)
         head_record, record, revision_record = (
             found.get(head_key(work["submission"])),
             found.get(where),
@@ -85,6 +90,8 @@ class Publishing:
         head, delivery = read_head(head_record), read_delivery(record)
         if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
             return
+        if found.get(FREEZE_KEY) is not None:
+            raise ChannelsFrozen
         claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
         self.journal.table.put(put_delivery(claimed))
         receipt = self.adapters[channel].deliver(head, read_revision(revision_record).form, claimed)
@@ -93,15 +100,15 @@ class Publishing:
 
     def repair(self, head: Submission) -> None:
         """Begin the machine again for what is overdue or stands still, unless publishing is frozen."""
-        now = self.journal.now()
+        now, grace = self.journal.now(), patience(self.grace, head)
         if head.state is State.SCHEDULED:
             overdue = head.due_at is not None and head.due_at + self.grace < now
         else:
             overdue = head.state in {State.PUBLISHING, State.PUBLISHED}
-        if overdue and head.updated_at + self.grace < now and not self._frozen():
+        if overdue and head.updated_at + grace < now and not self._frozen():
             self.journal.restart(head, ACTOR)
 
-    def _last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
+    def _last_check(self, work: Mapping[str, Any], *, doubt: bool) -> dict[str, Any]:
         submission, revision = work["submission"], work["revision"]
         task_keys = [task_key(submission, revision, stage) for stage in STAGES]
         text = revision_key(submission, revision)
@@ -124,6 +131,8 @@ class Publishing:
         approved = approved_stages(tasks, head.content_digest)
         forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
         fault = fault_of(head, read_revision(revision_record), approved, forbidden)
+        if fault == "approval_missing" and doubt:
+            raise Stale  # a batch read is no snapshot: believe it when it is so twice
         if fault is None and now - head.due_at > self.max_lateness:
             fault = "too_late"
         policy = self._permission(head, approved)
@@ -218,15 +227,16 @@ class Sweeper:
         One that fails is logged and holds back no other; the next sweep comes to it again.
         """
         examined = 0
-        for head in in_flight(self.journal.table):
+        for record in in_flight(self.journal.table):
             examined += 1
             try:
+                head = read_head(record)
                 self.rounds.repair(head)
                 self.publishing.repair(head)
             except Stale:
                 continue  # something happened to it just now, so it does not stand still
             except Exception as error:  # noqa: BLE001 — one that fails must not hold back the others
-                report(error, f"sweep of {head.id}")
+                report(error, f"sweep of {record.pk}")
         return examined
 
 

@@ -30,9 +30,9 @@ def open_review_link(exchange: Exchange) -> Response:
         ],
         "submission": {
             "id": seen.head.id,
-            "revision": seen.revision.number,
+            "revision": seen.task.revision,
             "state": seen.head.state,
-            "form": seen.revision.form.document,
+            "form": None if seen.revision is None else seen.revision.form.document,
         },
         "content_digest": seen.task.content_digest,
         "diff": seen.changes,

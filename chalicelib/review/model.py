@@ -13,6 +13,8 @@ from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.submission.model import Form, Importance, ReviewStage, State, Submission
 
 LINK_LIFE = timedelta(days=30)
+MOST_LINES_COMPARED = 5000
+"""Lines of a body beyond which a diff is not made."""
 
 
 class Decision(StrEnum):
@@ -48,7 +50,10 @@ class Opinion:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewTask:
-    """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out."""
+    """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out.
+
+    `reminded` counts the reminders since the machine began its attempt `reminded_in`.
+    """
 
     submission: str
     revision: int
@@ -59,6 +64,7 @@ class ReviewTask:
     reviewers: tuple[str, ...]
     mailed: frozenset[str] = field(default_factory=frozenset)
     reminded: int = 0
+    reminded_in: int = 0
     opinion: Opinion | None = None
 
 
@@ -183,13 +189,20 @@ _COMPARED = (
 
 
 def difference(before: Form, after: Form) -> list[dict[str, Any]]:
-    """What a resubmission changed, field by field; the body as a unified diff of its lines."""
+    """What a resubmission changed, field by field; the body as a unified diff of its lines, None if too long."""
     changes: list[dict[str, Any]] = [
         {"field": name, "before": before.document.get(name), "after": after.document.get(name)}
         for name in _COMPARED
         if before.document.get(name) != after.document.get(name)
     ]
     if before.body != after.body:
-        lines = difflib.unified_diff(before.body.splitlines(), after.body.splitlines(), lineterm="", n=2)
-        changes.append({"field": "body", "lines": list(lines)[2:]})
+        changes.append({"field": "body", "lines": _changed_lines(before.body, after.body)})
     return changes
+
+
+def _changed_lines(before: str, after: str) -> list[str] | None:
+    """The unified diff of two texts, or None where it would take seconds."""
+    old, new = before.splitlines(), after.splitlines()
+    if max(len(old), len(new)) > MOST_LINES_COMPARED:
+        return None
+    return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]

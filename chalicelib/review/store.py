@@ -6,6 +6,7 @@ from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint
+from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, Waiting
@@ -27,6 +28,7 @@ class TaskRecord(Record):
     reviewers = JSONAttribute()
     mailed = UnicodeSetAttribute(null=True)
     reminded = NumberAttribute(default=0)
+    reminded_in = NumberAttribute(default=0)
     opinion = JSONAttribute(null=True)
 
 
@@ -90,6 +92,7 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         reviewers=list(task.reviewers),
         mailed=set(task.mailed) or None,
         reminded=task.reminded,
+        reminded_in=task.reminded_in,
         opinion=opinion
         and {
             "reviewer": opinion.reviewer,
@@ -128,6 +131,7 @@ def read_task(record: TaskRecord) -> ReviewTask:
         reviewers=tuple(record.reviewers),
         mailed=frozenset(record.mailed or ()),
         reminded=int(record.reminded),
+        reminded_in=int(record.reminded_in),
         opinion=raw
         and Opinion(
             reviewer=raw["reviewer"],
@@ -147,7 +151,8 @@ def tasks_of(table: Table, submission: str) -> tuple[ReviewTask, ...]:
 
 def mark_mailed(table: Table, task: ReviewTask, reviewer: str) -> None:
     """Note that a reviewer's mail went out."""
-    table.add_to(task_key(task.submission, task.revision, task.stage), member=("mailed", reviewer))
+    where = task_key(task.submission, task.revision, task.stage)
+    again_when_stale(lambda: table.add_to(where, member=("mailed", reviewer)))
 
 
 def _link_record(link: ReviewLink) -> LinkRecord:

@@ -188,9 +188,10 @@ class Submission:
     """Where a publication request stands: its head, small and without its text.
 
     `stage` is the review that is due while in review. `co_drafters` wrote or sent in an earlier revision: like the
-    drafter they never decide. `attempt` counts the workflow's starts and fences off older
-    ones. `seq` and `last_hash` are the end of its chain of events. `due_at` is the instant from which it may be
-    published: `publish_at`, unless waits are scaled. `reason` says in a stable word why a person is needed.
+    drafter they never decide. `attempt` counts the workflow's starts and fences off older ones; `first_attempt` is
+    the one that the present round began with. `seq` and `last_hash` are the end of its chain of events. `due_at` is
+    the instant from which it may be published: `publish_at`, unless waits are scaled. `reason` says in a stable word
+    why a person is needed.
     """
 
     id: str
@@ -198,6 +199,7 @@ class Submission:
     revision: int
     stage: ReviewStage | None
     attempt: int
+    first_attempt: int
     seq: int
     last_hash: str
     content_digest: str
@@ -225,6 +227,11 @@ class Submission:
         """The end of its chain of events."""
         return Chain(submission=self.id, seq=self.seq, hash=self.last_hash)
 
+    @property
+    def restarts(self) -> int:
+        """How often the workflow was begun again since the present round began."""
+        return self.attempt - self.first_attempt
+
     def execution_name(self) -> str:
         """The name of the present attempt's executions: id, revision, attempt."""
         return f"{self.id}-{self.revision}-{self.attempt}"
@@ -242,6 +249,7 @@ def opened(*, submission: str, revision: Revision, request_digest: str, correlat
         revision=0,
         stage=None,
         attempt=0,
+        first_attempt=0,
         seq=0,
         last_hash=GENESIS,
         content_digest="",
@@ -263,6 +271,7 @@ def with_revision(head: Submission, revision: Revision, request_digest: str) -> 
         stage=STAGES[0],
         revision=revision.number,
         attempt=head.attempt + 1,
+        first_attempt=head.attempt + 1,
         content_digest=revision.content_digest,
         request_digest=request_digest,
         co_drafters=tuple(sorted(wrote)),

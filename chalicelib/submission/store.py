@@ -89,6 +89,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "revision": head.revision,
         "stage": head.stage,
         "attempt": head.attempt,
+        "first_attempt": head.first_attempt,
         "content_digest": head.content_digest,
         "last_hash": head.last_hash,
         "created_at": to_text(head.created_at),
@@ -136,6 +137,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         revision=facts["revision"],
         stage=ReviewStage(facts["stage"]) if "stage" in facts else None,
         attempt=facts["attempt"],
+        first_attempt=facts["first_attempt"],
         content_digest=facts["content_digest"],
         last_hash=facts["last_hash"],
         created_at=from_text(facts["created_at"]),
@@ -172,8 +174,8 @@ def read_revision(record: RevisionRecord) -> Revision:
     )
 
 
-def in_flight(table: Table) -> Iterator[Submission]:
-    """Every submission that a machine must move on, as it stands now."""
+def in_flight(table: Table) -> Iterator[SubmissionRecord]:
+    """The record of every submission that a machine must move on, as it stands now."""
     for shard in range(SHARDS):
         below = None
         while True:
@@ -182,7 +184,7 @@ def in_flight(table: Table) -> Iterator[Submission]:
             )
             keys = [Key(SubmissionRecord, item["pk"]["S"], item["sk"]["S"]) for item in items]
             found = table.batch(*keys)
-            yield from (read_head(record) for record in map(found.get, keys) if record is not None)
+            yield from (record for record in map(found.get, keys) if record is not None)
             if len(items) < _SWEEP_PAGE:
                 break
             below = items[-1]["pk"]["S"]

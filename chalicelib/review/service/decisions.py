@@ -8,14 +8,8 @@ from typing import Any
 from chalicelib.access.model import Action, Resource, review_action, service_subject, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import to_text
-from chalicelib.core.errors import (
-    AlreadyDecided,
-    Conflict,
-    IllegalTransition,
-    NotFound,
-    Stale,
-    again_when_stale,
-)
+from chalicelib.core.errors import AlreadyDecided, Conflict, IllegalTransition, NotFound, NotPermitted, Stale
+from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
@@ -46,11 +40,14 @@ from chalicelib.submission.store import head_key, read_head, read_revision, revi
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedLink:
-    """What a reviewer sees. `changes` compares with the revision before; `opinion` is there once it was decided."""
+    """What a reviewer sees. `changes` compares with the revision before; `opinion` is there once it was decided.
+
+    `revision` is None for a reviewer whose duty has ended since: only the recorded decision is still shown.
+    """
 
     head: Submission
     task: ReviewTask
-    revision: Revision
+    revision: Revision | None
     changes: list[dict[str, Any]] | None
 
     @property
@@ -73,7 +70,7 @@ class Decisions:
         """Show what is to be reviewed; changes nothing.
 
         Raises NotFound alike for an unknown, expired, superseded or another person's handle, and NotPermitted when
-        the reviewer's duty has ended.
+        the reviewer's duty has ended before a decision.
         """
         link = self._own_link(person, handle)
         revision_keys = [revision_key(link.submission, link.revision)]
@@ -87,10 +84,11 @@ class Decisions:
             raise NotFound
         head, task = read_head(head_record), read_task(task_record)
         self._ensure_current(head, task, link)
-        if task.opinion is None or task.opinion.reviewer != person.id:
-            self.access.grant(
-                subject_of(person, self.journal.now()), review_action(link.stage), resource_of(head)
-            )
+        subject = subject_of(person, self.journal.now())
+        if not self.access.allows(subject, review_action(link.stage), resource_of(head)):
+            if task.opinion is None or task.opinion.reviewer != person.id:
+                raise NotPermitted
+            return OpenedLink(head=head, task=task, revision=None, changes=None)
         changes = difference(revisions[1].form, revisions[0].form) if len(revisions) > 1 else None
         return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes)
 
@@ -122,6 +120,7 @@ class Decisions:
             raise NotFound
         head, task = read_head(head_record), tasks[link.stage]
         self._ensure_current(head, task, link)
+        _ensure_whole(head, task)
         if task.opinion is not None:
             if task.opinion.same_as(opinion):
                 return head
@@ -218,6 +217,16 @@ class Decisions:
         decided_by_holder = task.opinion is not None and task.opinion.reviewer == link.reviewer
         if link.revision != head.revision and not decided_by_holder:
             raise NotFound
+
+
+def _ensure_whole(head: Submission, task: ReviewTask) -> None:
+    """Raise Stale when head and task were read on either side of a decision: a batch read is no snapshot."""
+    if head.revision != task.revision:
+        return
+    waits = head.state is State.IN_REVIEW and head.stage is task.stage
+    passed = head.state not in {State.WITHDRAWN, State.NEEDS_PERSON} and not waits
+    if (waits and task.opinion is not None) or (passed and task.opinion is None):
+        raise Stale
 
 
 def _payload(task: ReviewTask, opinion: Opinion) -> dict[str, Any]:

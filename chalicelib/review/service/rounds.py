@@ -10,10 +10,12 @@ from chalicelib.access.model import review_action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import messages
 from chalicelib.core.clock import to_text
-from chalicelib.core.errors import Stale, again_when_stale
+from chalicelib.core.errors import Stale
+from chalicelib.core.events import report
 from chalicelib.core.ids import fingerprint, new_secret
 from chalicelib.core.machines import Machine
 from chalicelib.core.mail import Mailer, letter
+from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person
 from chalicelib.people.store import PeopleStore
@@ -30,12 +32,12 @@ from chalicelib.review.store import (
     waiting_key,
 )
 from chalicelib.submission.model import Classification, Importance, ReviewStage, State, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 ACTOR = "service:review"
 MOST_RESTARTS = 12
-"""How often the sweeper begins a round's machine again before it asks a person."""
+"""How often the sweeper begins a round's machine again before it asks a person: about five days' worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +95,7 @@ class Rounds:
         head, task = again_when_stale(lambda: self._opened(waiting))
         if task is None or task.opinion is not None:
             return self._go_on(waiting)
-        for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
-            self._mail(head, task, reviewer)
-            mark_mailed(self.journal.table, task, reviewer.id)
+        self._mail_all(head, task)
         return None
 
     def go_on(self, submission: str) -> None:
@@ -105,7 +105,10 @@ class Rounds:
             self._go_on(read_waiting(record))
 
     def remind(self, work: Mapping[str, Any]) -> dict[str, Any]:
-        """Give an overdue stage a new term and let its reviewers be mailed again; answers what is waited for next."""
+        """Give an overdue stage a new term and let whoever may decide it now be mailed; answers what is waited for.
+
+        A repeat of the same reminder changes nothing: `reminded` counts them within an attempt.
+        """
 
         def step() -> dict[str, Any]:
             head, task = self._head_and_task(work["submission"], work["revision"], ReviewStage(work["stage"]))
@@ -119,19 +122,27 @@ class Rounds:
             }
             if stage is None or task is None or task.opinion is not None:
                 return wait_for(**following, stage=stage)
-            if task.reminded > work["reminded"]:
-                return wait_for(**following, stage=stage, reminded=task.reminded)
+            reminded = task.reminded if task.reminded_in == work["attempt"] else 0
+            if reminded > work["reminded"]:
+                return wait_for(**following, stage=stage, reminded=reminded)
+            reviewers = self._eligible(head, stage)
+            if not reviewers:
+                self._ask_person(head, "no_reviewer")
+                return wait_for(**following, stage=None)
             renewed = replace(
                 task,
                 deadline=self.journal.now() + self.deadlines.term(head.importance),
+                reviewers=tuple(person.id for person in reviewers),
                 mailed=frozenset(),
-                reminded=task.reminded + 1,
+                reminded=reminded + 1,
+                reminded_in=work["attempt"],
             )
             payload = {
                 "revision": task.revision,
                 "stage": task.stage,
                 "missed": to_text(task.deadline),
                 "deadline": to_text(renewed.deadline),
+                "reviewers": list(renewed.reviewers),
             }
             draft = Draft(type="ReviewOverdue", cause=_cause(head), payload=payload)
             self.journal.commit(head, head, [draft], [put_open_task(renewed)])
@@ -146,14 +157,15 @@ class Rounds:
         """
         if head.stage is None or not self._stands_still(head):
             return
-        if head.attempt - head.revision < MOST_RESTARTS:
+        if head.restarts < MOST_RESTARTS:
             self.journal.restart(head, ACTOR)
         else:
             self._ask_person(head, "review_stuck")
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
-        if head.stage is None or idle < self.grace:
+        grace = patience(self.grace, head)
+        if head.stage is None or idle < grace:
             return False
         found = self.journal.table.batch(task_key(head.id, head.revision, head.stage), waiting_key(head.id))
         task_record = found.get(task_key(head.id, head.revision, head.stage))
@@ -164,8 +176,8 @@ class Rounds:
         waited_for = (waiting.revision, waiting.stage, waiting.attempt)
         return (
             waited_for != (head.revision, head.stage, head.attempt)
-            or not set(task.reviewers) <= task.mailed
-            or idle > self.deadlines.term(head.importance) / self.scale + self.grace
+            or not task.mailed
+            or idle > self.deadlines.term(head.importance) / self.scale + grace
         )
 
     def _opened(self, waiting: Waiting) -> tuple[Submission, ReviewTask | None]:
@@ -201,13 +213,28 @@ class Rounds:
         )
         return self.journal.commit(head, head, [draft], [put_new_task(task)]), task
 
+    def _mail_all(self, head: Submission, task: ReviewTask) -> None:
+        """Mail every reviewer who has not been; one mailbox that refuses holds back no other."""
+        failures = []
+        for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
+            try:
+                self._mail(head, task, reviewer)
+                mark_mailed(self.journal.table, task, reviewer.id)
+            except Exception as error:  # noqa: BLE001 — whatever the carrier raises
+                report(error, "review mail")
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
     def _ask_person(self, head: Submission, reason: str) -> Submission:
         draft = Draft(
             type="PersonNeeded",
             cause=_cause(head),
             payload={"revision": head.revision, "stage": head.stage, "reason": reason},
         )
-        return self.journal.commit(head, replace(head, state=State.NEEDS_PERSON, stage=None, reason=reason), [draft])
+        return self.journal.commit(
+            head, replace(head, state=State.NEEDS_PERSON, stage=None, reason=reason), [draft]
+        )
 
     def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
         """Whom policy lets decide this stage now: among those with a duty in the department or the center."""

@@ -12,12 +12,11 @@ from chalicelib.core.errors import (
     InvalidSubmission,
     KeyReused,
     NotFound,
-    NotPermitted,
     Stale,
-    again_when_stale,
 )
 from chalicelib.core.ids import derived_id, is_id, new_id, new_salt
 from chalicelib.core.listing import Page, newest, page
+from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, is_department_id
@@ -93,13 +92,19 @@ class SubmissionDesk:
         )
         after = with_revision(before, revision, before.request_digest)
         draft = _submitted("Submitted", after, form, _cause(person, grant, correlation_id))
-        try:
-            return self._journal.commit(before, after, [draft], [put_revision(revision), unchanged(person)])
-        except Stale:
-            earlier = self._replayed(submission, document)
-            if earlier is None:
-                raise
-            return earlier
+
+        def step() -> Submission:
+            try:
+                return self._journal.commit(
+                    before, after, [draft], [put_revision(revision), unchanged(person)]
+                )
+            except Stale:
+                earlier = self._replayed(submission, document)
+                if earlier is None:
+                    raise
+                return earlier
+
+        return again_when_stale(step)
 
     def revise(self, person: Person, submission: str, document: object, *, correlation_id: str) -> Submission:
         """Hand in a new revision: a new round from the first stage. The same text again is the same revision.
@@ -166,8 +171,7 @@ class SubmissionDesk:
         keys = [listing_key(name) for name in departments]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
         heads = ((position, None if record is None else read_head(record)) for position, record in rows)
-        subject = subject_of(person, self._journal.now())
-        return page(heads, lambda head: self._access.allows(subject, Action.READ, resource_of(head)))
+        return page(heads, lambda head: self._may_read(person, head))
 
     def _visible_departments(self, person: Person) -> list[str]:
         """The departments of which policy might let the person read something of somebody else's."""
@@ -208,11 +212,17 @@ class SubmissionDesk:
         if not is_id("s", submission):
             raise NotFound
         head = self._journal.head(submission)
-        try:
-            self._access.grant(subject_of(person, self._journal.now()), Action.READ, resource_of(head))
-        except NotPermitted as error:
-            raise NotFound from error
+        if not self._may_read(person, head):
+            raise NotFound
         return head
+
+    def _may_read(self, person: Person, head: Submission) -> bool:
+        """Whether the person may read it; what is archived is not read past the archive's own rule."""
+        subject, resource = subject_of(person, self._journal.now()), resource_of(head)
+        archived = head.state is State.ARCHIVED and head.drafter != person.id
+        return self._access.allows(subject, Action.READ, resource) and (
+            not archived or self._access.allows(subject, Action.ARCHIVE_READ, resource)
+        )
 
     def _replayed(self, submission: str, document: object) -> Submission | None:
         """The earlier submission under this id, if the same body made it. Raises KeyReused if another did."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from chalicelib.access.model import Resource
 from chalicelib.core.clock import Now, to_text
@@ -72,6 +73,11 @@ class Journal:
         }
         cause = Cause(actor=actor, correlation_id=head.correlation_id)
         return self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+
+
+def patience(grace: timedelta, head: Submission) -> timedelta:
+    """How long a submission may stand still before it is begun again: each time in vain doubles it, up to 128 times."""
+    return grace * (1 << min(head.restarts, 7))
 
 
 def resource_of(head: Submission) -> Resource:

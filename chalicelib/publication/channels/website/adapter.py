@@ -14,7 +14,10 @@ from chalicelib.submission.model import Form, Submission
 
 @dataclass(frozen=True, kw_only=True)
 class WebsiteChannel:
-    """Delivers to the website, made when it is needed. `record` keeps an entry under a prefix, `department_name` names a department."""
+    """Delivers to the website, which is made when it is needed.
+
+    `record` keeps an entry under a prefix, `department_name` names a department.
+    """
 
     website: Callable[[], Website]
     record: Callable[[str, Entry], None]

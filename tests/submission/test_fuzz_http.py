@@ -1,0 +1,159 @@
+"""Forms over HTTP, sound, wrong and hostile: never a 5xx, and nothing stored that the schema refuses.
+
+`make test` sends 500, `make test-fuzz` 10,000. The clock stands still, so that each run sends the same.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+
+from chalicelib import bootstrap
+from chalicelib.bootstrap import Parts
+from chalicelib.core.validation import schema
+from chalicelib.identity.store import put_session
+from chalicelib.people.roster import parse
+from chalicelib.submission.store import revision_key
+from tests.faults import FaultyAws
+from tests.submission.strategies import (
+    DRAFTER,
+    NOW,
+    Document,
+    Wrong,
+    hostile_documents,
+    invalid_forms,
+    valid_forms,
+)
+from tests.world import Answer, a_world, call_app
+
+AWS = FaultyAws()
+ROSTER = Path(__file__).parents[2] / "infra" / "local" / "roster.yaml"
+TOKEN = f"{DRAFTER}.{'t' * 43}"
+VALID, INVALID, HOSTILE = 200, 200, 100
+FULL = 20
+"""How many times more the long run sends."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Desk:
+    """The desk at a standing clock. `accepted` holds each form that was taken in, by its submission."""
+
+    parts: Parts
+    accepted: dict[str, Document] = field(default_factory=dict)
+
+    def post(self, document: object, path: str = "/api/v1/submissions") -> Answer:
+        AWS.begin()
+        return call_app("POST", path, json.dumps(document), {"authorization": f"Bearer {TOKEN}"})
+
+
+@pytest.fixture(scope="module")
+def desk() -> Iterator[Desk]:
+    roster = parse(yaml.safe_load(ROSTER.read_text("utf-8")))
+    with a_world(aws=AWS, roster=roster) as world:
+        desk = Desk(parts=Parts(world.parts.settings, aws=AWS, now=lambda: NOW))
+        bootstrap.use(desk.parts)
+        desk.parts.table.put(put_session(TOKEN, DRAFTER, NOW + timedelta(days=1)))
+        yield desk
+        assert_only_sound_forms_are_stored(desk)
+
+
+def assert_only_sound_forms_are_stored(desk: Desk) -> None:
+    stored = desk.parts.aws.dynamodb().get_paginator("scan").paginate(TableName=desk.parts.table.name)
+    revisions = {
+        item["pk"]["S"].removeprefix("SUBMISSION#"): json.loads(item["content"]["S"])["form"]
+        for page in stored
+        for item in page["Items"]
+        if item["sk"]["S"].startswith("REVISION#")
+    }
+    assert revisions == desk.accepted
+    assert all(schema("submission").errors(form) == () for form in revisions.values())
+
+
+def writes() -> list[str]:
+    """The calls of the last request that could have stored something."""
+    return [call for call in AWS.calls if not call.startswith(("BatchGetItem", "Query"))]
+
+
+def take_in(desk: Desk, document: Any) -> None:  # noqa: ANN401 — a form, as the answer says
+    answer = desk.post(document)
+    assert answer.status == 201, answer
+    assert answer.body["state"] == "in_review"
+    desk.accepted[answer.body["id"]] = document
+
+
+def refuse(desk: Desk, wrong: Wrong) -> None:
+    document, pointers = wrong
+    answer = desk.post(document)
+    assert answer.status == 422, answer
+    assert pointers <= {error["pointer"] for error in answer.body["errors"]}
+    assert all(error["message"] and error["code"] for error in answer.body["errors"])
+    assert writes() == []
+
+
+def survive(desk: Desk, document: object) -> None:
+    answer = desk.post(document)
+    assert answer.status in {201, 400, 403, 422}, answer
+    if answer.status == 201:
+        assert isinstance(document, dict)
+        desk.accepted[answer.body["id"]] = document
+    else:
+        assert writes() == []
+    for path in ("/api/v1/sessions", "/api/v1/review-links/decision"):
+        assert 400 <= desk.post(document, path).status < 500
+
+
+def cases(number: int) -> settings:
+    return settings(
+        max_examples=number,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+
+
+@cases(VALID)
+@given(form=valid_forms())
+def test_a_sound_form_is_taken_in(desk: Desk, form: Document) -> None:
+    """Clause 3.1.2: the form in its set format."""
+    take_in(desk, form)
+
+
+@cases(INVALID)
+@given(wrong=invalid_forms())
+def test_a_wrong_form_is_refused_at_each_of_its_faults_and_not_stored(desk: Desk, wrong: Wrong) -> None:
+    """Clause 3.1.2: all errors at once, by field."""
+    refuse(desk, wrong)
+
+
+@cases(HOSTILE)
+@given(document=hostile_documents())
+def test_whatever_is_sent_is_answered(desk: Desk, document: object) -> None:
+    survive(desk, document)
+
+
+@pytest.mark.fuzz_full
+@cases(VALID * FULL)
+@given(form=valid_forms())
+def test_every_sound_form_is_taken_in(desk: Desk, form: Document) -> None:
+    take_in(desk, form)
+
+
+@pytest.mark.fuzz_full
+@cases(INVALID * FULL)
+@given(wrong=invalid_forms())
+def test_every_wrong_form_is_refused(desk: Desk, wrong: Wrong) -> None:
+    refuse(desk, wrong)
+
+
+@pytest.mark.fuzz_full
+@cases(HOSTILE * FULL)
+@given(document=hostile_documents())
+def test_whatever_is_sent_again_and_again_is_answered(desk: Desk, document: object) -> None:
+    survive(desk, document)
