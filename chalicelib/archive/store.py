@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.archive.model.catalog import Series, ascii_name, parse
 from chalicelib.archive.model.record import ArchiveRecord
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.table import Key, Put, Record
+from chalicelib.core.table import DocumentAttribute, Key, Put, Record
 from chalicelib.submission.model import Category, Classification
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class CatalogRecord(Record):
     listing_key = UnicodeAttribute()
     listing_sort = UnicodeAttribute()
     state = UnicodeAttribute(default="archived")
-    facts = JSONAttribute()
+    facts = DocumentAttribute()
 
 
 def series_key(series: Series) -> Key[SeriesRecord]:

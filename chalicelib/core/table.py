@@ -4,12 +4,13 @@ A store describes its conditional writes (`Put`, `Check`); `Table.transact` comm
 Reads are strongly consistent and batched across kinds of item. Vendor errors end here.
 """
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import Attribute, NumberAttribute, UnicodeAttribute
 from pynamodb.expressions.condition import Condition
 from pynamodb.models import Model
 
@@ -20,6 +21,20 @@ if TYPE_CHECKING:
 
 _BATCH_LIMIT = 100
 _LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
+
+
+class DocumentAttribute(Attribute[Any]):
+    """JSON as text, as short as it can be: Chinese stays as it is, and nothing is put between the parts."""
+
+    attr_type = "S"
+
+    def serialize(self, value: Any) -> str:  # noqa: ANN401 — any JSON value
+        """Write the value."""
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+    def deserialize(self, value: str) -> Any:  # noqa: ANN401 — as above
+        """Read it back."""
+        return json.loads(value)
 
 
 class Record(Model):

@@ -5,11 +5,11 @@ A person is one erasable item holding name, e-mail and duties; the e-mail's look
 
 from collections.abc import Iterator
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint
-from chalicelib.core.table import Check, Key, Put, Record, Table
+from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
 from chalicelib.people.model import Department, Duty, Person, Role
 
 _DEPARTMENTS = "DEPARTMENTS"
@@ -21,7 +21,7 @@ class PersonRecord(Record):
     name = UnicodeAttribute()
     email = UnicodeAttribute()
     language = UnicodeAttribute()
-    duties = JSONAttribute()
+    duties = DocumentAttribute()
     version = NumberAttribute()
 
 
@@ -36,7 +36,7 @@ class DepartmentRecord(Record):
 
     name = UnicodeAttribute()
     code = UnicodeAttribute()
-    duty_holders = JSONAttribute()
+    duty_holders = DocumentAttribute()
 
 
 def person_key(person: str) -> Key[PersonRecord]:

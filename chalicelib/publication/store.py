@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.table import Key, Put, Record, Table
+from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.publication.channels.website.entry import Entry
 from chalicelib.publication.model import Delivery, DeliveryState
@@ -20,13 +20,13 @@ class DeliveryRecord(Record):
     state = UnicodeAttribute()
     started_at = UnicodeAttribute()
     fence = NumberAttribute()
-    receipt = JSONAttribute(null=True)
+    receipt = DocumentAttribute(null=True)
 
 
 class EntryRecord(Record):
     """One item that the website shows under a prefix."""
 
-    facts = JSONAttribute()
+    facts = DocumentAttribute()
 
 
 class FreezeRecord(Record):

@@ -2,12 +2,12 @@
 
 from datetime import UTC, datetime
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint
 from chalicelib.core.retry import again_when_stale
-from chalicelib.core.table import Key, Put, Record, Table
+from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, Waiting
 from chalicelib.submission.model import STAGES, ReviewStage
@@ -25,11 +25,11 @@ class TaskRecord(Record):
     content_digest = UnicodeAttribute()
     opened_at = UnicodeAttribute()
     deadline = UnicodeAttribute()
-    reviewers = JSONAttribute()
+    reviewers = DocumentAttribute()
     mailed = UnicodeSetAttribute(null=True)
     reminded = NumberAttribute(default=0)
     reminded_in = NumberAttribute(default=0)
-    opinion = JSONAttribute(null=True)
+    opinion = DocumentAttribute(null=True)
 
 
 class LinkRecord(Record):

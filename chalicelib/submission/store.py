@@ -8,11 +8,11 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from pynamodb.attributes import JSONAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.table import Key, Put, Record, Table
+from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.submission.model import (
     IN_FLIGHT,
@@ -41,7 +41,7 @@ class SubmissionRecord(Record):
     in_flight = UnicodeAttribute(null=True)
     state = UnicodeAttribute()
     seq = NumberAttribute()
-    facts = JSONAttribute()
+    facts = DocumentAttribute()
 
 
 class RevisionRecord(Record):
@@ -76,7 +76,6 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
     key = head_key(head.id)
     facts: dict[str, Any] = {
         "title": head.title,
-        "department": head.department,
         "drafter": head.drafter,
         "co_drafters": list(head.co_drafters) or None,
         "category": head.category,
@@ -92,7 +91,6 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "first_attempt": head.first_attempt,
         "content_digest": head.content_digest,
         "last_hash": head.last_hash,
-        "created_at": to_text(head.created_at),
         "updated_at": to_text(head.updated_at),
         "due_at": to_text(head.due_at) if head.due_at else None,
         "catalog_number": head.catalog_number,
@@ -124,7 +122,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         state=State(record.state),
         seq=int(record.seq),
         title=facts["title"],
-        department=facts["department"],
+        department=record.listing_key.removeprefix("DEPARTMENT#"),
         drafter=facts["drafter"],
         co_drafters=tuple(facts.get("co_drafters", ())),
         category=Category(facts["category"]),
@@ -140,7 +138,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         first_attempt=facts["first_attempt"],
         content_digest=facts["content_digest"],
         last_hash=facts["last_hash"],
-        created_at=from_text(facts["created_at"]),
+        created_at=from_text(record.listing_sort.partition("#")[0]),
         updated_at=from_text(facts["updated_at"]),
         due_at=from_text(facts["due_at"]) if "due_at" in facts else None,
         catalog_number=facts.get("catalog_number"),

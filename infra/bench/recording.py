@@ -161,6 +161,7 @@ class _Life:
         self._call = {name: recorder.around(name, app) for name in PATHS}
         roster = read(ROSTER)
         parts.roster_keeper.apply(roster, utc_now())
+        parts.website.rebuild(lambda _entry: "")  # as it is after the first life: with all its pages
         self._people = {person.email: person for person in roster.persons}
         self._tokens: dict[str, str] = {}
 

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from moto.server import create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import Client
 
 from chalicelib.archive.model import verify
@@ -188,7 +188,7 @@ def download(url: str) -> bytes:
         f"{where.path}?{where.query}", base_url=f"{where.scheme}://{where.netloc}"
     )
     assert answer.status_code == 200, answer.text
-    return answer.data
+    return answer.get_data()
 
 
 def test_a_download_works_for_a_minute_at_most_and_only_for_the_archived_version(
