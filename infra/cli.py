@@ -6,6 +6,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from chalicelib.core.settings import MissingSettingsError
+
 LOCAL = Path(__file__).parent / "local"
 ROSTER = LOCAL / "roster.yaml"
 SAMPLES = LOCAL / "samples"
@@ -16,7 +18,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one subcommand; answers the exit status."""
     options = _parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
-    return command(options)
+    try:
+        return command(options)
+    except MissingSettingsError as error:
+        print(f"imprimatur: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -73,7 +73,7 @@ def answer(
     if cookie is not None:
         headers["Set-Cookie"] = cookie
     return Response(
-        body={**body, "correlation_id": exchange.correlation_id},
+        body=json.dumps({**body, "correlation_id": exchange.correlation_id}, ensure_ascii=False),
         status_code=status,
         headers=headers | {"Content-Type": "application/json"},
     )

@@ -49,13 +49,21 @@ class Settings:
         return timedelta(hours=float(self.max_lateness_hours))
 
 
+class MissingSettingsError(KeyError):
+    """The environment does not say everything that is needed."""
+
+    def __str__(self) -> str:
+        """The message as it is, without a KeyError's quotation marks."""
+        return str(self.args[0])
+
+
 def from_environment(environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings. Raises KeyError naming every variable that is missing, not only the first."""
+    """Read the settings. Raises MissingSettingsError naming every variable that is missing, not only the first."""
     source = os.environ if environment is None else environment
     names = {field.name: field.name.upper() for field in fields(Settings)}
     missing = [
         names[f.name] for f in fields(Settings) if f.default is MISSING and names[f.name] not in source
     ]
     if missing:
-        raise KeyError(f"environment variables missing: {', '.join(missing)}")
+        raise MissingSettingsError(f"environment variables missing: {', '.join(missing)}")
     return Settings(**{name: source[variable] for name, variable in names.items() if variable in source})

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from chalicelib.submission.model import STAGES, Channel, Form, ReviewStage, Revision, Submission
+from chalicelib.submission.model import STAGES, Channel, Form, Reason, ReviewStage, Revision, Submission
 
 
 class DeliveryState(StrEnum):
@@ -48,18 +48,18 @@ REPEATED = ("title", "department", "drafter", "category", "classification", "cha
 
 def fault_of(
     head: Submission, revision: Revision, approved: Iterable[ReviewStage], forbidden: Iterable[Channel]
-) -> str | None:
+) -> Reason | None:
     """Why this must not be published, in a stable word; None when nothing is wrong (clause 3.4.2).
 
     `approved` are the stages whose opinion approves exactly the head's digest, `forbidden` the chosen channels
     that the classification does not allow.
     """
     if revision.content_digest != head.content_digest:
-        return "content_changed"
+        return Reason.CONTENT_CHANGED
     if set(approved) != set(STAGES):
-        return "approval_missing"
+        return Reason.APPROVAL_MISSING
     if tuple(forbidden):
-        return "channel_not_allowed"
+        return Reason.CHANNEL_NOT_ALLOWED
     if any(getattr(head, name) != getattr(revision.form, name) for name in REPEATED):
-        return "content_changed"
+        return Reason.CONTENT_CHANGED
     return None

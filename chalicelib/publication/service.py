@@ -26,7 +26,7 @@ from chalicelib.review.model import approved_stages
 from chalicelib.review.service import Rounds
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import STAGES, Channel, ReviewStage, State, Submission
+from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, State, Submission
 from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head, read_revision, revision_key
 
@@ -131,13 +131,13 @@ class Publishing:
         approved = approved_stages(tasks, head.content_digest)
         forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
         fault = fault_of(head, read_revision(revision_record), approved, forbidden)
-        if fault == "approval_missing" and doubt:
+        if fault is Reason.APPROVAL_MISSING and doubt:
             raise Stale  # a batch read is no snapshot: believe it when it is so twice
         if fault is None and now - head.due_at > self.max_lateness:
-            fault = "too_late"
+            fault = Reason.TOO_LATE
         policy = self._permission(head, approved)
         if fault is not None or policy is None:
-            self._ask_person(head, fault or "not_permitted")
+            self._ask_person(head, fault or Reason.NOT_PERMITTED)
             return following | {"channels": []}
         self._begin(head, policy)
         return following | {"channels": [channel for channel in head.channels if channel in self.adapters]}
@@ -175,7 +175,7 @@ class Publishing:
         after = replace(head, state=State.PUBLISHING)
         self.journal.commit(head, after, [draft], [put_new_delivery(delivery) for delivery in deliveries])
 
-    def _ask_person(self, head: Submission, reason: str) -> None:
+    def _ask_person(self, head: Submission, reason: Reason) -> None:
         draft = Draft(
             type="PersonNeeded",
             cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),

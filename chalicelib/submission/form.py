@@ -1,7 +1,7 @@
 """What the publication request's schema cannot say: rules between fields, the calendar, the channel table."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,37 +23,21 @@ LONGEST_AHEAD = timedelta(days=300)
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelRules:
-    """Which classification may go where (clauses 2.3.1, 5.3.1); what the table does not allow is not allowed.
-
-    `prefixes` holds, for each classification that may go on the website, the parts of it that show the item.
-    """
+    """Which classification may go where (clauses 2.3.1, 5.3.1); what the table does not allow is not allowed."""
 
     allowed: frozenset[tuple[Classification, Channel]]
-    prefixes: Mapping[Classification, tuple[str, ...]]
 
     @classmethod
     def load(cls, path: Path = CHANNELS) -> Self:
         """Read the table. Raises ValueError or KeyError when it names what we do not know."""
         with path.open(encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["allowed"] == "yes"]
-        return cls(
-            allowed=frozenset(
-                (Classification(row["classification"]), Channel(row["channel"])) for row in rows
-            ),
-            prefixes={
-                Classification(row["classification"]): tuple(row["site_prefixes"].split())
-                for row in rows
-                if row["channel"] == Channel.WEBSITE
-            },
-        )
+        pairs = ((Classification(row["classification"]), Channel(row["channel"])) for row in rows)
+        return cls(allowed=frozenset(pairs))
 
     def allows(self, classification: Classification, channel: Channel) -> bool:
         """Whether items of this classification may go to this channel."""
         return (classification, channel) in self.allowed
-
-    def site_prefixes(self, classification: Classification) -> tuple[str, ...]:
-        """The parts of the website that show such items; empty if none may."""
-        return self.prefixes.get(classification, ())
 
 
 def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:

@@ -70,6 +70,18 @@ class State(StrEnum):
     NEEDS_PERSON = "needs_person"
 
 
+class Reason(StrEnum):
+    """Why a person is needed; docs/operations.md says what to do about each."""
+
+    NO_REVIEWER = "no_reviewer"
+    REVIEW_STUCK = "review_stuck"
+    TOO_LATE = "too_late"
+    CONTENT_CHANGED = "content_changed"
+    APPROVAL_MISSING = "approval_missing"
+    CHANNEL_NOT_ALLOWED = "channel_not_allowed"
+    NOT_PERMITTED = "not_permitted"
+
+
 LEGAL: Mapping[State, frozenset[State]] = {
     State.IN_REVIEW: frozenset(
         {State.CHANGES_REQUESTED, State.REJECTED, State.WITHDRAWN, State.SCHEDULED, State.NEEDS_PERSON},
@@ -220,7 +232,7 @@ class Submission:
     updated_at: datetime
     due_at: datetime | None = None
     catalog_number: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
 
     @property
     def chain(self) -> Chain:

@@ -20,6 +20,7 @@ from chalicelib.submission.model import (
     Channel,
     Classification,
     Importance,
+    Reason,
     ReviewStage,
     Revision,
     State,
@@ -142,7 +143,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         updated_at=from_text(facts["updated_at"]),
         due_at=from_text(facts["due_at"]) if "due_at" in facts else None,
         catalog_number=facts.get("catalog_number"),
-        reason=facts.get("reason"),
+        reason=Reason(facts["reason"]) if "reason" in facts else None,
         request_digest=facts["request_digest"],
         correlation_id=facts["correlation_id"],
     )

@@ -25,9 +25,9 @@ def serve(*, port: int, wait_scale: float, roster: Path) -> int:
     people: list[Person] = []
 
     def prepare(_environment: Mapping[str, str]) -> None:
-        parts = bootstrap.parts()
-        parts.roster_keeper.apply(read(roster), utc_now())
-        people.extend(parts.roster_keeper.present().persons)
+        wanted = read(roster)
+        bootstrap.parts().roster_keeper.apply(wanted, utc_now())
+        people.extend(wanted.persons)
 
     return run(
         app=app,
@@ -48,7 +48,8 @@ def running_desk(address: str | None) -> Iterator[str]:
     command = [sys.executable, "-m", "infra.cli", "run", "--port", "0"]
     environment = {"WAIT_SCALE": DEMO_SCALE, **os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(  # noqa: S603 — our own interpreter and module
-        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True) as desk:
+        command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True
+    ) as desk:
         try:
             yield _address_of(desk)
         finally:
@@ -84,9 +85,11 @@ def _welcome(address: str, people: Sequence[Person]) -> None:
         print(f"  {person.email:<36} {person.name}  {duties or 'no duty'}")
     print(
         "\nTry first:\n"
-        f"  make demo ADDRESS={address}     the whole way of seventeen sample requests, in another terminal\n"
+        f"  make demo ADDRESS={address}   the whole way of the sample requests, in another terminal\n"
+        f"  {address}/_local/people      everybody, with the ids that requests name\n"
         f"  {address}/_local/mail        every mail that was sent, with its links\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
+        "  README.md, “By hand”: how to sign in, submit and review with curl\n"
         "\nStop with Ctrl-C.\n"
     )
     print(f"{READY}{address}", flush=True)

@@ -32,6 +32,12 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LOCAL = "/_local/"
+LINKED = frozenset({"/s", "/r"})
+"""Where the links in mails lead."""
+NO_PAGES = (
+    "此版本尚无网页。请把链接中 # 之后的内容作为 handle 提交给接口，见 README。\n"
+    "There are no pages yet. Post what follows the # of your link to the API as the handle: see the README.\n"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,8 +70,14 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request, as WSGI has it."""
         request = Request(environ)
-        response = self._local(request) if request.path.startswith(LOCAL) else self._gateway.answer(request)
-        return response(environ, start_response)
+        return self._answer(request)(environ, start_response)
+
+    def _answer(self, request: Request) -> Response:
+        if request.path.startswith(LOCAL):
+            return self._local(request)
+        if request.path in LINKED and request.method in {"GET", "HEAD"}:
+            return Response(NO_PAGES, content_type="text/plain; charset=utf-8")
+        return self._gateway.answer(request)
 
     def _local(self, request: Request) -> Response:
         what, _, rest = request.path.removeprefix(LOCAL).partition("/")

@@ -31,7 +31,9 @@ def test_a_digest_is_sha_256_in_hexadecimal() -> None:
     assert digest({"b": 2, "a": "字"}) == hashlib.sha256('{"a":"字","b":2}'.encode()).hexdigest()
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**53) + 1, 2**53 - 1)))
+@given(
+    st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**53) + 1, 2**53 - 1))
+)
 def test_the_order_of_members_does_not_matter(document: dict[str, int]) -> None:
     assert digest(document) == digest(dict(reversed(document.items())))
 

@@ -26,6 +26,7 @@ def record(number: int, *, name: str = "INSERT", image: dict[str, Any] | None = 
         "awsRegion": "local",
         "eventSourceARN": "arn:aws:dynamodb:local:1:table/records/stream/1",
         "dynamodb": {
+            "ApproximateCreationDateTime": 1.0,
             "Keys": {},
             "NewImage": image,
             "SequenceNumber": str(number),

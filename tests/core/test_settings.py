@@ -31,7 +31,7 @@ def test_what_is_not_said_has_its_value() -> None:
 
 def test_every_missing_variable_is_named_at_once() -> None:
     with pytest.raises(KeyError) as missing:
-        from_environment({name: "" for name in REQUIRED[2:]})
+        from_environment(dict.fromkeys(REQUIRED[2:], ""))
     assert "TABLE_NAME, SITE_BUCKET" in str(missing.value)
 
 

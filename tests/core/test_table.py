@@ -125,9 +125,7 @@ def test_a_transaction_writes_all_or_nothing(table: Table) -> None:
 def test_a_check_stops_a_transaction_and_writes_nothing(table: Table) -> None:
     table.put(new("checked", "now"))
     with pytest.raises(Stale):
-        table.transact(
-            [Check(key=key("checked"), condition=Note.text == "before")], receipt=new("receipt-2")
-        )
+        table.transact([Check(key=key("checked"), condition=Note.text == "before")], receipt=new("receipt-2"))
     table.transact([Check(key=key("checked"), condition=Note.text == "now")], receipt=new("receipt-2"))
     assert text_of(table, "checked") == "now"
 

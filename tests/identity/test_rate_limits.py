@@ -103,9 +103,7 @@ def test_neither_address_nor_mailbox_is_stored_in_clear(world: World) -> None:
     pages = (
         world.plain_table._client().get_paginator("scan").paginate(TableName=world.parts.settings.table_name)
     )
-    counters = [
-        item for page in pages for item in page["Items"] if str(item["pk"]["S"]).startswith("RATE#")
-    ]
+    counters = [item for page in pages for item in page["Items"] if str(item["pk"]["S"]).startswith("RATE#")]
     assert counters
     assert all("expires_at" in item for item in counters)
     assert "private@" not in str(counters)

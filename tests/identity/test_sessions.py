@@ -142,7 +142,9 @@ def test_what_is_no_token_of_ours_is_a_401(world: World, authorization: str) -> 
     assert answer.body["code"] == "not_signed_in"
 
 
-@pytest.mark.parametrize("cookie", ["", "__Host-imprimatur=", "__Host-imprimatur=x", '="', "a b;;=;\x00=1", "😀"])
+@pytest.mark.parametrize(
+    "cookie", ["", "__Host-imprimatur=", "__Host-imprimatur=x", '="', "a b;;=;\x00=1", "😀"]
+)
 def test_what_is_no_cookie_of_ours_is_a_401(world: World, cookie: str) -> None:
     assert me(world, cookie=cookie).status == 401
 

@@ -27,9 +27,7 @@ AT = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 NAMES = ("尹相宜", "江予怀", "林知夏", "陆嘉树", "叶静姝", "祁素文")
 PEOPLE = tuple(
     replace(person, name=name)
-    for person, name in zip(
-        (LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST), NAMES, strict=True
-    )
+    for person, name in zip((LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST), NAMES, strict=True)
 )
 
 
@@ -178,7 +176,9 @@ def test_what_needed_permission_carries_the_policy_line_that_gave_it(lived: Live
 
 def test_every_event_belongs_to_a_request_or_to_the_submissions_first(lived: Lived) -> None:
     first = lived.events[0].correlation_id
-    of_services = {event.correlation_id for event in lived.events if event.type in {"TaskOpened", "Delivered"}}
+    of_services = {
+        event.correlation_id for event in lived.events if event.type in {"TaskOpened", "Delivered"}
+    }
     assert of_services == {first}
     of_persons = [event.correlation_id for event in lived.events if event.type == "Decided"]
     assert len(set(of_persons)) == len(of_persons)

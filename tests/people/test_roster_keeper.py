@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core.errors import InvalidInput, Stale
 from chalicelib.people.model import Duty, Person, Role
-from chalicelib.people.roster import Change, Roster
+from chalicelib.people.roster import Change
 from chalicelib.people.store import put_email, unchanged
 from tests.faults import CrashError, Fault, FaultyAws, Mode
 from tests.world import EDITOR, EXECUTIVE, HEAD, LIAISON, LONG_AGO, World, a_roster, a_world
@@ -76,9 +76,7 @@ def test_the_duties_of_who_is_not_in_the_file_end_now(world: World) -> None:
 
 
 def test_a_duty_that_has_ended_before_keeps_its_end(world: World) -> None:
-    ended = Duty(
-        role=Role.LIAISON, department="research", since=LONG_AGO, until=LONG_AGO + timedelta(days=1)
-    )
+    ended = Duty(role=Role.LIAISON, department="research", since=LONG_AGO, until=LONG_AGO + timedelta(days=1))
     coming = Duty(role=Role.LIAISON, department="center", since=NOW + timedelta(days=9))
     busy = replace(LIAISON, duties=(*LIAISON.duties, ended, coming))
     apply(world, busy, HEAD, EDITOR)

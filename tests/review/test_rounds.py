@@ -105,17 +105,6 @@ def test_a_return_starts_a_new_round_from_the_first_stage_with_a_diff_and_all_op
     assert chain_faults(world.events(submission)) == []
 
 
-def test_the_same_text_handed_in_twice_is_one_revision(world: World) -> None:
-    submission = world.submit()
-    world.cloud.settle()
-    assert world.decide(EDITOR, "request_changes").status == 200
-    publish_at = (world.now().replace(microsecond=0)).isoformat()
-    first = world.resubmit(submission, title="再次提交", publish_at=publish_at)
-    again = world.resubmit(submission, title="再次提交", publish_at=publish_at)
-    assert first.body["revision"] == again.body["revision"] == 2
-    assert len(world.events(submission, "Resubmitted")) == 1
-
-
 @pytest.mark.parametrize("approved", range(3), ids=STAGES)
 def test_a_withdrawal_at_any_stage_ends_the_round_and_its_machine(world: World, approved: int) -> None:
     submission = world.submit()

@@ -126,14 +126,7 @@ def test_a_classification_goes_only_where_it_may(classification: Classification,
         assert params(**changes) == {"classification": classification, "channel": channel}
 
 
-def test_only_public_items_have_a_public_page() -> None:
-    """Clause 1.3.4: nothing internal is ever rendered under the public prefix."""
-    assert RULES.site_prefixes(Classification.PUBLIC) == ("public", "internal")
-    assert RULES.site_prefixes(Classification.INTERNAL) == ("internal",)
-    assert RULES.site_prefixes(Classification.CONFIDENTIAL) == ()
-
-
-def test_the_channel_table_says_why_for_every_pair_and_gives_pages_to_the_website_only() -> None:
+def test_the_channel_table_says_why_for_every_pair() -> None:
     with CHANNELS.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     pairs = [(row["classification"], row["channel"]) for row in rows]
@@ -141,21 +134,19 @@ def test_the_channel_table_says_why_for_every_pair_and_gives_pages_to_the_websit
     for row in rows:
         assert row["allowed"] in {"yes", "no"}
         assert row["why"].endswith(".")
-        assert bool(row["site_prefixes"]) == (row["channel"] == "website" and row["allowed"] == "yes")
 
 
 def test_what_the_channel_table_leaves_out_is_not_allowed(tmp_path: Path) -> None:
     table = tmp_path / "channels.csv"
-    table.write_text("classification,channel,allowed,site_prefixes,why\npublic,email,yes,,Because.\n")
+    table.write_text("classification,channel,allowed,why\npublic,email,yes,Because.\n")
     rules = ChannelRules.load(table)
     assert rules.allows(Classification.PUBLIC, Channel.EMAIL)
     assert not rules.allows(Classification.PUBLIC, Channel.WEBSITE)
-    assert rules.site_prefixes(Classification.PUBLIC) == ()
 
 
 def test_a_channel_table_with_unknown_words_is_not_read(tmp_path: Path) -> None:
     table = tmp_path / "channels.csv"
-    table.write_text("classification,channel,allowed,site_prefixes,why\nsecret,email,yes,,Because.\n")
+    table.write_text("classification,channel,allowed,why\nsecret,email,yes,Because.\n")
     with pytest.raises(ValueError, match="secret"):
         ChannelRules.load(table)
 

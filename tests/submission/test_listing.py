@@ -97,7 +97,9 @@ def test_a_row_submitted_meanwhile_moves_no_other(world: World) -> None:
 
 def test_a_row_shows_where_the_submission_stands(world: World) -> None:
     newest = rows(world, OTHER_LIAISON)[0]
-    assert {name: newest[name] for name in ("title", "state", "stage", "revision", "drafter", "audience")} == {
+    assert {
+        name: newest[name] for name in ("title", "state", "stage", "revision", "drafter", "audience")
+    } == {
         "title": f"第 {THEIRS - 1} 号通知",
         "state": "in_review",
         "stage": "initial",

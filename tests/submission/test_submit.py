@@ -13,7 +13,19 @@ from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Duty, Person, Role
 from chalicelib.people.store import put_person
 from tests.faults import FaultyAws
-from tests.world import EDITOR, EXECUTIVE, HEAD, LIAISON, LONG_AGO, PEOPLE, Answer, World, a_form, a_person, a_world
+from tests.world import (
+    EDITOR,
+    EXECUTIVE,
+    HEAD,
+    LIAISON,
+    LONG_AGO,
+    PEOPLE,
+    Answer,
+    World,
+    a_form,
+    a_person,
+    a_world,
+)
 
 AWS = FaultyAws()
 PATH = "/api/v1/submissions"
@@ -96,7 +108,10 @@ def test_the_drafter_is_the_caller(world: World) -> None:
 
 def test_an_unknown_department_of_the_audience_is_named(world: World) -> None:
     form = a_form(world.now(), audience=["nowhere", "research", "elsewhere"])
-    assert codes(post(world, form)) == {"/audience/0": "unknown_department", "/audience/2": "unknown_department"}
+    assert codes(post(world, form)) == {
+        "/audience/0": "unknown_department",
+        "/audience/2": "unknown_department",
+    }
 
 
 @pytest.mark.parametrize(

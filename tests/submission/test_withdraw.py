@@ -65,7 +65,12 @@ def test_a_reason_may_be_left_out(world: World) -> None:
 
 @pytest.mark.parametrize(
     ("body", "pointer"),
-    [({"reason": "长" * 2001}, "/reason"), ({"reason": "\ud800"}, "/reason"), ({"why": ""}, "/why"), ([], "")],
+    [
+        ({"reason": "长" * 2001}, "/reason"),
+        ({"reason": "\ud800"}, "/reason"),
+        ({"why": ""}, "/why"),
+        ([], ""),
+    ],
 )
 def test_a_malformed_withdrawal_changes_nothing(world: World, body: object, pointer: str) -> None:
     submission = world.submit()

@@ -33,7 +33,7 @@ from chalicelib.review.store import (
     refusal_key,
     task_key,
 )
-from chalicelib.submission.model import STAGES, Revision, State, Submission, stage_after
+from chalicelib.submission.model import STAGES, Reason, Revision, State, Submission, stage_after
 from chalicelib.submission.service import Journal, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
@@ -159,7 +159,7 @@ class Decisions:
             return replace(head, stage=following)
         now = self.journal.now()
         if now - head.publish_at > self.max_lateness:
-            return replace(head, state=State.NEEDS_PERSON, stage=None, reason="too_late")
+            return replace(head, state=State.NEEDS_PERSON, stage=None, reason=Reason.TOO_LATE)
         wait = max(head.publish_at - now, timedelta(0)) / self.scale
         return replace(head, state=State.SCHEDULED, stage=None, due_at=now + wait)
 

@@ -31,7 +31,7 @@ from chalicelib.review.store import (
     task_key,
     waiting_key,
 )
-from chalicelib.submission.model import Classification, Importance, ReviewStage, State, Submission
+from chalicelib.submission.model import Classification, Importance, Reason, ReviewStage, State, Submission
 from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, read_head
 
@@ -127,7 +127,7 @@ class Rounds:
                 return wait_for(**following, stage=stage, reminded=reminded)
             reviewers = self._eligible(head, stage)
             if not reviewers:
-                self._ask_person(head, "no_reviewer")
+                self._ask_person(head, Reason.NO_REVIEWER)
                 return wait_for(**following, stage=None)
             renewed = replace(
                 task,
@@ -160,7 +160,7 @@ class Rounds:
         if head.restarts < MOST_RESTARTS:
             self.journal.restart(head, ACTOR)
         else:
-            self._ask_person(head, "review_stuck")
+            self._ask_person(head, Reason.REVIEW_STUCK)
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
@@ -190,7 +190,7 @@ class Rounds:
             return head, task
         reviewers = self._eligible(head, stage)
         if not reviewers:
-            return self._ask_person(head, "no_reviewer"), None
+            return self._ask_person(head, Reason.NO_REVIEWER), None
         now = self.journal.now()
         task = ReviewTask(
             submission=head.id,
@@ -226,7 +226,7 @@ class Rounds:
         if failures:
             raise failures[0]
 
-    def _ask_person(self, head: Submission, reason: str) -> Submission:
+    def _ask_person(self, head: Submission, reason: Reason) -> Submission:
         draft = Draft(
             type="PersonNeeded",
             cause=_cause(head),

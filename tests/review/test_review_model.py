@@ -1,0 +1,183 @@
+"""Opinions, deadlines, what is due and what has changed: the rules themselves, without a cloud."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from chalicelib.bootstrap import POLICIES
+from chalicelib.core.errors import InvalidInput
+from chalicelib.review.model import (
+    MOST_LINES_COMPARED,
+    Deadlines,
+    Decision,
+    Opinion,
+    ReviewTask,
+    approved_stages,
+    difference,
+    due_stage,
+    ensure_complete,
+    wait_for,
+)
+from chalicelib.submission.model import (
+    STAGES,
+    Form,
+    Importance,
+    ReviewStage,
+    Revision,
+    State,
+    Submission,
+    form_from_document,
+    opened,
+    with_revision,
+)
+from tests.world import a_form
+
+NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
+DIGEST = "a" * 64
+ITEMS = frozenset({"complete", "format"})
+
+
+def an_opinion(decision: Decision = Decision.APPROVE, **changes: object) -> Opinion:
+    passed = decision is Decision.APPROVE
+    opinion = Opinion(
+        reviewer="p-editor",
+        decision=decision,
+        comment="" if passed else "请补充。",
+        checklist={"complete": passed, "format": True},
+        content_digest=DIGEST,
+        at=NOW,
+    )
+    return replace(opinion, **changes)  # type: ignore[arg-type] # the tests name its fields
+
+
+def form(**changes: object) -> Form:
+    return form_from_document(a_form(NOW, **changes))
+
+
+def a_head(**changes: object) -> Submission:
+    revision = Revision(submission="s-1", number=1, form=form(), salt="00", created_at=NOW)
+    head = opened(submission="s-1", revision=revision, request_digest="", correlation_id="c-1")
+    return replace(with_revision(head, revision, ""), **changes)  # type: ignore[arg-type] # as above
+
+
+def a_task(stage: ReviewStage, opinion: Opinion | None) -> ReviewTask:
+    return ReviewTask(
+        submission="s-1",
+        revision=1,
+        stage=stage,
+        content_digest=DIGEST,
+        opened_at=NOW,
+        deadline=NOW,
+        reviewers=("p-editor",),
+        opinion=opinion,
+    )
+
+
+def faults(opinion: Opinion) -> dict[str, str]:
+    """The code of each pointer that the refusal names."""
+    with pytest.raises(InvalidInput) as refusal:
+        ensure_complete(opinion, ITEMS)
+    return {error.pointer: error.code for error in refusal.value.errors}
+
+
+@pytest.mark.parametrize("decision", Decision)
+def test_an_opinion_that_answers_every_item_is_complete(decision: Decision) -> None:
+    ensure_complete(an_opinion(decision), ITEMS)
+
+
+def test_every_item_missing_unknown_or_failed_is_named_at_once() -> None:
+    """Clause 3.2.2: each item is checked."""
+    assert faults(an_opinion(checklist={"complete": False, "colour": True})) == {
+        "/checklist/format": "required",
+        "/checklist/colour": "unknown_field",
+        "/checklist/complete": "failed_but_approved",
+    }
+
+
+@pytest.mark.parametrize("decision", [Decision.REQUEST_CHANGES, Decision.REJECT])
+def test_a_return_without_failed_item_and_reason_is_incomplete(decision: Decision) -> None:
+    """Clauses 3.2.2 and 3.3.4: at least one failed item, and reasons."""
+    passed = {"complete": True, "format": True}
+    assert faults(an_opinion(decision, checklist=passed, comment=" \n")) == {
+        "/checklist": "no_failed_item",
+        "/comment": "blank",
+    }
+
+
+def test_an_opinion_repeated_later_is_the_same_and_any_other_word_is_another() -> None:
+    opinion = an_opinion()
+    assert opinion.same_as(an_opinion(at=NOW + timedelta(hours=1)))
+    for other in (
+        {"reviewer": "p-other"},
+        {"decision": Decision.REJECT},
+        {"comment": "好。"},
+        {"checklist": {"complete": True, "format": False}},
+        {"content_digest": "b" * 64},
+    ):
+        assert not opinion.same_as(an_opinion(**other))
+
+
+def test_only_approvals_of_the_very_same_content_count() -> None:
+    """Clause 1.3.1: an approval is pinned to the exact content."""
+    initial, head, executive = STAGES
+    tasks = [
+        a_task(initial, an_opinion()),
+        a_task(head, an_opinion(content_digest="b" * 64)),
+        a_task(executive, an_opinion(Decision.REQUEST_CHANGES)),
+    ]
+    assert approved_stages(tasks, DIGEST) == (initial,)
+    assert approved_stages([a_task(initial, None)], DIGEST) == ()
+    assert approved_stages([a_task(stage, an_opinion()) for stage in STAGES], DIGEST) == STAGES
+
+
+def test_a_stage_is_due_in_its_own_round_and_attempt_while_in_review() -> None:
+    head = a_head()
+    assert due_stage(head, revision=1, attempt=1) is ReviewStage.INITIAL
+    assert due_stage(head, revision=2, attempt=1) is None
+    assert due_stage(head, revision=1, attempt=2) is None
+    for state in set(State) - {State.IN_REVIEW}:
+        assert due_stage(replace(head, state=state), revision=1, attempt=1) is None
+
+
+def test_the_machine_is_told_to_go_on_while_a_stage_is_due_and_to_end_when_none_is() -> None:
+    told = [
+        wait_for(submission="s-1", revision=1, attempt=1, stage=stage, timeout_seconds=60)
+        for stage in (ReviewStage.EXECUTIVE, None)
+    ]
+    assert [each["outcome"] for each in told] == ["review", "ended"]
+    assert [each["reminded"] for each in told] == [0, 0]
+
+
+def test_what_is_urgent_has_the_shortest_term() -> None:
+    """Clauses 1.3.2 and 3.3.4: a set time, by importance."""
+    terms = Deadlines(POLICIES)
+    urgent, important, routine = (
+        terms.term(importance) for importance in (Importance.URGENT, Importance.IMPORTANT, Importance.ROUTINE)
+    )
+    assert timedelta(0) < urgent < important < routine
+
+
+def test_deadlines_without_a_term_for_an_importance_are_no_deadlines(tmp_path: Path) -> None:
+    (tmp_path / "deadlines.json").write_text('{"hours_by_importance": {"routine": 72}}')
+    with pytest.raises(KeyError):
+        Deadlines(tmp_path)
+
+
+def test_a_resubmission_shows_what_it_changed_and_nothing_else() -> None:
+    """Clause 3.3.4: rounds are kept with a diff."""
+    before = form(body="一\n二\n三\n四\n五\n六", keywords=["停电"])
+    after = form(body="一\n二\n三\n四\n五\n七", keywords=[], title="另一个题目")
+    assert difference(before, before) == []
+    assert difference(before, after) == [
+        {"field": "title", "before": before.title, "after": "另一个题目"},
+        {"field": "keywords", "before": ["停电"], "after": []},
+        {"field": "body", "lines": ["@@ -4,3 +4,3 @@", " 四", " 五", "-六", "+七"]},
+    ]
+
+
+def test_a_body_of_very_many_lines_is_said_to_differ_without_a_diff() -> None:
+    lines = ["一"] * (MOST_LINES_COMPARED + 1)
+    (change,) = difference(form(body="\n".join(lines)), form(body="\n".join(["二", *lines])))
+    assert change == {"field": "body", "lines": None}
