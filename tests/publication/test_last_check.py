@@ -1,23 +1,32 @@
 """The last check: what was approved and nothing else, not before its time, not during a freeze."""
 
-import json
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from chalicelib.core.aws import Aws
-from chalicelib.core.canonical import canonical, digest
 from chalicelib.core.errors import ChannelsFrozen, TooEarly
 from chalicelib.core.table import Put
 from chalicelib.ledger.model import chain_faults
-from chalicelib.publication.store import FREEZE_KEY, FreezeRecord, deliveries_of
+from chalicelib.publication.store import deliveries_of
+from chalicelib.review.model import Decision
+from chalicelib.review.store import put_open_task, read_task, task_key
+from chalicelib.submission.model import (
+    STAGES,
+    Channel,
+    Classification,
+    ReviewStage,
+    Revision,
+    form_from_document,
+)
+from chalicelib.submission.store import put_head, put_revision
 from tests.world import World, a_world
 
 AWS = Aws()
-Item = dict[str, Any]
-Change = Callable[[Item], None]
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +58,20 @@ def scheduled(world: World, approved: str) -> Iterator[str]:
         client.put_item(TableName=table, Item=item)
 
 
-def tamper(world: World, submission: str, sk: str, *changes: Change) -> None:
-    """Change an item in the table, as only an administrator of the account could."""
-    item = world.items()[f"SUBMISSION#{submission}", sk]
-    for change in changes:
-        change(item)
-    AWS.dynamodb().put_item(TableName=world.plain_table.name, Item=item)
+def tamper(world: World, write: Put) -> None:
+    """Write an item whatever is there, as only an administrator of the account could."""
+    world.plain_table.put(Put(record=write.record))
+
+
+def other_head(world: World, submission: str, **facts: Any) -> Put:  # noqa: ANN401 - facts of any shape
+    head = replace(world.plain_journal.head(submission), **facts)
+    return put_head(head, expected_seq=head.seq)
+
+
+def other_body(world: World, submission: str) -> Revision:
+    revision = world.plain_journal.revision(submission, 1)
+    document = {**revision.form.document, "body": "照付三百万元。"}
+    return replace(revision, form=form_from_document(document))
 
 
 def last_check(world: World, submission: str, **changes: object) -> list[str]:
@@ -68,23 +85,6 @@ def site(world: World) -> list[str]:
     """Everything in the website's bucket."""
     listed = world.plain_s3.list_objects_v2(Bucket=world.parts.settings.site_bucket)
     return [found["Key"] for found in listed.get("Contents", [])]
-
-
-def body_is(text: str) -> Change:
-    def change(revision: Item) -> None:
-        content = json.loads(revision["content"]["S"])
-        content["form"]["body"] = text
-        revision["content"]["S"] = canonical(content).decode()
-
-    return change
-
-
-def fact_is(name: str, value: object) -> Change:
-    def change(head: Item) -> None:
-        facts = json.loads(head["facts"]["S"])
-        head["facts"]["S"] = json.dumps(facts | {name: value}, ensure_ascii=False)
-
-    return change
 
 
 def test_what_is_due_and_untouched_begins_to_be_published_once(world: World, scheduled: str) -> None:
@@ -121,11 +121,18 @@ def test_a_wake_up_of_another_attempt_or_revision_does_nothing(world: World, sch
 
 def test_a_freeze_holds_back_what_is_due(world: World, scheduled: str) -> None:
     """Clause 5.1.2: freeze of channels."""
-    freeze = FreezeRecord(pk=FREEZE_KEY.pk, sk=FREEZE_KEY.sk, reason="演练")
-    world.plain_table.put(Put(record=freeze))
-    with pytest.raises(ChannelsFrozen):
+    with world.frozen(), pytest.raises(ChannelsFrozen):
         last_check(world, scheduled)
     assert world.state(scheduled) == "scheduled"
+
+
+def test_a_freeze_after_the_last_check_holds_back_the_delivery(world: World, scheduled: str) -> None:
+    """Clause 5.1.2: freeze of channels."""
+    assert last_check(world, scheduled) == ["website"]
+    work = {"submission": scheduled, "revision": 1, "attempt": 1, "channel": "website"}
+    with world.frozen(), pytest.raises(ChannelsFrozen):
+        world.parts.publishing.deliver(work)
+    assert site(world) == []
 
 
 def test_what_is_checked_far_too_late_asks_a_person(world: World, scheduled: str) -> None:
@@ -134,78 +141,84 @@ def test_what_is_checked_far_too_late_asks_a_person(world: World, scheduled: str
     assert world.plain_journal.head(scheduled).reason == "too_late"
 
 
-REVISION, HEAD = "REVISION#0001", "HEAD"
-TAMPERED: dict[str, tuple[str, Change, str]] = {
-    "another body": (REVISION, body_is("照付三百万元。"), "content_changed"),
-    "another digest": (HEAD, fact_is("content_digest", "0" * 64), "content_changed"),
-    "confidential by now": (HEAD, fact_is("classification", "confidential"), "channel_not_allowed"),
-    "public by now": (HEAD, fact_is("classification", "public"), "content_changed"),
-    "to WeChat by now": (HEAD, fact_is("channels", ["website", "wechat"]), "channel_not_allowed"),
-    "by e-mail by now": (HEAD, fact_is("channels", ["website", "email"]), "content_changed"),
-    "of another department": (HEAD, fact_is("department", "research"), "content_changed"),
-    "for another audience": (HEAD, fact_is("audience", ["research"]), "content_changed"),
+TAMPERED: dict[str, tuple[dict[str, Any], str]] = {
+    "another digest": ({"content_digest": "0" * 64}, "content_changed"),
+    "confidential by now": ({"classification": Classification.CONFIDENTIAL}, "channel_not_allowed"),
+    "public by now": ({"classification": Classification.PUBLIC}, "content_changed"),
+    "to WeChat by now": ({"channels": (Channel.WEBSITE, Channel.WECHAT)}, "channel_not_allowed"),
+    "by e-mail by now": ({"channels": (Channel.WEBSITE, Channel.EMAIL)}, "content_changed"),
+    "of another department": ({"department": "research"}, "content_changed"),
+    "for another audience": ({"audience": ("research",)}, "content_changed"),
 }
 
 
-@pytest.mark.parametrize(("sk", "change", "reason"), TAMPERED.values(), ids=TAMPERED)
-def test_what_was_changed_behind_the_desks_back_asks_a_person_and_reaches_nobody(
-    world: World, scheduled: str, sk: str, change: Change, reason: str
-) -> None:
-    """Clauses 1.3.1 and 3.4.2: digest, approvals and classification are checked at the last moment."""
-    tamper(world, scheduled, sk, change)
-    assert last_check(world, scheduled) == []
-    head = world.plain_journal.head(scheduled)
+def assert_a_person_is_asked(world: World, submission: str, reason: str) -> None:
+    """A person is asked for that reason, and nothing has reached anybody."""
+    head = world.plain_journal.head(submission)
     assert (head.state, head.reason) == ("needs_person", reason)
-    (needed,) = world.events(scheduled, "PersonNeeded")
+    (needed,) = world.events(submission, "PersonNeeded")
     assert needed.payload == {"revision": 1, "stage": None, "reason": reason}
-    assert deliveries_of(world.plain_table, scheduled, 1) == ()
+    assert deliveries_of(world.plain_table, submission, 1) == ()
     assert site(world) == []
+
+
+@pytest.mark.parametrize(("facts", "reason"), TAMPERED.values(), ids=TAMPERED)
+def test_a_head_changed_behind_the_desks_back_asks_a_person(
+    world: World, scheduled: str, facts: dict[str, Any], reason: str
+) -> None:
+    """Clauses 1.3.4 and 3.4.2: digest, channels and classification are checked at the last moment."""
+    tamper(world, other_head(world, scheduled, **facts))
+    assert last_check(world, scheduled) == []
+    assert_a_person_is_asked(world, scheduled, reason)
+
+
+def test_a_text_changed_behind_the_desks_back_asks_a_person(world: World, scheduled: str) -> None:
+    """Clause 1.3.1: approvals are pinned to the exact content."""
+    tamper(world, put_revision(other_body(world, scheduled)))
+    assert last_check(world, scheduled) == []
+    assert_a_person_is_asked(world, scheduled, "content_changed")
 
 
 def test_a_forger_who_mends_the_digest_too_still_lacks_the_approvals(world: World, scheduled: str) -> None:
     """Clause 1.3.1: approvals are pinned to the exact content."""
-    tamper(world, scheduled, REVISION, body_is("照付三百万元。"))
-    content = json.loads(world.items()[f"SUBMISSION#{scheduled}", REVISION]["content"]["S"])
-    tamper(world, scheduled, HEAD, fact_is("content_digest", digest(content)))
+    forged = other_body(world, scheduled)
+    tamper(world, put_revision(forged))
+    tamper(world, other_head(world, scheduled, content_digest=forged.content_digest))
     assert last_check(world, scheduled) == []
-    assert world.plain_journal.head(scheduled).reason == "approval_missing"
+    assert_a_person_is_asked(world, scheduled, "approval_missing")
 
 
-@pytest.mark.parametrize(
-    "sk", ["TASK#0001#1#initial", "TASK#0001#2#department_head", "TASK#0001#3#executive"]
-)
-def test_without_every_approval_nothing_is_published(world: World, scheduled: str, sk: str) -> None:
+@pytest.mark.parametrize("stage", STAGES)
+def test_without_every_approval_nothing_is_published(
+    world: World, scheduled: str, stage: ReviewStage
+) -> None:
     """Clauses 3.2.1 and 3.3.1: all three reviews."""
-    table = world.plain_table.name
-    key = {"pk": {"S": f"SUBMISSION#{scheduled}"}, "sk": {"S": sk}}
-    AWS.dynamodb().delete_item(TableName=table, Key=key)
+    world.plain_table.delete(task_key(scheduled, 1, stage))
     assert last_check(world, scheduled) == []
-    head = world.plain_journal.head(scheduled)
-    assert (head.state, head.reason) == ("needs_person", "approval_missing")
-    assert site(world) == []
+    assert_a_person_is_asked(world, scheduled, "approval_missing")
 
 
 def test_an_opinion_that_asks_for_changes_is_no_approval(world: World, scheduled: str) -> None:
-    def no_approval(task: Item) -> None:
-        opinion = json.loads(task["opinion"]["S"])
-        task["opinion"]["S"] = json.dumps(opinion | {"decision": "request_changes"})
-
-    tamper(world, scheduled, "TASK#0001#3#executive", no_approval)
+    record = world.plain_table.get(task_key(scheduled, 1, ReviewStage.EXECUTIVE))
+    assert record is not None
+    task = read_task(record)
+    assert task.opinion is not None
+    other = replace(task.opinion, decision=Decision.REQUEST_CHANGES)
+    tamper(world, put_open_task(replace(task, opinion=other)))
     assert last_check(world, scheduled) == []
-    assert world.plain_journal.head(scheduled).reason == "approval_missing"
+    assert_a_person_is_asked(world, scheduled, "approval_missing")
 
 
-def test_the_machine_itself_stops_at_a_tampered_text_and_the_drafter_may_hand_it_in_again(
+def test_the_machine_itself_stops_at_a_changed_text_and_the_drafter_may_hand_it_in_again(
     world: World,
 ) -> None:
     soon = world.now() + timedelta(minutes=5)
     submission = world.submit(publish_at=soon.isoformat())
     world.approve()
-    tamper(world, submission, REVISION, body_is("照付三百万元。"))
-    deadline = world.now() + timedelta(seconds=20)
-    while world.state(submission) == "scheduled" and world.now() < deadline:
+    tamper(world, put_revision(other_body(world, submission)))
+    until = time.monotonic() + 20
+    while world.state(submission) == "scheduled" and time.monotonic() < until:
         world.cloud.settle()
-    assert world.record(submission)["reason"] == "content_changed"
-    assert site(world) == []
+    assert_a_person_is_asked(world, submission, "content_changed")
     answer = world.resubmit(submission, title="停电检修通知（重交）")
     assert (answer.status, answer.body["state"]) == (201, "in_review")
