@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -105,6 +106,23 @@ class Answer:
     status: int
     body: dict[str, Any]
     headers: Mapping[str, str]
+
+
+class Gate:
+    """Holds transactions with an event of one type back until so many are about to be committed: a race for certain.
+
+    A `FaultyAws.watch`. Every later call goes through at once.
+    """
+
+    def __init__(self, event_type: str, number: int) -> None:
+        self._about = json.dumps({"S": event_type}).encode()
+        self._barrier = threading.Barrier(number)
+        self._open = threading.Event()
+
+    def __call__(self, operation: str, params: Mapping[str, Any]) -> None:
+        if operation == "TransactWriteItems" and self._about in params["body"] and not self._open.is_set():
+            self._barrier.wait(timeout=20)
+            self._open.set()
 
 
 class World:

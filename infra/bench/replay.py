@@ -68,7 +68,7 @@ def replay(tape: Tape, control: Control, rounds: int) -> dict[str, list[list[flo
             measured["steps"].append(player.seconds(step))
         for name, seconds in measured.items():
             spent[name].append(seconds)
-    return {name: rounds[WARM_UP:] for name, rounds in spent.items()}
+    return {name: samples[WARM_UP:] for name, samples in spent.items()}
 
 
 def main() -> None:

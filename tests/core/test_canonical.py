@@ -5,7 +5,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.canonical import canonical, digest
@@ -31,6 +31,7 @@ def test_a_digest_is_sha_256_in_hexadecimal() -> None:
     assert digest({"b": 2, "a": "字"}) == hashlib.sha256('{"a":"字","b":2}'.encode()).hexdigest()
 
 
+@settings(deadline=None, database=None)
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"])), st.integers(-(2**53) + 1, 2**53 - 1))
 )
