@@ -256,6 +256,17 @@ class World:
         finally:
             self.plain_table.delete(FREEZE_KEY)
 
+    def kill(self, submission: str) -> None:
+        """Stop every execution of a submission as soon as it waits, as an operator might, or a failing region."""
+        self.cloud.settle()
+        states = _AWS.stepfunctions()
+        for machine in states.list_state_machines()["stateMachines"]:
+            arn = machine["stateMachineArn"]
+            running = states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]
+            for execution in running:
+                if execution["name"].startswith(submission):
+                    states.stop_execution(executionArn=execution["executionArn"])
+
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Everything in the table but the rate limits' counters, raw, by its key."""
         pages = _AWS.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)

@@ -6,8 +6,7 @@ from urllib.parse import unquote
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
-from chalicelib.archive.model.record import ArchiveRecord
-from chalicelib.archive.service import DOWNLOAD_LIFE
+from chalicelib.archive.model.record import DOWNLOAD_LIFE, ArchiveRecord
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.core.http import Exchange, answer, endpoint

@@ -10,7 +10,7 @@ from chalicelib.access.model import Action, Resource, service_subject, subject_o
 from chalicelib.access.service import AccessControl
 from chalicelib.archive.model.catalog import CatalogRules, catalog_number
 from chalicelib.archive.model.package import Dossier, build
-from chalicelib.archive.model.record import ArchiveRecord
+from chalicelib.archive.model.record import DOWNLOAD_LIFE, ArchiveRecord
 from chalicelib.archive.store import (
     CatalogRecord,
     PackageStore,
@@ -37,8 +37,6 @@ from chalicelib.submission.model import Category, Channel, State, Submission, de
 from chalicelib.submission.service import Journal, resource_of
 
 ACTOR = "service:archive"
-DOWNLOAD_LIFE = 60
-"""Seconds for which a download's address works."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
 from chalicelib.core.ids import new_secret
 from chalicelib.core.mail import Mail, Mailer, letter
-from chalicelib.core.table import Table
+from chalicelib.core.table import Found, Key, Table
 from chalicelib.identity.model import (
     HANDLES_PER_ADDRESS,
     SESSION_LIFE,
@@ -113,19 +114,22 @@ class Sessions:
         self._table = table
         self._now = now
 
-    def person(self, token: str | None) -> Person:
-        """The person of a session's token. Raises NotSignedIn without one that counts now; one AWS call."""
+    def person(self, token: str | None, *also: Key[Any]) -> tuple[Person, Found]:
+        """The person of a session's token, and what lies at the other keys; one AWS call.
+
+        Raises NotSignedIn without a session that counts now.
+        """
         claimed = person_of_token(token) if token else None
         if token is None or claimed is None:
             raise NotSignedIn
-        found = self._table.batch(session_key(token), person_key(claimed))
+        found = self._table.batch(session_key(token), person_key(claimed), *also)
         session = found.get(session_key(token))
         record = found.get(person_key(claimed))
         if session is None or record is None or session.person != claimed:
             raise NotSignedIn
         if (session.expires_at or 0) <= self._now().timestamp():
             raise NotSignedIn
-        return read_person(record)
+        return read_person(record), found
 
 
 def sign_in_mail(person: Person, link: str) -> Mail:

@@ -1,11 +1,13 @@
 """Events and the chain that binds them: a frozen format, read by verifiers years from now."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
-from chalicelib.core.canonical import digest
+from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 
 SCHEMA_VERSION = 1
@@ -63,10 +65,15 @@ class Event:
             "payload": dict(self.payload),
         }
 
-    @property
+    @cached_property
+    def canonical(self) -> bytes:
+        """The canonical document: what is stored, archived and hashed."""
+        return canonical(self.document())
+
+    @cached_property
     def hash(self) -> str:
         """SHA-256 over the canonical document, in hexadecimal; the next event's `prev_hash`."""
-        return digest(self.document())
+        return hashlib.sha256(self.canonical).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.core.canonical import canonical
 from chalicelib.core.table import Put, Record, Table
 from chalicelib.ledger.model import Event, event_from_document
 
@@ -30,7 +29,7 @@ def put_event(event: Event) -> Put:
         pk=partition_key(event.submission),
         sk=f"{PREFIX}{event.seq:06d}",
         event_type=event.type,
-        document=canonical(event.document()).decode(),
+        document=event.canonical.decode(),
     )
     return Put(record=record, condition=EventRecord.pk.does_not_exist())
 

@@ -1,12 +1,14 @@
 """The publication request (信息发布申请表): its form, its states and what is legal in each."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
-from chalicelib.core.canonical import digest
+from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import IllegalTransition
 from chalicelib.ledger.model import GENESIS, Chain, Event
@@ -180,10 +182,15 @@ class Revision:
             "salt": self.salt,
         }
 
-    @property
+    @cached_property
+    def canonical(self) -> bytes:
+        """The canonical content document: what is stored, archived and digested."""
+        return canonical(self.content_document())
+
+    @cached_property
     def content_digest(self) -> str:
         """SHA-256 in hexadecimal: what reviewers approve and the last check compares (clauses 1.3.1, 3.4.2)."""
-        return digest(self.content_document())
+        return hashlib.sha256(self.canonical).hexdigest()
 
 
 STAGES = tuple(ReviewStage)

@@ -10,7 +10,6 @@ from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
-from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
@@ -155,7 +154,7 @@ def put_revision(revision: Revision) -> Put:
     record = RevisionRecord(
         pk=key.pk,
         sk=key.sk,
-        content=canonical(revision.content_document()).decode(),
+        content=revision.canonical.decode(),
         created_at=to_text(revision.created_at),
     )
     return Put(record=record, condition=RevisionRecord.pk.does_not_exist())

@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 
-from chalicelib.archive.model import Facts, Report, verify
+from chalicelib.archive.model.evidence import Facts
+from chalicelib.archive.model.verification import Report, verify
 from chalicelib.core.clock import to_text
 
 OK, FINDINGS, UNREADABLE = 0, 1, 2

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from chalicelib.archive.model import Dossier
 from chalicelib.archive.model.container import write
+from chalicelib.archive.model.package import Dossier
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import to_text
 from chalicelib.ledger.model import GENESIS, Cause, Chain, Draft, Event, PolicyReference

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from chalicelib.archive.model import build, parse, verify
+from chalicelib.archive.model.catalog import parse
+from chalicelib.archive.model.package import build
+from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import catalog_key, object_key, read_archived
 from chalicelib.submission.service import Journal
 from tests.faults import CrashError, FaultyAws
@@ -154,7 +156,7 @@ def test_each_series_is_counted_on_its_own(world: World) -> None:
 def test_the_year_of_a_number_is_that_of_the_centers_calendar(world: World) -> None:
     submission = world.submit(category="news", publish_at=(world.now() + timedelta(hours=1)).isoformat())
     world.approve()
-    world.cloud.settle()
+    world.kill(submission)
     work = {"submission": submission, "revision": 1, "attempt": 1}
     with world.later(hours=2):
         for channel in world.parts.publishing.last_check(work)["channels"]:

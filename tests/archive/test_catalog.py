@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.archive.model import CatalogRules, Series, Term, ascii_name, catalog_number, parse
+from chalicelib.archive.model.catalog import CatalogRules, Series, Term, ascii_name, catalog_number, parse
 from chalicelib.submission.model import Category
 
 POLICIES = Path(__file__).parents[2] / "policies"

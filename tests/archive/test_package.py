@@ -13,8 +13,9 @@ from typing import Any
 import bagit
 import pytest
 
-from chalicelib.archive.model import Dossier, build, verify
 from chalicelib.archive.model.container import is_name, read, write
+from chalicelib.archive.model.package import Dossier, build
+from chalicelib.archive.model.verification import verify
 from tests.archive.dossiers import (
     FOLDER,
     FORM,

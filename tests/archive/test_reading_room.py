@@ -10,8 +10,8 @@ import pytest
 from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.test import Client
 
-from chalicelib.archive.model import verify
 from chalicelib.archive.model.record import ArchiveRecord
+from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import put_archived
 from chalicelib.people.model import Person, Role
 from chalicelib.submission.model import Category, Classification

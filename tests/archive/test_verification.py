@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.archive.model import Code, Report, build, verify
 from chalicelib.archive.model.container import write
-from chalicelib.archive.model.findings import TEXTS
+from chalicelib.archive.model.findings import TEXTS, Code
+from chalicelib.archive.model.package import build
+from chalicelib.archive.model.verification import Report, verify
 from chalicelib.core.canonical import canonical
 from infra.commands.verify import run
 from tests.archive.dossiers import (

@@ -238,9 +238,9 @@ class Recorder:
 
     def __init__(self) -> None:
         self.called = False
-        self.rounds = self.publishing = self
+        self.rounds = self.publication_machine = self
 
-    def start(self, _event: object) -> None:
+    def start(self, *_: object) -> None:
         self.called = True
 
     def go_on(self, _submission: object) -> None:

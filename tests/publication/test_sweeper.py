@@ -8,7 +8,6 @@ import pytest
 
 from chalicelib.ledger.model import chain_faults
 from chalicelib.submission.store import shard_of
-from infra.local.clients import Clients
 from tests.faults import CrashError, FaultyAws
 from tests.world import REVIEWERS, World, a_world
 
@@ -43,15 +42,6 @@ def failing(operation: str, about: str) -> Callable[[str, Mapping[str, Any]], No
             raise CrashError(called)
 
     return fail
-
-
-def kill_publication(world: World, submission: str) -> None:
-    """Stop the publication machine of a submission as soon as it waits."""
-    world.cloud.settle()
-    states, arn = Clients()("stepfunctions"), world.parts.settings.publication_machine_arn
-    for execution in states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]:
-        if execution["name"].startswith(submission):
-            states.stop_execution(executionArn=execution["executionArn"])
 
 
 def test_a_submission_whose_event_was_lost_is_found_and_reviewed(world: World) -> None:
@@ -96,7 +86,7 @@ def test_a_machine_killed_while_it_waits_is_begun_again_once_the_item_is_due(wor
     far = world.now() + timedelta(days=250)
     submission = world.submit(publish_at=far.isoformat())
     world.approve()
-    kill_publication(world, submission)
+    world.kill(submission)
     sweep(world, hours=1)
     assert world.plain_journal.head(submission).attempt == 1, "at this scale it is due in six hours"
     with world.later(hours=7):
@@ -105,7 +95,7 @@ def test_a_machine_killed_while_it_waits_is_begun_again_once_the_item_is_due(wor
         world.parts.publishing.repair(world.plain_journal.head(submission))
         assert world.plain_journal.head(submission).attempt == 2, "what has just begun is left alone"
         assert world.withdraw(submission).status == 200
-    kill_publication(world, submission)
+    world.kill(submission)
 
 
 def test_a_machine_killed_between_delivery_and_archive_is_begun_again_and_archives_once(world: World) -> None:

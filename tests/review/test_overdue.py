@@ -8,7 +8,6 @@ import pytest
 
 from chalicelib.core.clock import from_text
 from chalicelib.review.store import read_waiting, waiting_key
-from infra.local.clients import Clients
 from tests.world import EDITOR, HEAD, World, a_world
 
 SHORT = 100_000
@@ -32,16 +31,6 @@ def work_of(world: World, submission: str, **changes: object) -> dict[str, Any]:
         "reminded": 0,
     }
     return work | changes
-
-
-def stop(world: World, submission: str) -> None:
-    """Kill every running execution of a submission, as an operator might, or a failing region."""
-    states = Clients()("stepfunctions")
-    for machine in states.list_state_machines()["stateMachines"]:
-        running = states.list_executions(stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING")
-        for execution in running["executions"]:
-            if execution["name"].startswith(submission):
-                states.stop_execution(executionArn=execution["executionArn"])
 
 
 def sweep_later(world: World, **passed: float) -> None:
@@ -109,7 +98,7 @@ def test_a_killed_machine_is_begun_again_at_the_stage_that_is_due(world: World) 
     submission = world.submit()
     world.approve("initial")
     world.cloud.settle()
-    stop(world, submission)
+    world.kill(submission)
     sweep_later(world, hours=2)
     (restarted,) = world.events(submission, "WorkflowRestarted")
     assert (restarted.payload["attempt"], restarted.payload["stage"]) == (2, "department_head")
@@ -126,7 +115,7 @@ def test_a_late_wake_up_of_an_older_attempt_changes_nothing(world: World) -> Non
     record = world.plain_table.get(waiting_key(submission))
     assert record is not None
     old = work_of(world, submission)
-    stop(world, submission)
+    world.kill(submission)
     sweep_later(world, hours=2)
     assert world.plain_journal.head(submission).attempt == 2
 
@@ -142,7 +131,7 @@ def test_a_late_wake_up_of_an_older_attempt_changes_nothing(world: World) -> Non
 def test_a_killed_machine_whose_stage_was_decided_meanwhile_goes_on_after_it(world: World) -> None:
     submission = world.submit()
     world.cloud.settle()
-    stop(world, submission)
+    world.kill(submission)
     assert world.decide(EDITOR).status == 200
     world.cloud.settle()
     assert world.stage_open(submission) is None, "nobody opened the next stage"

@@ -5,6 +5,9 @@ from datetime import datetime
 
 from chalicelib.submission.model import Category, Classification
 
+DOWNLOAD_LIFE = 60
+"""Seconds for which a download's address works."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ArchiveRecord:

@@ -10,6 +10,7 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import AlreadyDecided, Conflict, IllegalTransition, NotFound, NotPermitted, Stale
 from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
@@ -66,13 +67,18 @@ class Decisions:
     scale: float
     max_lateness: timedelta
 
-    def open(self, person: Person, handle: str) -> OpenedLink:
+    @staticmethod
+    def link_key(handle: str) -> Key[Any]:
+        """Where a handle's link is, for whoever reads it together with the session."""
+        return link_key(handle)
+
+    def open(self, person: Person, handle: str, found: Found) -> OpenedLink:
         """Show what is to be reviewed; changes nothing.
 
         Raises NotFound alike for an unknown, expired, superseded or another person's handle, and NotPermitted when
         the reviewer's duty has ended before a decision.
         """
-        link = self._own_link(person, handle)
+        link = self._own_link(person, handle, found)
         revision_keys = [revision_key(link.submission, link.revision)]
         if link.revision > 1:
             revision_keys.append(revision_key(link.submission, link.revision - 1))
@@ -93,14 +99,14 @@ class Decisions:
         return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes)
 
     def decide(
-        self, person: Person, handle: str, form: Mapping[str, Any], *, correlation_id: str
+        self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str
     ) -> Submission:
         """Record the one opinion of a stage and move the submission on; the same POST again answers the same.
 
         Raises NotFound as `open` does, InvalidInput for an incomplete checklist, Conflict `content_changed` when
         another text was seen, AlreadyDecided when the stage has another opinion, NotPermitted by policy.
         """
-        link = self._own_link(person, handle)
+        link = self._own_link(person, handle, found)
         opinion = Opinion(
             reviewer=person.id,
             decision=Decision(form["decision"]),
@@ -178,8 +184,8 @@ class Decisions:
             },
         )
 
-    def _own_link(self, person: Person, handle: str) -> ReviewLink:
-        record = self.journal.table.get(link_key(handle))
+    def _own_link(self, person: Person, handle: str, found: Found) -> ReviewLink:
+        record = found.get(link_key(handle))
         if record is None:
             raise NotFound
         link = read_link(record)
