@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from chalicelib.access.service import AccessControl
     from chalicelib.archive.service import Archiving, ReadingRoom
     from chalicelib.archive.store import PackageStore
-    from chalicelib.core.machines import Machine
     from chalicelib.core.mail import Mailer
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
@@ -26,7 +25,9 @@ if TYPE_CHECKING:
     from chalicelib.people.store import PeopleStore
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
-    from chalicelib.publication.service import Publishing, Sweeper
+    from chalicelib.publication.service.publishing import Publishing
+    from chalicelib.publication.service.schedule import Schedule
+    from chalicelib.publication.service.sweeping import Sweeper
     from chalicelib.review.checklists import Checklists
     from chalicelib.review.service import Decisions, Rounds
     from chalicelib.submission.form import ChannelRules
@@ -205,16 +206,18 @@ class Parts:
         }
 
     @cached_property
-    def publication_machine(self) -> "Machine":
-        """The publication machine."""
+    def schedule(self) -> "Schedule":
+        """The publication machine's beginning."""
         from chalicelib.core.machines import Machine
+        from chalicelib.publication.service.schedule import Schedule
 
-        return Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn)
+        machine = Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn)
+        return Schedule(machine=machine)
 
     @cached_property
     def publishing(self) -> "Publishing":
         """The publication machine's hands."""
-        from chalicelib.publication.service import Publishing
+        from chalicelib.publication.service.publishing import Publishing
 
         return Publishing(
             journal=self.journal,
@@ -228,7 +231,7 @@ class Parts:
     @cached_property
     def sweeper(self) -> "Sweeper":
         """The repair of what stands still."""
-        from chalicelib.publication.service import Sweeper
+        from chalicelib.publication.service.sweeping import Sweeper
 
         return Sweeper(journal=self.journal, rounds=self.rounds, publishing=self.publishing)
 

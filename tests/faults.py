@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.core.aws import Aws
+from infra.local.clients import REGION
 
 _VOLATILE = re.compile(r"s-[a-z2-7]{20}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[\d:.]+Z|_?\d{4}-Y|p-[a-z-]+|\b\d{5,}\b")
 
@@ -47,7 +48,7 @@ class FaultyAws(Aws):
     """Clients whose calls are counted by label; the call at `fault` goes wrong, once."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(region=REGION)
         self._guard = threading.Lock()
         self.calls: list[str] = []
         self.fault: Fault | None = None

@@ -26,12 +26,13 @@ from chalicelib.people.roster import Roster
 from chalicelib.publication.store import FREEZE_KEY, FreezeRecord
 from chalicelib.review.store import task_key
 from chalicelib.submission.service import Journal
+from infra.local.clients import REGION
 from infra.local.cloud import Cloud
 
 ADDRESS = "192.0.2.1"
 """The network address that requests come from unless a test says another."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-_AWS = Aws()
+_AWS = Aws(region=REGION)
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
 STAGES = ("initial", "department_head", "executive")

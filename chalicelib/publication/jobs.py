@@ -6,7 +6,6 @@ from chalice.app import Blueprint
 
 from chalicelib import bootstrap
 from chalicelib.core.events import failed_records
-from chalicelib.publication.service import start
 
 publication_jobs = Blueprint(__name__)
 
@@ -18,7 +17,7 @@ def publication_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalic
     def handle(document: dict[str, Any]) -> None:
         again = document["type"] == "WorkflowRestarted" and document["payload"]["stage"] is None
         if document["type"] == "Scheduled" or again:
-            start(bootstrap.parts().publication_machine, document)
+            bootstrap.parts().schedule.start(document)
 
     return failed_records(event, handle)
 

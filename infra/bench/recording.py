@@ -25,6 +25,7 @@ from chalicelib.people.model import Person
 from chalicelib.submission.model import STAGES
 from infra.bench.tape import DECIDE, OPEN, PUT_ITEM, SUBMIT, Answer, Step, Tape, outcome
 from infra.commands.roster import read
+from infra.local.clients import REGION
 from infra.local.cloud import Cloud
 from infra.local.sample_requests import SAMPLES, load
 
@@ -102,7 +103,7 @@ class Recorder:
 
 class _HeardAws(Aws):
     def __init__(self, recorder: Recorder) -> None:
-        super().__init__()
+        super().__init__(region=REGION)
         self._recorder = recorder
 
     def make(self, service: str) -> Any:  # noqa: ANN401 — as its base

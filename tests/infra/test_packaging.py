@@ -238,7 +238,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.called = False
-        self.rounds = self.publication_machine = self
+        self.rounds = self.schedule = self
 
     def start(self, *_: object) -> None:
         self.called = True

@@ -7,10 +7,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
-from chalicelib.core.clock import from_text, to_second_text
 from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
-from chalicelib.core.events import report
-from chalicelib.core.machines import Machine
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.publication.model import Adapter, Delivery, DeliveryState, fault_of
@@ -23,32 +20,13 @@ from chalicelib.publication.store import (
     read_delivery,
 )
 from chalicelib.review.model import approved_stages
-from chalicelib.review.service import Rounds
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.form import ChannelRules
 from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, State, Submission
 from chalicelib.submission.service import Journal, patience, resource_of
-from chalicelib.submission.store import head_key, in_flight, read_head, read_revision, revision_key
+from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
 ACTOR = "service:publication"
-
-
-def start(machine: Machine, event: Mapping[str, Any]) -> None:
-    """Start the machine that waits until what is approved is due; a repeat changes nothing."""
-    payload = event["payload"]
-    publish_at = from_text(payload["publish_at"])
-    is_due = publish_at <= from_text(event["at"])
-    argument = {
-        "submission": event["submission"],
-        "revision": payload["revision"],
-        "attempt": payload["attempt"],
-        "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
-    }
-    name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
-    try:
-        machine.start(name, argument)
-    except Stale:
-        return  # it has run and ended: this event came late
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,33 +189,6 @@ class Publishing:
 
     def _frozen(self) -> bool:
         return self.journal.table.get(FREEZE_KEY) is not None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sweeper:
-    """Finds what stands still: the guarantee behind every event that was lost."""
-
-    journal: Journal
-    rounds: Rounds
-    publishing: Publishing
-
-    def sweep(self) -> int:
-        """Look at everything in flight, repair each on its own, and answer how many were looked at.
-
-        One that fails is logged and holds back no other; the next sweep comes to it again.
-        """
-        examined = 0
-        for record in in_flight(self.journal.table):
-            examined += 1
-            try:
-                head = read_head(record)
-                self.rounds.repair(head)
-                self.publishing.repair(head)
-            except Stale:
-                continue  # something happened to it just now, so it does not stand still
-            except Exception as error:  # noqa: BLE001 — one that fails must not hold back the others
-                report(error, f"sweep of {record.pk}")
-        return examined
 
 
 def _is_turn(head: Submission, work: Mapping[str, Any]) -> bool:

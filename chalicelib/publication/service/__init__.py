@@ -1,0 +1,1 @@
+"""What publishing does: `schedule` waits, `publishing` checks and delivers, `sweeping` repairs."""

@@ -1,0 +1,33 @@
+"""Waiting until what is approved is due (clause 3.4.1)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.core.clock import from_text, to_second_text
+from chalicelib.core.errors import Stale
+from chalicelib.core.machines import Machine
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """The publication machine's beginning."""
+
+    machine: Machine
+
+    def start(self, event: Mapping[str, Any]) -> None:
+        """Start the machine that waits until what is approved is due; a repeat changes nothing."""
+        payload = event["payload"]
+        publish_at = from_text(payload["publish_at"])
+        is_due = publish_at <= from_text(event["at"])
+        argument = {
+            "submission": event["submission"],
+            "revision": payload["revision"],
+            "attempt": payload["attempt"],
+            "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
+        }
+        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+        try:
+            self.machine.start(name, argument)
+        except Stale:
+            return  # it has run and ended: this event came late
