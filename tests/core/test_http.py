@@ -9,6 +9,7 @@ import pytest
 
 from chalicelib.core.aws import Aws
 from chalicelib.core.messages import LANGUAGES
+from infra.local.clients import REGION
 from tests.world import LIAISON, Answer, World, a_world
 
 SUBMISSIONS = "/api/v1/submissions"
@@ -35,7 +36,7 @@ class BreakableAws(Aws):
         return super().client(service)
 
 
-AWS = BreakableAws()
+AWS = BreakableAws(region=REGION)
 
 
 @pytest.fixture(scope="module")

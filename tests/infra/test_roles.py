@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from app import app
 from chalicelib.core.aws import Aws
+from infra.local.clients import REGION
 from infra.package import ROOT
 from tests.infra.lambda_events import A_TICK
 from tests.world import ARCHIVIST, LIAISON, World, a_world
@@ -44,7 +45,7 @@ class ListeningAws(Aws):
     """Clients whose calls are noted, as IAM names them, under the handler that made them."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(region=REGION)
         self._guard = Lock()
         self.actions: dict[str, set[str]] = defaultdict(set)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.aws import Aws
 from chalicelib.core.errors import ChannelsFrozen, TooEarly
 from chalicelib.core.table import Put
 from chalicelib.ledger.model import chain_faults
@@ -25,8 +24,6 @@ from chalicelib.submission.model import (
 )
 from chalicelib.submission.store import put_head, put_revision
 from tests.world import World, a_world
-
-AWS = Aws()
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +47,7 @@ def scheduled(world: World, approved: str) -> Iterator[str]:
     """The same for every test, whatever the test before did to it."""
     before = world.items()
     yield approved
-    table, client = world.plain_table.name, AWS.dynamodb()
-    for key, item in world.items().items():
-        if key not in before:
-            client.delete_item(TableName=table, Key={"pk": item["pk"], "sk": item["sk"]})
-    for item in before.values():
-        client.put_item(TableName=table, Item=item)
+    world.put_back(before)
 
 
 def tamper(world: World, write: Put) -> None:
