@@ -280,12 +280,12 @@ class World:
 
     def put_back(self, items: Mapping[tuple[str, str], dict[str, Any]]) -> None:
         """Make the table hold what `items` answered earlier, whatever has become of it."""
-        name, client = self.plain_table.name, _AWS.dynamodb()
-        for (pk, sk), item in self.items().items():
-            if (pk, sk) not in items:
-                client.delete_item(TableName=name, Key={"pk": item["pk"], "sk": item["sk"]})
-        for item in items.values():
-            client.put_item(TableName=name, Item=item)
+        name, client, present = self.plain_table.name, _AWS.dynamodb(), self.items()
+        for pk, sk in present.keys() - items.keys():
+            client.delete_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+        for key, item in items.items():
+            if present.get(key) != item:
+                client.put_item(TableName=name, Item=item)
 
     def events(self, submission: str, kind: str | None = None) -> list[Event]:
         """The submission's events in order: all, or those of one type."""

@@ -219,7 +219,7 @@ def test_the_catalogue_is_found_by_category_department_and_year(world: World, fo
 
 def test_a_year_is_one_of_the_centers_calendar_and_pages_follow_newest_first(world: World) -> None:
     midnight = datetime(2025, 12, 31, 15, 59, tzinfo=UTC)
-    entries = [an_entry(serial, midnight + timedelta(minutes=serial)) for serial in range(1, 46)]
+    entries = [an_entry(serial, midnight + timedelta(minutes=serial)) for serial in range(1, 26)]
     for entry in entries:
         world.plain_table.put(put_archived(entry))
     first = ask(world, ARCHIVIST, department="center")
@@ -227,7 +227,7 @@ def test_a_year_is_one_of_the_centers_calendar_and_pages_follow_newest_first(wor
     assert first.body["cursor"] is not None
     found = [entry["catalog_number"] for entry in listed(world, ARCHIVIST, department="center")]
     assert found == [entry.catalog_number for entry in reversed(entries)]
-    assert len(listed(world, ARCHIVIST, department="center", year="2026")) == 45
+    assert len(listed(world, ARCHIVIST, department="center", year="2026")) == 25
     assert listed(world, ARCHIVIST, department="center", year="2025") == []
 
 

@@ -17,6 +17,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    """No test's mails come in among the next one's."""
+    yield
+    world.cloud.settle()
+
+
 def ended(world: World, submission: str) -> list[str]:
     """How the publication machines of a submission have ended, attempt by attempt."""
     world.finish()

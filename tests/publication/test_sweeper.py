@@ -20,6 +20,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    """No test's mails come in among the next one's."""
+    yield
+    world.cloud.settle()
+
+
 def lose_events(world: World) -> None:
     """Whatever the table's stream holds reaches nobody."""
     assert world.cloud.pumps._reader.read() != []

@@ -35,6 +35,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    """No test's mails come in among the next one's."""
+    yield
+    world.cloud.settle()
+
+
 @pytest.fixture
 def submission(world: World) -> str:
     """A submission that waits for its initial review."""

@@ -20,6 +20,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    """No test's mails come in among the next one's."""
+    yield
+    world.cloud.settle()
+
+
 def work_of(world: World, submission: str, **changes: object) -> dict[str, Any]:
     """What the machine works on while it waits for the present stage."""
     head = world.plain_journal.head(submission)

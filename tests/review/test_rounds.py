@@ -29,6 +29,13 @@ def world() -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    """No test's mails come in among the next one's."""
+    yield
+    world.cloud.settle()
+
+
 def round_ended(world: World, submission: str, *, revision: int = 1) -> bool:
     """Whether the round's machine has come to its proper end."""
     world.cloud.settle()
