@@ -137,6 +137,7 @@ class World:
         """The table by a client that no test makes fail."""
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_s3 = _AWS.s3()
+        self.plain_dynamodb = _AWS.dynamodb()
         self._tokens: dict[str, str] = {}
 
     def now(self) -> datetime:
