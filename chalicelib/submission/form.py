@@ -46,15 +46,15 @@ def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:
     A rule between fields is checked when its own fields are sound, whatever is wrong elsewhere.
     """
     errors = schema("submission").errors(document)
-    sound = _sound(document, errors)
+    sound = sound_fields(document, errors)
     errors += (*_channel_faults(sound, rules), *_audience_faults(sound), *_time_faults(sound, now))
     if errors or not isinstance(document, dict):
         raise InvalidSubmission(errors)
     return form_from_document(document)
 
 
-def _sound(document: object, errors: tuple[FieldError, ...]) -> dict[str, Any]:
-    """The top-level fields that the schema finds no fault with."""
+def sound_fields(document: object, errors: tuple[FieldError, ...]) -> dict[str, Any]:
+    """The top-level fields of a form that these errors do not concern; none if it is no form at all."""
     wrong = {"/".join(error.pointer.split("/")[:2]) for error in errors}
     if not isinstance(document, dict) or "" in wrong:
         return {}

@@ -248,3 +248,12 @@ def test_a_submissions_digest_is_salted(world: World) -> None:
     form = a_form(world.now())
     digests = {world.record(receipt(post(world, form))["id"])["content_digest"] for _ in range(2)}
     assert len(digests) == 2
+
+
+def test_what_only_the_roster_can_tell_is_told_with_everything_else_that_is_wrong(world: World) -> None:
+    """Clause 3.1.2: all errors at once, by field."""
+    form = a_form(world.now(), title="", drafter=EDITOR.id, audience=["marketing", "nowhere"])
+    answer = world.call("POST", "/api/v1/submissions", form, as_=LIAISON)
+    assert answer.status == 422
+    told = {error["pointer"]: error["code"] for error in answer.body["errors"]}
+    assert told == {"/title": "blank", "/drafter": "drafter_is_not_you", "/audience/1": "unknown_department"}

@@ -1,6 +1,8 @@
 """The liaison's desk: submit, revise, withdraw, look up (clauses 3.1.1 to 3.1.3, 3.2.3)."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from chalicelib.access.model import Action, Grant, Resource, subject_of
 from chalicelib.access.service import AccessControl
@@ -21,7 +23,7 @@ from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, is_department_id
 from chalicelib.people.store import PeopleStore, unchanged
-from chalicelib.submission.form import ChannelRules, validate
+from chalicelib.submission.form import ChannelRules, sound_fields, validate
 from chalicelib.submission.model import (
     REVISABLE,
     Classification,
@@ -120,11 +122,9 @@ class SubmissionDesk:
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
         if under_review and _is_digest_of(head.request_digest, document):
             return head
-        form = self._validated(document, person)
+        form = self._validated(document, person, department=head.department)
         if head.state not in REVISABLE:
             raise IllegalTransition(state=head.state.value)
-        if form.department != head.department:
-            raise InvalidSubmission((FieldError(pointer="/department", code="department_is_fixed"),))
         revision = self._revision(head.id, head.revision + 1, form)
         after = with_revision(head, revision, digest(form.document))
         draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
@@ -188,20 +188,35 @@ class SubmissionDesk:
             )
         ]
 
-    def _validated(self, document: object, person: Person) -> Form:
-        """The form, or every wrong field: those that only the roster can tell come after the form itself is sound."""
-        form = validate(document, now=self._journal.now(), rules=self._rules)
-        known = self._people.departments(form.audience or ())
-        errors = [
-            FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
-            for place, name in enumerate(form.audience or ())
-            if name not in known
-        ]
-        if form.drafter != person.id:
-            errors.append(FieldError(pointer="/drafter", code="drafter_is_not_you"))
-        if errors:
-            raise InvalidSubmission(tuple(errors))
+    def _validated(self, document: object, person: Person, *, department: str | None = None) -> Form:
+        """The form, or every wrong field at once, those included that only the roster can tell.
+
+        `department` is the one that a revision must stay with.
+        """
+        form: Form | None = None
+        errors: tuple[FieldError, ...] = ()
+        try:
+            form = validate(document, now=self._journal.now(), rules=self._rules)
+        except InvalidSubmission as error:
+            errors = error.errors
+        errors += tuple(self._roster_faults(sound_fields(document, errors), person, department))
+        if form is None or errors:
+            raise InvalidSubmission(errors)
         return form
+
+    def _roster_faults(
+        self, sound: Mapping[str, Any], person: Person, department: str | None
+    ) -> Iterator[FieldError]:
+        audience = sound.get("audience")
+        named = tuple(audience) if isinstance(audience, list) else ()
+        known = self._people.departments(named)
+        for place, name in enumerate(named):
+            if name not in known:
+                yield FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
+        if sound.get("drafter", person.id) != person.id:
+            yield FieldError(pointer="/drafter", code="drafter_is_not_you")
+        if department is not None and sound.get("department", department) != department:
+            yield FieldError(pointer="/department", code="department_is_fixed")
 
     def _revision(self, submission: str, number: int, form: Form) -> Revision:
         return Revision(
