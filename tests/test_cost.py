@@ -1,6 +1,6 @@
 """What a submission costs, on a specimen: a body of 3 KB, the website only. A change that adds a call is a decision."""
 
-import pytest
+from collections.abc import Callable
 
 from tests.capacity import WriteMeter
 from tests.faults import FaultyAws
@@ -54,7 +54,9 @@ def test_submit_open_and_decide_make_few_aws_calls() -> None:
         assert len(calls()) <= 4, calls()
 
 
-def test_one_life_enters_few_states_and_writes_few_units(capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_life_enters_few_states_and_writes_few_units(
+    record_property: Callable[[str, object], None],
+) -> None:
     with a_world(aws=AWS) as world:
         meter = WriteMeter()
         AWS.begin()
@@ -67,7 +69,9 @@ def test_one_life_enters_few_states_and_writes_few_units(capsys: pytest.CaptureF
             AWS.watch = None
         assert world.state(submission) == "archived"
         entered = sum(sum(ran.entered.values()) for ran in world.cloud.executions())
-        with capsys.disabled():
-            print(f"\none life: {entered} state entries, {meter.total} write units, {len(calls())} AWS calls")  # noqa: T201
+        record_property(
+            "figure",
+            f"one life: {entered} state entries, {meter.total} write units, {len(calls())} AWS calls",
+        )
         assert entered <= 14, [ran.entered for ran in world.cloud.executions()]
         assert meter.total <= 110, meter.by_kind
