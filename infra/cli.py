@@ -79,10 +79,8 @@ def _demo(options: argparse.Namespace) -> int:
     from infra.commands import demo  # noqa: PLC0415 — as above
     from infra.commands.desk import running_desk  # noqa: PLC0415 — as above
 
-    with running_desk(options.address) as address:
-        return demo.run(
-            address, as_json=options.json, samples=SAMPLES, only=options.only, timeout=options.timeout
-        )
+    desk = running_desk(options.address)
+    return demo.run(desk, as_json=options.json, samples=SAMPLES, only=options.only, timeout=options.timeout)
 
 
 def _roster_apply(options: argparse.Namespace) -> int:

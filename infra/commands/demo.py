@@ -11,6 +11,7 @@ import time
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,23 @@ class Outcome:
     problem: str | None
 
 
-def run(base_url: str, *, as_json: bool, samples: Path, only: str | None, timeout: float) -> int:
-    """Play every sample of the folder, or `only` the one of that file stem, against a running laptop.
+def run(
+    desk: AbstractContextManager[str], *, as_json: bool, samples: Path, only: str | None, timeout: float
+) -> int:
+    """Play every sample of the folder, or `only` the one of that file stem, at a desk that gives its address.
 
-    `timeout` is in seconds, for everything together. Prints progress and a table, or with `as_json` an object
+    The desk is opened once it is known what to play. `timeout` is in seconds, for everything together. Prints progress and a table, or with `as_json` an object
     a line. The answer is the exit status: 0 only if each ended where it should and each package proved sound.
     """
     chosen = [sample for sample in load(samples, utc_now()) if only in (None, sample.key)]
     if not chosen:
         print(f"There is no sample {only!r} in {samples}.", file=sys.stderr)
         return UNUSABLE
+    with desk as base_url:
+        return _play(base_url, chosen, as_json=as_json, timeout=timeout)
+
+
+def _play(base_url: str, chosen: Sequence[Sample], *, as_json: bool, timeout: float) -> int:
     try:
         desk = Desk(Site(base_url, deadline=time.monotonic() + timeout))
     except AstrayError as error:

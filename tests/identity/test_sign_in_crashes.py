@@ -1,6 +1,7 @@
 """Signing in joins the crash matrix: every AWS call on the way goes wrong in every way, and people still get in."""
 
 import random
+from datetime import timedelta
 
 import pytest
 
@@ -23,7 +24,7 @@ def sign_in(world: World) -> str:
     for _ in range(MOST_MAILS_ASKED_FOR):
         assert persist(world, "/api/v1/sign-in", {"email": LIAISON.email}).status == 202
         world.cloud.settle()
-        for handle in world.links(LIAISON, "s"):
+        for handle in world.links(LIAISON, "s")[:2]:
             answer = persist(world, "/api/v1/sessions", {"handle": handle, "bearer": True})
             if answer.status == 201:
                 return str(answer.body["token"])
@@ -35,24 +36,19 @@ def test_whatever_call_fails_or_repeats_a_person_gets_in_and_no_handle_works_twi
         AWS.begin()
         sign_in(world)
         faults = [Fault(point=point, mode=mode) for point in AWS.points() for mode in Mode]
-    assert len(faults) >= 8 * len(Mode)
-    for fault in faults:
-        with a_world(aws=AWS) as world:
+        assert len(faults) >= 8 * len(Mode)
+        for fault in faults:
+            world.passed += timedelta(hours=1)  # past the rate limit, and past every older handle
             AWS.begin(fault)
             token = sign_in(world)
             AWS.fault = None
             assert AWS.struck, f"{fault} never came"
             me = world.call("GET", "/api/v1/me", headers={"authorization": f"Bearer {token}"})
             assert me.body["person"]["id"] == LIAISON.id, fault
-            sessions = [item for (pk, _), item in world.items().items() if pk.startswith("SESSION#")]
-            uses = [
-                item["session"]["S"]
-                for (pk, _), item in world.items().items()
-                if pk.startswith("SIGNIN#") and "session" in item
-            ]
-            assert sorted(uses) == sorted(item["pk"]["S"].removeprefix("SESSION#") for item in sessions), (
-                fault
-            )
+            items = world.items()
+            sessions = [pk.removeprefix("SESSION#") for pk, _ in items if pk.startswith("SESSION#")]
+            uses = [item["session"]["S"] for (pk, _), item in items.items() if "session" in item]
+            assert sorted(uses) == sorted(sessions), fault
             assert fingerprint(token) in uses, fault
 
 
