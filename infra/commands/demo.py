@@ -54,8 +54,9 @@ def run(
 ) -> int:
     """Play every sample of the folder, or `only` the one of that file stem, at a desk that gives its address.
 
-    The desk is opened once it is known what to play. `timeout` is in seconds, for everything together. Prints progress and a table, or with `as_json` an object
-    a line. The answer is the exit status: 0 only if each ended where it should and each package proved sound.
+    The desk is opened once it is known what to play. `timeout` is in seconds, for everything together. Prints
+    progress and a table, or with `as_json` an object a line. The answer is the exit status: 0 only if each ended
+    where it should and each package proved sound.
     """
     chosen = [sample for sample in load(samples, utc_now()) if only in (None, sample.key)]
     if not chosen:
