@@ -251,13 +251,14 @@ class Submission:
         """How often the workflow was begun again since the present round began."""
         return self.attempt - self.first_attempt
 
-    def execution_name(self) -> str:
-        """The name of the present attempt's executions: id, revision, attempt."""
-        return f"{self.id}-{self.revision}-{self.attempt}"
-
     def is_at(self, state: State, *, revision: int, attempt: int) -> bool:
         """Whether it is in that state for that very attempt: the fence against late wake-ups."""
         return (self.state, self.revision, self.attempt) == (state, revision, attempt)
+
+
+def execution_name(submission: str, revision: int, attempt: int) -> str:
+    """The name of an attempt's executions: the same attempt never starts a machine twice."""
+    return f"{submission}-{revision}-{attempt}"
 
 
 def opened(*, submission: str, revision: Revision, request_digest: str, correlation_id: str) -> Submission:

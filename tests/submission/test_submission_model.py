@@ -18,6 +18,7 @@ from chalicelib.submission.model import (
     Submission,
     deliveries_in,
     ensure_legal,
+    execution_name,
     form_from_document,
     opened,
     opinions_in,
@@ -90,7 +91,7 @@ def test_stages_follow_one_another_until_the_last() -> None:
 def test_a_new_submission_is_in_review_at_its_first_stage_and_attempt() -> None:
     head = a_head()
     assert (head.state, head.stage, head.revision, head.attempt) == (State.IN_REVIEW, STAGES[0], 1, 1)
-    assert head.execution_name() == "s-1-1-1"
+    assert execution_name(head.id, head.revision, head.attempt) == "s-1-1-1"
     assert head.restarts == 0
 
 

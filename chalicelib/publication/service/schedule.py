@@ -7,6 +7,7 @@ from typing import Any
 from chalicelib.core.clock import from_text, to_second_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.machines import Machine
+from chalicelib.submission.model import execution_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,7 @@ class Schedule:
             "attempt": payload["attempt"],
             "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
         }
-        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+        name = execution_name(event["submission"], payload["revision"], payload["attempt"])
         try:
             self.machine.start(name, argument)
         except Stale:

@@ -31,7 +31,15 @@ from chalicelib.review.store import (
     task_key,
     waiting_key,
 )
-from chalicelib.submission.model import Classification, Importance, Reason, ReviewStage, State, Submission
+from chalicelib.submission.model import (
+    Classification,
+    Importance,
+    Reason,
+    ReviewStage,
+    State,
+    Submission,
+    execution_name,
+)
 from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, read_head
 
@@ -70,7 +78,7 @@ class Rounds:
             stage=payload["stage"],
             timeout_seconds=self._timeout(Importance(payload["importance"])),
         )
-        name = f"{event['submission']}-{payload['revision']}-{payload['attempt']}"
+        name = execution_name(event["submission"], payload["revision"], payload["attempt"])
         try:
             self.machine.start(name, argument)
         except Stale:
