@@ -55,6 +55,7 @@ package: $(STAMP) ## build the package for AWS into build/
 lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs uv)
 	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header runtime.in -o runtime.txt
 	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c runtime.txt dev.in -o dev.txt
+	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt browser.in -o browser.txt
 
 clean: ## remove what make has made
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
