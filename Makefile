@@ -9,8 +9,11 @@ LOCK := infra/requirements/dev.txt
 # One more than two cores: some tests wait for others.
 WORKERS ?= 3
 PORT ?= 8000
+TRANSLATIONS := chalicelib/web/translations
+CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
+READY := $(STAMP) $(CATALOGUES)
 
-.PHONY: help run demo test test-crash test-fuzz check format bench package lock clean
+.PHONY: help run demo test test-crash test-fuzz check format bench package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,19 +24,22 @@ $(STAMP): $(LOCK)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
 	@touch $@
 
-run: $(STAMP) ## the whole cloud on this machine, until Ctrl-C (PORT=8000, WAIT_SCALE=1)
+%.mo: %.po $(STAMP)
+	@$(BIN)/pybabel -q compile -i $< -o $@
+
+run: $(READY) ## the whole cloud on this machine, until Ctrl-C (PORT=8000, WAIT_SCALE=1)
 	@PORT=$(PORT) $(BIN)/python -m infra.cli run
 
-demo: $(STAMP) ## the main job over HTTP, on a desk of its own or at ADDRESS= (ARGS=--json, ARGS='--only english')
+demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (ARGS=--json, ARGS='--only english')
 	@$(BIN)/python -m infra.cli demo $(if $(ADDRESS),--address $(ADDRESS)) $(ARGS)
 
-test: $(STAMP) ## all tests but the long ones: no browser, no network, under three minutes
+test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' $(ARGS)
 
-test-crash: $(STAMP) ## the whole crash matrix
+test-crash: $(READY) ## the whole crash matrix
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py $(ARGS)
 
-test-fuzz: $(STAMP) ## 10,000 forms over HTTP
+test-fuzz: $(READY) ## 10,000 forms over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import contracts
@@ -46,11 +52,19 @@ format: $(STAMP) ## put the code into its one format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(STAMP) ## speed and cost as ratios taken in one run (ARGS=--json)
+bench: $(READY) ## speed and cost as ratios taken in one run (ARGS=--json)
 	@$(BIN)/python -m infra.bench $(ARGS)
 
-package: $(STAMP) ## build the package for AWS into build/
+package: $(READY) ## build the package for AWS into build/
 	$(BIN)/python -m infra.cli package
+
+catalogues: $(STAMP) ## find the pages' texts and put them into the catalogues, to be translated there
+	@mkdir -p build
+	$(BIN)/pybabel -q extract -F pyproject.toml --no-location -o build/pages.pot chalicelib/web
+	for catalogue in $(TRANSLATIONS)/*.po; do \
+	  $(BIN)/pybabel -q update -i build/pages.pot -o $$catalogue -l $$(basename $$catalogue .po | tr - _) \
+	    --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; \
+	done
 
 lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs uv)
 	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header runtime.in -o runtime.txt

@@ -7,18 +7,24 @@ from chalicelib.archive.jobs import archive_jobs
 from chalicelib.core.health import health_routes
 from chalicelib.identity.api import identity_routes
 from chalicelib.identity.jobs import identity_jobs
+from chalicelib.identity.pages import identity_pages
 from chalicelib.publication.jobs import publication_jobs
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
+from chalicelib.review.pages import review_pages
 from chalicelib.submission.api import submission_routes
+from chalicelib.web.api import web_routes
 
 app = Chalice(app_name="imprimatur")
 
 app.register_blueprint(health_routes)
+app.register_blueprint(web_routes)
 app.register_blueprint(identity_routes)
+app.register_blueprint(identity_pages)
 app.register_blueprint(identity_jobs)
 app.register_blueprint(submission_routes)
 app.register_blueprint(review_routes)
+app.register_blueprint(review_pages)
 app.register_blueprint(review_jobs)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)

@@ -4,6 +4,7 @@
     ├── BadRequest            400  the request cannot be read at all
     ├── NotSignedIn           401  no session, or one that has ended
     ├── NotPermitted          403  policy says no
+    │   └── StaleForm              a page's form from before the present session: it is shown again
     ├── NotFound              404  unknown, expired, or not for this person: one answer for all three
     ├── Conflict              409
     │   ├── IllegalTransition      the state does not allow this now
@@ -72,6 +73,16 @@ class NotPermitted(ImprimaturError):
 
     status = 403
     code = "not_permitted"
+
+
+class StaleForm(NotPermitted):
+    """A posted form carries no mark of the present session; `csrf` is the mark that it should carry."""
+
+    code = "stale_form"
+
+    def __init__(self, csrf: str) -> None:
+        super().__init__()
+        self.csrf = csrf
 
 
 class NotFound(ImprimaturError):

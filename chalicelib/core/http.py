@@ -10,7 +10,9 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
 from typing import Any
+from urllib.parse import parse_qs
 
 from chalice.app import Blueprint, Response
 
@@ -26,8 +28,11 @@ from chalicelib.core.ids import new_id
 
 log = logging.getLogger(__name__)
 
+LANGUAGE_COOKIE = "language"
+MOST_FIELDS = 500
+"""Of a posted page."""
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
-_BASE_HEADERS = {
+BASE_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -43,7 +48,11 @@ class Exchange:
         self._request = request
         self.headers: Mapping[str, str] = request.headers
         self.query: Mapping[str, str] = request.query_params or {}
-        self.language = messages.negotiate(self.headers.get("accept-language"))
+        chosen = self.cookie(LANGUAGE_COOKIE)
+        known = chosen in messages.LANGUAGES
+        self.language = (
+            chosen if known and chosen else messages.negotiate(self.headers.get("accept-language"))
+        )
         offered = self.headers.get("x-correlation-id", "")
         self.correlation_id = offered if _CORRELATION.fullmatch(offered) else new_id("c")
 
@@ -52,6 +61,35 @@ class Exchange:
         """The caller's network address, for rate limits only: never stored in clear."""
         identity = self._request.context.get("identity", {})
         return str(identity.get("sourceIp", ""))
+
+    @property
+    def path(self) -> str:
+        """The path that was asked for, without its query."""
+        return str(self._request.to_original_event()["path"])
+
+    def cookie(self, name: str) -> str | None:
+        """The value of a cookie; None without it, or when cookies cannot be read."""
+        try:
+            morsel = SimpleCookie(self.headers.get("cookie", "")).get(name)
+        except CookieError:
+            return None
+        return None if morsel is None else morsel.value
+
+    def form(self) -> dict[str, list[str]]:
+        """The fields of a posted page, each with its values, lines ended as everywhere else by a line feed.
+
+        Raises BadRequest when it is not a form, or has more fields than any of our pages.
+        """
+        try:
+            fields = parse_qs(
+                self._request.raw_body.decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS
+            )
+        except ValueError as error:
+            raise BadRequest("not_a_form") from error
+        return {
+            name: [value.replace("\r\n", "\n").replace("\r", "\n") for value in values]
+            for name, values in fields.items()
+        }
 
     def body(self) -> object:
         """The JSON body. Raises BadRequest when it is not JSON."""
@@ -69,7 +107,7 @@ def answer(
     exchange: Exchange, body: Mapping[str, Any], *, status: int = 200, cookie: str | None = None
 ) -> Response:
     """A JSON answer with its correlation id."""
-    headers = _BASE_HEADERS | {"X-Correlation-Id": exchange.correlation_id}
+    headers = BASE_HEADERS | {"X-Correlation-Id": exchange.correlation_id}
     if cookie is not None:
         headers["Set-Cookie"] = cookie
     return Response(
@@ -77,6 +115,11 @@ def answer(
         status_code=status,
         headers=headers | {"Content-Type": "application/json"},
     )
+
+
+def cookie(name: str, value: str, *, life: int) -> str:
+    """A cookie that scripts cannot read and other sites' pages do not send. `life` is in seconds; 0 forgets it."""
+    return f"{name}={value}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax"
 
 
 def problem(exchange: Exchange, error: ImprimaturError) -> Response:
@@ -99,7 +142,7 @@ def problem(exchange: Exchange, error: ImprimaturError) -> Response:
             }
             for wrong in error.errors
         ]
-    headers = _BASE_HEADERS | {
+    headers = BASE_HEADERS | {
         "X-Correlation-Id": exchange.correlation_id,
         "Content-Type": "application/problem+json",
         "Content-Language": language,
@@ -120,6 +163,17 @@ def chalice_refusals_as_problems(request: Any, get_response: Callable[[Any], Res
 View = Callable[..., Response]
 
 
+def log_unforeseen(error: Exception, view: View, exchange: Exchange) -> None:
+    """Log where an unforeseen error happened, not what it says: its message may hold a secret."""
+    log.error(
+        "unforeseen %s in %s, correlation %s\n%s",
+        type(error).__name__,
+        view.__name__,
+        exchange.correlation_id,
+        "".join(traceback.format_tb(error.__traceback__)),
+    )
+
+
 def endpoint(blueprint: Blueprint) -> Callable[[View], View]:
     """Wrap a view: it gets an `Exchange` first, and whatever it raises becomes a problem."""
 
@@ -132,13 +186,7 @@ def endpoint(blueprint: Blueprint) -> Callable[[View], View]:
             except ImprimaturError as error:
                 return problem(exchange, error)
             except Exception as error:  # noqa: BLE001 — the last resort: tell nothing, log where it happened
-                log.error(  # noqa: TRY400 — the message of an unforeseen error may hold a secret
-                    "unforeseen %s in %s, correlation %s\n%s",
-                    type(error).__name__,
-                    view.__name__,
-                    exchange.correlation_id,
-                    "".join(traceback.format_tb(error.__traceback__)),
-                )
+                log_unforeseen(error, view, exchange)
                 return problem(exchange, ImprimaturError())
 
         return wrapped

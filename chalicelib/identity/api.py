@@ -6,8 +6,7 @@ from chalicelib import bootstrap
 from chalicelib.core.clock import to_text
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import caller
-from chalicelib.identity.model import COOKIE, SESSION_LIFE
+from chalicelib.identity.caller import caller, session_cookie
 from chalicelib.people.model import Person
 
 identity_routes = Blueprint(__name__)
@@ -29,9 +28,7 @@ def open_session(exchange: Exchange) -> Response:
     body = {"person": as_json(session.person), "expires_at": to_text(session.expires_at)}
     if form.get("bearer"):
         body["token"] = session.token
-    life = int(SESSION_LIFE.total_seconds())
-    cookie = f"{COOKIE}={session.token}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax"
-    return answer(exchange, body, status=201, cookie=cookie)
+    return answer(exchange, body, status=201, cookie=session_cookie(session.token))
 
 
 @identity_routes.route("/api/v1/me", methods=["GET"])

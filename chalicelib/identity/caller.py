@@ -1,14 +1,25 @@
 """Who stands behind an HTTP request: a bearer token, or the cookie of a page of ours."""
 
-from http.cookies import CookieError, SimpleCookie
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from chalicelib import bootstrap
-from chalicelib.core.errors import NotPermitted
-from chalicelib.core.http import Exchange
+from chalicelib.core.errors import NotPermitted, NotSignedIn, StaleForm
+from chalicelib.core.http import Exchange, cookie
+from chalicelib.core.ids import fingerprint
 from chalicelib.core.table import Found, Key
-from chalicelib.identity.model import COOKIE
+from chalicelib.identity.model import COOKIE, SESSION_LIFE
 from chalicelib.people.model import Person
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visit:
+    """A signed-in person at a browser. `csrf` is the mark that every form of this session carries."""
+
+    person: Person
+    csrf: str
 
 
 def caller(exchange: Exchange) -> Person:
@@ -21,22 +32,51 @@ def caller_with(exchange: Exchange, *also: Key[Any]) -> tuple[Person, Found]:
     scheme, _, bearer = exchange.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return bootstrap.parts().sessions.person(bearer.strip(), *also)
-    token = _cookie(exchange)
+    token = exchange.cookie(COOKIE)
     if token is not None:
-        _refuse_foreign_page(exchange)
+        refuse_foreign_page(exchange)
     return bootstrap.parts().sessions.person(token, *also)
 
 
-def _cookie(exchange: Exchange) -> str | None:
-    try:
-        morsel = SimpleCookie(exchange.headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return None if morsel is None else morsel.value
+def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
+    """Who looks at a page, and what lies at these keys, read in the same call. Raises NotSignedIn."""
+    token = exchange.cookie(COOKIE)
+    if token is None:
+        raise NotSignedIn
+    person, found = bootstrap.parts().sessions.person(token, *also)
+    return Visit(person=person, csrf=_mark_of(token)), found
 
 
-def _refuse_foreign_page(exchange: Exchange) -> None:
-    site = exchange.headers.get("sec-fetch-site", "same-origin")
-    origin = exchange.headers.get("origin", bootstrap.parts().settings.base_url)
-    if site not in {"same-origin", "none"} or origin != bootstrap.parts().settings.base_url:
+def posted(exchange: Exchange, form: Mapping[str, Sequence[str]], *also: Key[Any]) -> tuple[Visit, Found]:
+    """As `visit`, for a form that a page posted.
+
+    Raises NotPermitted when another site's page did, and StaleForm when it was shown in another session.
+    """
+    refuse_foreign_page(exchange)
+    present, found = visit(exchange, *also)
+    (mark, *_) = form.get("csrf", [""])
+    if not hmac.compare_digest(mark.encode(), present.csrf.encode()):
+        raise StaleForm(present.csrf)
+    return present, found
+
+
+def session_cookie(token: str) -> str:
+    """The cookie that keeps a session in a browser as long as it counts."""
+    return cookie(COOKIE, token, life=int(SESSION_LIFE.total_seconds()))
+
+
+def _mark_of(token: str) -> str:
+    return fingerprint(f"form {token}")
+
+
+def refuse_foreign_page(exchange: Exchange) -> None:
+    """Raise NotPermitted when the browser says that another site's page sent this.
+
+    What the browser says of the site counts first: pages that send no referrer have the origin `null`.
+    """
+    site = exchange.headers.get("sec-fetch-site")
+    origin = exchange.headers.get("origin")
+    base_url = bootstrap.parts().settings.base_url
+    ours = origin in {None, base_url} if site is None else site in {"same-origin", "none"}
+    if not ours:
         raise NotPermitted("foreign_page")

@@ -14,4 +14,9 @@ identity_jobs = Blueprint(__name__)
 @identity_jobs.on_sqs_message(queue="sign-in", batch_size=10, name="send_sign_in_links")
 def send_sign_in_links(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
     """Mail a link for each message; a message that fails comes again alone."""
-    return failed_messages(event, lambda body: bootstrap.parts().sign_in.send_link(json.loads(body)["email"]))
+
+    def handle(body: str) -> None:
+        asked = json.loads(body)
+        bootstrap.parts().sign_in.send_link(asked["email"], asked.get("browser"))
+
+    return failed_messages(event, handle)

@@ -9,6 +9,8 @@ from chalicelib.people.model import Person
 SIGN_IN_LIFE = timedelta(minutes=15)
 SESSION_LIFE = timedelta(hours=8)
 COOKIE = "__Host-imprimatur"
+BROWSER_COOKIE = "__Host-imprimatur-browser"
+"""What a browser keeps to show that it was the one that asked to sign in."""
 _TOKEN = re.compile(r"(p-[a-z0-9-]{1,40})\.[A-Za-z0-9_-]{43}")
 
 

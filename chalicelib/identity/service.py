@@ -6,7 +6,7 @@ from typing import Any
 
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
-from chalicelib.core.ids import new_secret
+from chalicelib.core.ids import fingerprint, new_secret
 from chalicelib.core.mail import Mail, Mailer, letter
 from chalicelib.core.table import Found, Key, Table
 from chalicelib.identity.model import (
@@ -71,27 +71,40 @@ class SignIn:
         self._now = now
         self._base_url = base_url
 
-    def ask(self, email: str, *, address: str) -> None:
-        """Leave a request for a sign-in mail; the same work whether or not the mailbox is known."""
+    def ask(self, email: str, *, address: str, browser: str | None = None) -> None:
+        """Leave a request for a sign-in mail; the same work whether or not the mailbox is known.
+
+        `browser` is a secret that only the asking browser keeps; without it the handle is for a program.
+        """
         self._limits.count(SIGN_IN_PER_ADDRESS, address)
         self._limits.count(SIGN_IN_PER_MAILBOX, email.casefold())
-        self._queue(json.dumps({"email": email}))
+        self._queue(json.dumps({"email": email, "browser": browser and fingerprint(browser)}))
 
-    def send_link(self, email: str) -> None:
-        """Mail a fresh handle to the person of that address; nothing happens for a stranger's."""
+    def send_link(self, email: str, browser: str | None) -> None:
+        """Mail a fresh handle to the person of that address; nothing happens for a stranger's.
+
+        `browser` is the hash of the asking browser's secret.
+        """
         person = self._people.by_email(email)
         if person is None or not person.duties_at(self._now()):
             return
         handle = new_secret()
-        self._table.put(put_sign_in(handle, person.id, self._now() + SIGN_IN_LIFE))
+        self._table.put(put_sign_in(handle, person.id, browser, self._now() + SIGN_IN_LIFE))
         self._mailer.send(sign_in_mail(person, f"{self._base_url}/s#{handle}"))
 
-    def open(self, handle: str, *, address: str) -> Session:
-        """Exchange a handle for a session, once. Raises NotFound for an unknown, expired or used handle."""
+    def open(self, handle: str, *, address: str, browser: str | None = None) -> Session:
+        """Exchange a handle for a session, once.
+
+        A handle that a browser asked for opens in that browser only: whatever else follows the links of a mail,
+        a scanner or the reader of a forwarded one, neither gets a session nor uses the handle up. Raises NotFound
+        for it, and for an unknown, expired or used handle.
+        """
         self._limits.count_handle(address)
         record = self._table.get(sign_in_key(handle))
         now = self._now()
         if record is None or record.session is not None or (record.expires_at or 0) <= now.timestamp():
+            raise NotFound
+        if record.browser != (browser and fingerprint(browser)):
             raise NotFound
         person = next(iter(self._people.persons((record.person,))), None)
         if person is None:
@@ -130,6 +143,10 @@ class Sessions:
         if (session.expires_at or 0) <= self._now().timestamp():
             raise NotSignedIn
         return read_person(record), found
+
+    def end(self, token: str) -> None:
+        """Sign out: from now on the token opens nothing."""
+        self._table.delete(session_key(token))
 
 
 def sign_in_mail(person: Person, link: str) -> Mail:

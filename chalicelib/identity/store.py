@@ -10,9 +10,13 @@ from chalicelib.identity.model import Limit
 
 
 class SignInRecord(Record):
-    """A one-time handle for signing in. `session` is the hash of the session it was used for."""
+    """A one-time handle for signing in.
+
+    `browser` is the hash of what only the asking browser knows, `session` that of the session it was used for.
+    """
 
     person = UnicodeAttribute()
+    browser = UnicodeAttribute(null=True)
     session = UnicodeAttribute(null=True)
 
 
@@ -38,19 +42,23 @@ def session_key(token: str) -> Key[SessionRecord]:
     return Key(SessionRecord, f"SESSION#{fingerprint(token)}", "SESSION")
 
 
-def put_sign_in(handle: str, person: str, expires_at: datetime) -> Put:
+def put_sign_in(handle: str, person: str, browser: str | None, expires_at: datetime) -> Put:
     """Describe a fresh handle."""
     key = sign_in_key(handle)
-    return Put(
-        record=SignInRecord(pk=key.pk, sk=key.sk, person=person, expires_at=int(expires_at.timestamp()))
-    )
+    until = int(expires_at.timestamp())
+    return Put(record=SignInRecord(pk=key.pk, sk=key.sk, person=person, browser=browser, expires_at=until))
 
 
 def use_sign_in(record: SignInRecord, token: str) -> Put:
     """Describe the one use of a handle: for this session and no other."""
     mine = fingerprint(token)
     used = SignInRecord(
-        pk=record.pk, sk=record.sk, person=record.person, expires_at=record.expires_at, session=mine
+        pk=record.pk,
+        sk=record.sk,
+        person=record.person,
+        browser=record.browser,
+        expires_at=record.expires_at,
+        session=mine,
     )
     return Put(record=used, condition=SignInRecord.pk.exists() & SignInRecord.session.does_not_exist())
 

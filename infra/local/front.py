@@ -32,12 +32,6 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LOCAL = "/_local/"
-LINKED = frozenset({"/s", "/r"})
-"""Where the links in mails lead."""
-NO_PAGES = (
-    "此版本尚无网页。请把链接中 # 之后的内容作为 handle 提交给接口，见 README。\n"
-    "There are no pages yet. Post what follows the # of your link to the API as the handle: see the README.\n"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +69,6 @@ class Front:
     def _answer(self, request: Request) -> Response:
         if request.path.startswith(LOCAL):
             return self._local(request)
-        if request.path in LINKED and request.method in {"GET", "HEAD"}:
-            return Response(NO_PAGES, content_type="text/plain; charset=utf-8")
         return self._gateway.answer(request)
 
     def _local(self, request: Request) -> Response:
@@ -151,6 +143,7 @@ class _Converter(LambdaEventConverter):
         self, method: str, path: str, headers: dict[str, str], body: bytes | None = None
     ) -> dict[str, Any]:
         event: dict[str, Any] = super().create_lambda_event(method, path, headers, body)
+        event["path"] = path.partition("?")[0]
         own = set(re.findall(r"{([^}]+)}", event["requestContext"]["resourcePath"]))
         captured = {name: unquote(value) for name, value in event["pathParameters"].items() if name in own}
         event["pathParameters"] = captured or None

@@ -33,6 +33,7 @@ from chalicelib.review.store import (
     read_task,
     refusal_key,
     task_key,
+    tasks_of,
 )
 from chalicelib.submission.model import STAGES, Reason, Revision, State, Submission, stage_after
 from chalicelib.submission.service import Journal, resource_of
@@ -97,6 +98,16 @@ class Decisions:
             return OpenedLink(head=head, task=task, revision=None, changes=None)
         changes = difference(revisions[1].form, revisions[0].form) if len(revisions) > 1 else None
         return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes)
+
+    def history(self, opened: OpenedLink) -> tuple[ReviewTask, ...]:
+        """The stages that were decided before the one that a reviewer sees, in every round, in their order."""
+        seen = opened.task
+        before = (seen.revision, STAGES.index(seen.stage))
+        return tuple(
+            task
+            for task in tasks_of(self.journal.table, opened.head.id)
+            if task.opinion is not None and (task.revision, STAGES.index(task.stage)) < before
+        )
 
     def decide(
         self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str

@@ -1,0 +1,142 @@
+"""Reviewing with a browser (clauses 3.2.1 to 3.3.4): opening a link shows, and only a filled-in form decides.
+
+The handle comes in a form, from the script that takes it out of the address; the page carries it on in its own form.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chalice.app import Blueprint, Response
+from markupsafe import Markup
+
+from chalicelib import bootstrap
+from chalicelib.core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
+from chalicelib.core.http import Exchange
+from chalicelib.core.markdown import to_html
+from chalicelib.core.validation import checked
+from chalicelib.identity.caller import Visit, posted, refuse_foreign_page, visit
+from chalicelib.review.model import Decision, ReviewTask
+from chalicelib.review.service import OpenedLink
+from chalicelib.web.pages import (
+    FORM,
+    SIGN_IN,
+    faults_by_field,
+    page,
+    page_view,
+    return_cookie,
+    see_other,
+    told_of,
+)
+
+review_pages = Blueprint(__name__)
+
+HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
+ITEM = "item-"
+"""What the names of the checklist's fields begin with."""
+ANSWERS = {"yes": True, "no": False}
+
+
+@review_pages.route("/r", methods=["GET"])
+@page_view(review_pages)
+def show_review_link(exchange: Exchange) -> Response:
+    return page(exchange, "open_link", action="/r")
+
+
+@review_pages.route("/r", methods=["POST"], content_types=[FORM])
+@page_view(review_pages)
+def open_review(exchange: Exchange) -> Response:
+    refuse_foreign_page(exchange)
+    handle = _handle_of(exchange.form())
+    parts = bootstrap.parts()
+    parts.limits.count_handle(exchange.address)
+    try:
+        present, found = visit(exchange, parts.decisions.link_key(handle))
+    except NotSignedIn:
+        return see_other(exchange, SIGN_IN, cookies=[return_cookie(f"/r#{handle}")])
+    return _review(exchange, present, handle, parts.decisions.open(present.person, handle, found))
+
+
+@review_pages.route("/r/decision", methods=["POST"], content_types=[FORM])
+@page_view(review_pages)
+def decide_by_page(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    form = exchange.form()
+    handle = _handle_of(form)
+    parts.limits.count_handle(exchange.address)
+    link = parts.decisions.link_key(handle)
+    present, found = posted(exchange, form, link)
+    typed = _typed(form)
+    try:
+        opinion = checked("decision", {"handle": handle, **typed})
+        parts.decisions.decide(present.person, handle, opinion, found, correlation_id=exchange.correlation_id)
+    except (Conflict, InvalidInput) as error:
+        opened = parts.decisions.open(present.person, handle, found)
+        return _review(exchange, present, handle, opened, typed=typed, error=error)
+    return _review(exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True)
+
+
+def _handle_of(form: Mapping[str, Sequence[str]]) -> str:
+    (handle, *_) = form.get("handle", [""])
+    if not HANDLE.fullmatch(handle):
+        raise NotFound
+    return handle
+
+
+def _typed(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """The opinion as it was filled in; what was left open is left out."""
+    typed: dict[str, Any] = {
+        name: form[name][0] for name in ("decision", "comment", "content_digest") if form.get(name)
+    }
+    typed["checklist"] = {
+        name.removeprefix(ITEM): ANSWERS[values[0]]
+        for name, values in form.items()
+        if name.startswith(ITEM) and values[0] in ANSWERS
+    }
+    return typed
+
+
+def _review(
+    exchange: Exchange,
+    present: Visit,
+    handle: str,
+    opened: OpenedLink,
+    *,
+    typed: Mapping[str, Any] | None = None,
+    error: Conflict | InvalidInput | None = None,
+    done: bool = False,
+) -> Response:
+    parts = bootstrap.parts()
+    earlier = parts.decisions.history(opened)
+    reviewers = {opinion.reviewer for task in earlier if (opinion := task.opinion)}
+    people = parts.people.persons(tuple(sorted({opened.head.drafter, *reviewers})))
+    items = parts.checklists.items(opened.task.stage)
+    form = None if opened.revision is None else opened.revision.form
+    return page(
+        exchange,
+        "review",
+        status=200 if error is None else error.status,
+        visit=present,
+        handle=handle,
+        opened=opened,
+        form=form,
+        body=None if form is None else Markup(to_html(form.body)),  # noqa: S704 — sanitised there
+        items=[(item.id, item.text[exchange.language]) for item in items],
+        decisions=list(Decision),
+        zone=parts.settings.center_time_zone,
+        names={person.id: person.name for person in people},
+        departments={department.id: department.name for department in parts.people.all_departments()},
+        history=[(task, _failed(task, exchange.language)) for task in earlier],
+        typed={"decision": None, "comment": "", "checklist": {}, **(typed or {})},
+        wrong=faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {},
+        told=told_of(error, exchange.language) if error else None,
+        done=done,
+    )
+
+
+def _failed(task: ReviewTask, language: str) -> list[str]:
+    """The checklist's items that an opinion found wanting, in words."""
+    if task.opinion is None:
+        return []
+    texts = {item.id: item.text[language] for item in bootstrap.parts().checklists.items(task.stage)}
+    return [texts.get(item, item) for item, passed in task.opinion.checklist.items() if not passed]
