@@ -13,7 +13,7 @@ TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
 READY := $(STAMP) $(CATALOGUES)
 
-.PHONY: help run demo test test-crash test-fuzz check format bench package catalogues lock clean
+.PHONY: help run demo test test-browser test-crash test-fuzz check format bench package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,7 +34,11 @@ demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (A
 	@$(BIN)/python -m infra.cli demo $(if $(ADDRESS),--address $(ADDRESS)) $(ARGS)
 
 test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser $(ARGS)
+
+test-browser: $(READY) ## the main job with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
+	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
+	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-crash: $(READY) ## the whole crash matrix
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py $(ARGS)
