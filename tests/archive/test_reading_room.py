@@ -13,6 +13,7 @@ from werkzeug.test import Client
 from chalicelib.archive.model.record import ArchiveRecord
 from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import put_archived
+from chalicelib.core.ids import derived_id
 from chalicelib.people.model import Person, Role
 from chalicelib.submission.model import Category, Classification
 from tests.world import (
@@ -250,7 +251,7 @@ def an_entry(serial: int, published_at: datetime) -> ArchiveRecord:
     """An entry of the center's, as if it had been archived long ago."""
     return ArchiveRecord(
         catalog_number=f"Z109-WS·2026-D10-XXZ-{serial:04d}",
-        submission=f"s-{serial:020d}",
+        submission=derived_id("s", str(serial)),
         revision=1,
         title=f"第 {serial} 号通知",
         category=Category.NOTICE,
