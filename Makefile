@@ -33,7 +33,7 @@ test: $(STAMP) ## all tests but the long ones: no browser, no network, under thr
 test-crash: $(STAMP) ## the whole crash matrix
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py $(ARGS)
 
-test-fuzz: $(STAMP) ## 10,000 forms over HTTP
+test-fuzz: $(STAMP) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
 check: $(STAMP) ## format, lint, types, import contracts

@@ -14,7 +14,11 @@ HOW = "Describe it in schemas/api/routes.json, its answer in schemas/answers/."
 
 
 def ensure_described(
-    method: str, route: str, status: int, headers: Mapping[str, str], body: Any  # noqa: ANN401 — any JSON value
+    method: str,
+    route: str,
+    status: int,
+    headers: Mapping[str, str],
+    body: Any,  # noqa: ANN401 — any JSON value
 ) -> None:
     """Raise AssertionError, saying what to do, unless the description has this answer of this route in this shape.
 

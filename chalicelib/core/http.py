@@ -81,7 +81,10 @@ def answer(
 
 def document(exchange: Exchange, text: str) -> Response:
     """A JSON text of a form of its own, which has no place for the correlation id but the header."""
-    headers = _BASE_HEADERS | {"X-Correlation-Id": exchange.correlation_id, "Content-Type": "application/json"}
+    headers = _BASE_HEADERS | {
+        "X-Correlation-Id": exchange.correlation_id,
+        "Content-Type": "application/json",
+    }
     return Response(body=text, status_code=200, headers=headers)
 
 

@@ -39,7 +39,7 @@ def _text() -> str:
 
 def description() -> dict[str, Any]:
     """The whole description as one self-contained document: nothing in it refers outside."""
-    whole = _read(_API / "openapi.json")
+    whole: dict[str, Any] = _read(_API / "openapi.json")
     routes: Mapping[str, Mapping[str, Any]] = _read(_API / "routes.json")
     whole["components"]["responses"] = {
         status: _refusal(status, refusal) for status, refusal in whole["components"]["responses"].items()
@@ -48,13 +48,13 @@ def description() -> dict[str, Any]:
         method, path = name.split()
         whole["paths"].setdefault(path, {})[method.lower()] = _operation(path, route)
     files: dict[str, Path] = {}
-    whole = _bundled(whole, _API / "openapi.json", files)
     schemas: dict[str, Any] = {}
+    bundled: dict[str, Any] = _bundled(whole, _API / "openapi.json", files)
     while missing := files.keys() - schemas.keys():  # a schema that is taken in may refer to further ones
         for name in sorted(missing):
             schemas[name] = _bundled(_read(files[name]), files[name], files)
-    whole["components"]["schemas"] = dict(sorted(schemas.items()))
-    return whole
+    bundled["components"]["schemas"] = dict(sorted(schemas.items()))
+    return bundled
 
 
 def _operation(path: str, route: Mapping[str, Any]) -> dict[str, Any]:
