@@ -164,6 +164,18 @@ def test_what_may_not_be_known_of_looks_like_what_is_not_there(world: World, con
     assert (nonsense.status, nonsense.body) == (404, absent.body)
 
 
+@pytest.mark.parametrize("rest", ["", "/package"])
+def test_a_number_too_long_for_any_key_is_said_not_to_exist(world: World, rest: str) -> None:
+    assert ask(world, EDITOR, f"/{'Z' * 3000}{rest}").status == 404
+
+
+@pytest.mark.parametrize("department", ["", "Marketing", "m" * 3000])
+def test_what_cannot_be_a_department_is_a_wrong_field(world: World, department: str) -> None:
+    answer = ask(world, EDITOR, department=department)
+    assert answer.status == 422
+    assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [("/department", "bad_id")]
+
+
 @pytest.mark.parametrize("rest", ["", "/{number}", "/{number}/package"])
 def test_the_archive_opens_for_nobody_without_a_session(world: World, for_all: str, rest: str) -> None:
     assert ask(world, None, rest.format(number=for_all)).status == 401
