@@ -5,6 +5,7 @@ from chalice.app import Chalice
 from chalicelib.archive.api import archive_routes
 from chalicelib.archive.jobs import archive_jobs
 from chalicelib.core.health import health_routes
+from chalicelib.core.openapi import openapi_routes
 from chalicelib.identity.api import identity_routes
 from chalicelib.identity.jobs import identity_jobs
 from chalicelib.identity.pages import identity_pages
@@ -18,6 +19,7 @@ from chalicelib.web.api import web_routes
 app = Chalice(app_name="imprimatur")
 
 app.register_blueprint(health_routes)
+app.register_blueprint(openapi_routes)
 app.register_blueprint(web_routes)
 app.register_blueprint(identity_routes)
 app.register_blueprint(identity_pages)

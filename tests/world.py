@@ -28,6 +28,7 @@ from chalicelib.review.store import task_key
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
+from tests.api_description import ensure_described
 
 ADDRESS = "192.0.2.1"
 """The network address that requests come from unless a test says another."""
@@ -343,7 +344,7 @@ def call_app(
     *,
     address: str = ADDRESS,
 ) -> Answer:
-    """Call the HTTP function with API Gateway's event."""
+    """Call the HTTP function with API Gateway's event; the answer must be one that `/openapi.json` describes."""
     resource, parameters = route_of(path)
     event = {
         "resource": resource,
@@ -366,9 +367,11 @@ def call_app(
     }
     raw = app(event, None)
     many = {name: values[-1] for name, values in raw.get("multiValueHeaders", {}).items()}
-    return Answer(
+    answer = Answer(
         status=raw["statusCode"], body=json.loads(raw["body"]), headers={**raw.get("headers", {}), **many}
     )
+    ensure_described(method, resource, answer.status, answer.headers, answer.body)
+    return answer
 
 
 def route_of(path: str) -> tuple[str, dict[str, str]]:

@@ -11,6 +11,7 @@ from chalicelib.core.clock import to_text
 from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.identity.caller import caller
+from chalicelib.people.model import is_department_id
 from chalicelib.submission.model import Category
 
 archive_routes = Blueprint(__name__)
@@ -49,6 +50,9 @@ def get_package(exchange: Exchange, catalog_number: str) -> Response:
 def _filters(exchange: Exchange) -> tuple[Category | None, int | None]:
     errors = []
     category, year = exchange.query.get("category"), exchange.query.get("year")
+    department = exchange.query.get("department")
+    if department is not None and not is_department_id(department):
+        errors.append(FieldError(pointer="/department", code="bad_id"))
     if category is not None and category not in set(Category):
         allowed = [known.value for known in Category]
         errors.append(FieldError(pointer="/category", code="not_one_of", params={"allowed": allowed}))

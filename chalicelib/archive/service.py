@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import Action, Resource, service_subject, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.archive.model.catalog import CatalogRules, catalog_number
+from chalicelib.archive.model.catalog import CatalogRules, catalog_number, is_catalog_number
 from chalicelib.archive.model.package import Dossier, build
 from chalicelib.archive.model.record import DOWNLOAD_LIFE, ArchiveRecord
 from chalicelib.archive.store import (
@@ -178,6 +178,8 @@ class ReadingRoom:
 
     def entry(self, person: Person, number: str) -> ArchiveRecord:
         """A catalogue entry. Raises NotFound where there is none, or none that the person may know of."""
+        if not is_catalog_number(number):
+            raise NotFound
         record = self.journal.table.get(catalog_key(number))
         if record is None:
             raise NotFound

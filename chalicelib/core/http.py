@@ -122,6 +122,15 @@ def cookie(name: str, value: str, *, life: int) -> str:
     return f"{name}={value}; Path=/; Max-Age={life}; Secure; HttpOnly; SameSite=Lax"
 
 
+def document(exchange: Exchange, text: str) -> Response:
+    """A JSON text of a form of its own, which has no place for the correlation id but the header."""
+    headers = BASE_HEADERS | {
+        "X-Correlation-Id": exchange.correlation_id,
+        "Content-Type": "application/json",
+    }
+    return Response(body=text, status_code=200, headers=headers)
+
+
 def problem(exchange: Exchange, error: ImprimaturError) -> Response:
     """An error as RFC 9457 problem details, in the caller's language, with every wrong field."""
     language = exchange.language

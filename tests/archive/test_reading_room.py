@@ -13,6 +13,7 @@ from werkzeug.test import Client
 from chalicelib.archive.model.record import ArchiveRecord
 from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import put_archived
+from chalicelib.core.ids import derived_id
 from chalicelib.people.model import Person, Role
 from chalicelib.submission.model import Category, Classification
 from tests.world import (
@@ -163,6 +164,18 @@ def test_what_may_not_be_known_of_looks_like_what_is_not_there(world: World, con
     assert (nonsense.status, nonsense.body) == (404, absent.body)
 
 
+@pytest.mark.parametrize("rest", ["", "/package"])
+def test_a_number_too_long_for_any_key_is_said_not_to_exist(world: World, rest: str) -> None:
+    assert ask(world, EDITOR, f"/{'Z' * 3000}{rest}").status == 404
+
+
+@pytest.mark.parametrize("department", ["", "Marketing", "m" * 3000])
+def test_what_cannot_be_a_department_is_a_wrong_field(world: World, department: str) -> None:
+    answer = ask(world, EDITOR, department=department)
+    assert answer.status == 422
+    assert [(each["pointer"], each["code"]) for each in answer.body["errors"]] == [("/department", "bad_id")]
+
+
 @pytest.mark.parametrize("rest", ["", "/{number}", "/{number}/package"])
 def test_the_archive_opens_for_nobody_without_a_session(world: World, for_all: str, rest: str) -> None:
     assert ask(world, None, rest.format(number=for_all)).status == 401
@@ -250,7 +263,7 @@ def an_entry(serial: int, published_at: datetime) -> ArchiveRecord:
     """An entry of the center's, as if it had been archived long ago."""
     return ArchiveRecord(
         catalog_number=f"Z109-WS·2026-D10-XXZ-{serial:04d}",
-        submission=f"s-{serial:020d}",
+        submission=derived_id("s", str(serial)),
         revision=1,
         title=f"第 {serial} 号通知",
         category=Category.NOTICE,

@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, BrowserContext
 
 from infra.local import visitor
@@ -53,6 +54,7 @@ def press_everything(context: BrowserContext, link: str) -> int:
     raise AssertionError("a page with buttons without end")
 
 
+@pytest.mark.parametrize("size", ["desktop"], indirect=True)
 def test_a_scanner_changes_nothing(desk: Desk, chromium: Browser, visitors: Visitors, size: str) -> None:
     (liaison, *_) = desk.people("liaison", "safety")
     program, submission = hand_in(desk, liaison)

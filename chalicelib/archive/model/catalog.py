@@ -58,6 +58,11 @@ def catalog_number(series: Series, serial: int) -> str:
     return number
 
 
+def is_catalog_number(text: str) -> bool:
+    """Whether a text has the form of a catalogue number: whatever else a path may hold is no key to read by."""
+    return re.fullmatch(f"{_SERIES}-{_SERIAL}", text) is not None
+
+
 def parse(number: str) -> tuple[Series, int]:
     """The series and the serial of a catalogue number. Raises ValueError when it is not one."""
     match = re.fullmatch(f"{_SERIES}-{_SERIAL}", number)
