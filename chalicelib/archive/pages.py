@@ -71,7 +71,7 @@ def show_entry(exchange: Exchange, catalog_number: str) -> Response:
         term=series.term,
         file=f"{ascii_name(number)}.zip",
         may_download=room.may(present.person, Action.ARCHIVE_DOWNLOAD, entry),
-        may_read_submission=room.may(present.person, Action.SUBMISSION_READ, entry),
+        may_read_submission=room.may(present.person, Action.READ, entry),
         departments={department.id: department.name for department in parts.people.all_departments()},
         zone=parts.settings.center_time_zone,
     )
