@@ -52,7 +52,7 @@ def seen(http: Client, path: str) -> Element:
 
 def letters(page: Element) -> list[str]:
     (rows,) = page.all("ul", class_="rows")
-    return [heading.text for heading in rows.all("h2")]
+    return [heading.text for heading in rows.all("h3")]
 
 
 def policy(answer: TestResponse) -> dict[str, str]:
