@@ -51,8 +51,8 @@ def seen(http: Client, path: str) -> Element:
 
 
 def letters(page: Element) -> list[str]:
-    (rows,) = page.all("ul", class_="rows")
-    return [heading.text for heading in rows.all("h3")]
+    (rows,) = page.all("ul", class_="rows letters")
+    return [heading.text for heading in rows.all("h2")]
 
 
 def policy(answer: TestResponse) -> dict[str, str]:
