@@ -4,6 +4,7 @@ from chalice.app import Chalice
 
 from chalicelib.archive.api import archive_routes
 from chalicelib.archive.jobs import archive_jobs
+from chalicelib.archive.pages import archive_pages
 from chalicelib.core.health import health_routes
 from chalicelib.core.openapi import openapi_routes
 from chalicelib.identity.api import identity_routes
@@ -30,4 +31,5 @@ app.register_blueprint(review_pages)
 app.register_blueprint(review_jobs)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
+app.register_blueprint(archive_pages)
 app.register_blueprint(archive_jobs)

@@ -1,7 +1,7 @@
 """Archiving at once after publishing, and finding it again (clauses 3.5.1 to 3.5.3, 2.4.1)."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.access.model import Action, Resource, service_subject, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.archive.model.catalog import CatalogRules, catalog_number, is_catalog_number
+from chalicelib.archive.model.filters import Filters
 from chalicelib.archive.model.package import Dossier, build
 from chalicelib.archive.model.record import DOWNLOAD_LIFE, ArchiveRecord
 from chalicelib.archive.store import (
@@ -25,15 +26,16 @@ from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted
 from chalicelib.core.listing import Page, newest, page
 from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
-from chalicelib.people.model import Person
+from chalicelib.people.model import Department, Person
 from chalicelib.people.store import PeopleStore
 from chalicelib.publication.model import Adapter, DeliveryState
 from chalicelib.publication.store import deliveries_of
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import tasks_of
-from chalicelib.submission.model import Category, Channel, State, Submission, deliveries_in, opinions_in
+from chalicelib.submission.model import Channel, State, Submission, deliveries_in, opinions_in
 from chalicelib.submission.service import Journal, resource_of
 
 ACTOR = "service:archive"
@@ -176,50 +178,60 @@ class ReadingRoom:
     packages: PackageStore
     zone: ZoneInfo
 
-    def entry(self, person: Person, number: str) -> ArchiveRecord:
-        """A catalogue entry. Raises NotFound where there is none, or none that the person may know of."""
+    @staticmethod
+    def key(number: str) -> Key[CatalogRecord]:
+        """Where an entry is, for whoever reads it together with the session. Raises NotFound for no number."""
         if not is_catalog_number(number):
             raise NotFound
-        record = self.journal.table.get(catalog_key(number))
+        return catalog_key(number)
+
+    def entry(self, person: Person, number: str, found: Found) -> ArchiveRecord:
+        """A catalogue entry. Raises NotFound where there is none, or none that the person may know of."""
+        record = found.get(self.key(number))
         if record is None:
             raise NotFound
         entry = read_archived(record)
-        if not self._may(person, Action.ARCHIVE_READ, entry):
+        if not self.may(person, Action.ARCHIVE_READ, entry):
             raise NotFound
         return entry
 
-    def download(self, person: Person, number: str) -> tuple[ArchiveRecord, str]:
+    def download(self, person: Person, number: str, found: Found) -> tuple[ArchiveRecord, str]:
         """A catalogue entry and an address to download its package from. Raises NotFound or NotPermitted."""
-        entry = self.entry(person, number)
-        if not self._may(person, Action.ARCHIVE_DOWNLOAD, entry):
+        entry = self.entry(person, number, found)
+        if not self.may(person, Action.ARCHIVE_DOWNLOAD, entry):
             raise NotPermitted
         return entry, self.packages.download_url(number, entry.version_id, DOWNLOAD_LIFE)
 
     def listing(
         self,
         person: Person,
+        filters: Filters,
         *,
-        category: Category | None,
-        department: str | None,
-        year: int | None,
         cursor: str | None,
+        departments: Sequence[Department] | None = None,
     ) -> Page[ArchiveRecord]:
-        """A page of what the person may read, newest first (clause 3.5.3: by category and publish time)."""
-        departments = [department] if department else [d.id for d in self.people.all_departments()]
-        keys = [listing_key(name) for name in departments]
-        rows = newest(self.journal.table, CatalogRecord, keys, cursor=cursor)
+        """A page of what the person may read, newest first (clause 3.5.3: by category and publish time).
+
+        `departments` are all there are, for whoever has read them already.
+        """
+        if filters.department is not None:
+            ids = [filters.department]
+        else:
+            ids = [d.id for d in departments or self.people.all_departments()]
+        rows = newest(self.journal.table, CatalogRecord, map(listing_key, ids), cursor=cursor)
         entries = ((position, None if record is None else read_archived(record)) for position, record in rows)
 
         def wanted(entry: ArchiveRecord) -> bool:
             return (
-                category in {None, entry.category}
-                and year in {None, entry.published_at.astimezone(self.zone).year}
-                and self._may(person, Action.ARCHIVE_READ, entry)
+                filters.category in {None, entry.category}
+                and filters.year in {None, entry.published_at.astimezone(self.zone).year}
+                and self.may(person, Action.ARCHIVE_READ, entry)
             )
 
         return page(entries, wanted)
 
-    def _may(self, person: Person, action: Action, entry: ArchiveRecord) -> bool:
+    def may(self, person: Person, action: Action, entry: ArchiveRecord) -> bool:
+        """Whether the person may do this to what the entry describes."""
         resource = Resource(
             department=entry.department,
             drafter=entry.drafter,

@@ -51,16 +51,17 @@ def page(
     language = chosen if chosen in messages.LANGUAGES else exchange.language
     if language != exchange.language:
         cookies = [*cookies, language_cookie(language)]
+    asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE_COOKIE}
     text = (
         _templates(language)
         .get_template(f"{template}.html.jinja")
-        .render({"visit": None, "path": exchange.path, **context})
+        .render({"visit": None, "path": exchange.path, "asked": asked, **context})
     )
     return _answer(exchange, status, cookies, {"Content-Type": "text/html; charset=utf-8"}, text)
 
 
 def see_other(exchange: Exchange, location: str, *, cookies: Sequence[str] = ()) -> Response:
-    """Send the browser to another page of ours with a GET (RFC 9110, 15.4.4)."""
+    """Send the browser to a page of ours, or to the bucket, with a GET (RFC 9110, 15.4.4)."""
     return _answer(exchange, 303, cookies, {"Location": location, "Content-Type": "text/plain"}, "")
 
 

@@ -22,20 +22,18 @@ DEMO_SCALE = "20"
 
 def serve(*, port: int, wait_scale: float, roster: Path) -> int:
     """Open the desk with a roster and say what to try first; answers the exit status."""
-    people: list[Person] = []
+    wanted = read(roster)
 
     def prepare(_environment: Mapping[str, str]) -> None:
-        wanted = read(roster)
         bootstrap.parts().roster_keeper.apply(wanted, utc_now())
-        people.extend(wanted.persons)
 
     return run(
         app=app,
         port=port,
         wait_scale=wait_scale,
         prepare=prepare,
-        people=lambda: [_as_json(person) for person in people],
-        ready=lambda address: _welcome(address, people),
+        people=lambda: wanted,
+        ready=lambda address: _welcome(address, wanted.persons),
     )
 
 
@@ -67,29 +65,17 @@ def _address_of(desk: "subprocess.Popen[str]") -> str:
     raise RuntimeError("the desk did not open; `make run` says why")
 
 
-def _as_json(person: Person) -> dict[str, object]:
-    return {
-        "id": person.id,
-        "name": person.name,
-        "email": person.email,
-        "duties": [
-            {"role": duty.role, "department": duty.department} for duty in person.duties_at(utc_now())
-        ],
-    }
-
-
 def _welcome(address: str, people: Sequence[Person]) -> None:
     print("Sample people (roles in departments):")
     for person in people:
         duties = ", ".join(f"{duty.role} in {duty.department}" for duty in person.duties_at(utc_now()))
         print(f"  {person.email:<36} {person.name}  {duties or 'no duty'}")
     print(
-        "\nTry first:\n"
-        f"  make demo ADDRESS={address}   the whole way of the sample requests, in another terminal\n"
-        f"  {address}/_local/people      everybody, with the ids that requests name\n"
-        f"  {address}/_local/mail        every mail that was sent, with its links\n"
+        "\nTry first, in a browser:\n"
+        f"  {address}/_local/          start here: choose a person, sign in, hand in, review\n"
+        f"  {address}/_local/mail      every mail that was sent: one click opens its link\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
-        "  README.md, “By hand”: how to sign in, submit and review with curl\n"
+        f"Or in another terminal: make demo ADDRESS={address}   plays the sample requests on this desk\n"
         "\nStop with Ctrl-C.\n"
     )
     print(f"{READY}{address}", flush=True)

@@ -24,6 +24,7 @@ from moto import mock_aws
 from moto.core.config import DefaultConfig
 from werkzeug.test import Client
 
+from chalicelib.people.roster import Roster
 from infra.local import interpreter, machines, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
@@ -157,7 +158,7 @@ class Cloud:
             Front(
                 app=self._app,
                 mails=self.mails,
-                people=list,
+                people=Roster,
                 site=partial(read_page, _clients()("s3"), built.environment["SITE_BUCKET"]),
             )
         )

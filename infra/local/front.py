@@ -25,13 +25,16 @@ from chalice.local import (
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
+from chalicelib.core.clock import utc_now
+from chalicelib.people.roster import Roster
+from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
 from infra.local.mailbox import Sent
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-LOCAL = "/_local/"
+LOCAL = "/_local"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +46,9 @@ class Page:
 
 
 class Front:
-    """The app under its routes, and beside it `/_local/mail`, `/_local/people` and `/_local/site/{prefix}/…`.
+    """The app under its routes, and beside it `/_local/`, with `mail`, `people` and `site/{prefix}/…` below.
 
-    `people` answers anything JSON holds; `site` gives the object of a key, or None.
+    Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None.
     """
 
     def __init__(
@@ -53,7 +56,7 @@ class Front:
         *,
         app: Chalice,
         mails: Callable[[], Sequence[Sent]],
-        people: Callable[[], object],
+        people: Callable[[], Roster],
         site: Callable[[str], Page | None],
     ) -> None:
         self._gateway = _Gateway(app)
@@ -67,29 +70,44 @@ class Front:
         return self._answer(request)(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
-        if request.path.startswith(LOCAL):
+        if request.path == LOCAL or request.path.startswith(f"{LOCAL}/"):
             return self._local(request)
         return self._gateway.answer(request)
 
     def _local(self, request: Request) -> Response:
-        what, _, rest = request.path.removeprefix(LOCAL).partition("/")
         if request.method not in {"GET", "HEAD"}:
             return problem(405, "Method Not Allowed")
-        match what:
-            case "mail":
-                return _json([asdict(mail) for mail in self._mails()])
-            case "people":
-                return _json(self._people())
-            case "site":
-                return self._page(rest)
-            case _:
-                return problem(404, "Not Found")
+        return self._found(request) or problem(404, "Not Found")
 
-    def _page(self, key: str) -> Response:
+    def _found(self, request: Request) -> Response | None:
+        what, _, rest = request.path.removeprefix(LOCAL).removeprefix("/").partition("/")
+        match what, rest:
+            case "", "":
+                return pages.start_page()
+            case "mail", "":
+                return self._mail(request)
+            case "mail", name:
+                return pages.mail_frame(self._mails(), name)
+            case "people", "":
+                return self._everybody(request)
+            case "site", key:
+                return self._page(key)
+        return None
+
+    def _mail(self, request: Request) -> Response:
+        to = request.args.get("to", "")
+        if _is_browser(request):
+            return pages.mail_page(self._mails(), to)
+        return _json([asdict(mail) for mail in pages.addressed_to(self._mails(), to)])
+
+    def _everybody(self, request: Request) -> Response:
+        if _is_browser(request):
+            return pages.people_page(self._people(), utc_now())
+        return _json(pages.people_json(self._people(), utc_now()))
+
+    def _page(self, key: str) -> Response | None:
         page = self._site(f"{key}index.html" if key.endswith("/") else key)
-        if page is None:
-            return problem(404, "Not Found")
-        return Response(page.content, content_type=page.content_type)
+        return None if page is None else Response(page.content, content_type=page.content_type)
 
 
 def in_threads(app: Chalice) -> None:
@@ -104,11 +122,15 @@ def problem(status: int, title: str) -> Response:
     return Response(json.dumps(document), status=status, content_type="application/problem+json")
 
 
+def _is_browser(request: Request) -> bool:
+    """Whether pages are asked for by name; `*/*` is what programs send."""
+    return "text/html" in request.accept_mimetypes.values()
+
+
 def _json(document: object) -> Response:
     text = json.dumps(document, ensure_ascii=False, indent=2)
-    return Response(
-        text, content_type="application/json; charset=utf-8", headers={"Cache-Control": "no-store"}
-    )
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return Response(text, content_type="application/json; charset=utf-8", headers=headers)
 
 
 class _Gateway:

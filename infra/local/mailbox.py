@@ -10,7 +10,8 @@ from moto.ses.models import RawMessage, ses_backends
 
 from infra.local.resources import ACCOUNT
 
-_LINK = re.compile(r"https?://[^\s<>\"')\]]+")
+LINK = re.compile(r"https?://(?:(?![<>\"')\]])[!-~])+")
+"""A web address in a text: ASCII, as addresses are, so that a Chinese full stop ends it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ def _read(raw: str) -> Sent:
         subject=str(message["Subject"]),
         text=text,
         html=markup,
-        links=tuple(dict.fromkeys(_LINK.findall(text))),
+        links=tuple(dict.fromkeys(LINK.findall(text))),
     )
 
 

@@ -22,6 +22,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from chalicelib.people.roster import Roster
 from infra.local import mailbox
 from infra.local.clients import REGION, Clients
 from infra.local.cloud import MOTO, Files, build, mend, read_page
@@ -42,7 +43,7 @@ def run(
     port: int,
     wait_scale: float,
     prepare: Callable[[Mapping[str, str]], None],
-    people: Callable[[], object],
+    people: Callable[[], Roster],
     ready: Callable[[str], None],
     files: Files | None = None,
 ) -> int:

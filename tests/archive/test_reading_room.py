@@ -158,10 +158,12 @@ def test_what_may_not_be_known_of_looks_like_what_is_not_there(world: World, con
     hidden = ask(world, EDITOR, f"/{confidential}")
     absent = ask(world, EDITOR, "/Z109-WS·2020-Y-XXZ-0001")
     nonsense = ask(world, EDITOR, "/nonsense")
-    for answer in (hidden, absent, nonsense):
+    endless = ask(world, EDITOR, "/" + "x" * 4000)
+    for answer in (hidden, absent, nonsense, endless):
         answer.body.pop("correlation_id")
     assert (hidden.status, hidden.body) == (404, absent.body)
     assert (nonsense.status, nonsense.body) == (404, absent.body)
+    assert (endless.status, endless.body) == (404, absent.body)
 
 
 @pytest.mark.parametrize("rest", ["", "/package"])
@@ -245,10 +247,11 @@ def test_a_year_is_one_of_the_centers_calendar_and_pages_follow_newest_first(wor
 
 
 def test_wrong_filters_are_told_all_at_once_by_field(world: World) -> None:
-    answer = ask(world, HEAD, category="gossip", year="２０２６")
+    answer = ask(world, HEAD, category="gossip", department="x" * 3000, year="２０２６")
     assert answer.status == 422
     assert [(wrong["pointer"], wrong["code"]) for wrong in answer.body["errors"]] == [
         ("/category", "not_one_of"),
+        ("/department", "bad_format"),
         ("/year", "bad_format"),
     ]
 

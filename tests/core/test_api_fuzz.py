@@ -27,7 +27,7 @@ from schemathesis.specs.openapi.checks import (
 from app import app
 from infra.local.front import Front
 from tests.api_description import document, operations, resolved
-from tests.world import ARCHIVIST, EDITOR, LIAISON, World, a_world
+from tests.world import ARCHIVIST, EDITOR, LIAISON, World, a_roster, a_world
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -120,7 +120,7 @@ def desk() -> Iterator[Desk]:
         world.cloud.settle()
         yield Desk(
             world=world,
-            door=ManyAddresses(Front(app=app, mails=list, people=list, site=lambda _: None)),
+            door=ManyAddresses(Front(app=app, mails=list, people=a_roster, site=lambda _: None)),
             real={"submission": submission, "catalog_number": archived},
             handle=world.links(EDITOR)[0],
         )

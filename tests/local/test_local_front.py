@@ -8,10 +8,12 @@ import pytest
 from chalice.app import Chalice, Response
 from werkzeug.test import Client
 
+from chalicelib.people.roster import Roster
 from infra.local.cloud import Cloud
 from infra.local.front import Front, Page
 from infra.local.mailbox import Sent
 from tests.local.tiny import Seen, tiny_app
+from tests.world import LIAISON, a_roster
 
 MAIL = Sent(
     to="li@example.cn", subject="审核", text="请看", html="<p>请看</p>", links=("https://x.test/r#1",)
@@ -24,8 +26,9 @@ PAGES = {
 
 @pytest.fixture
 def http(seen: Seen) -> Client:
-    people = [{"id": "p-1", "name": "李"}]
-    return Client(Front(app=tiny_app(seen), mails=lambda: [MAIL], people=lambda: people, site=PAGES.get))
+    return Client(
+        Front(app=tiny_app(seen), mails=lambda: [MAIL], people=lambda: a_roster(LIAISON), site=PAGES.get)
+    )
 
 
 def test_path_parameter_is_decoded_as_on_aws(http: Client, seen: Seen) -> None:
@@ -80,14 +83,14 @@ def test_binary_answer_is_sent_as_bytes() -> None:
     def package() -> Response:
         return Response(b"\x00\xff", headers={"Content-Type": "application/zip"})
 
-    http = Client(Front(app=app, mails=list, people=list, site=PAGES.get))
+    http = Client(Front(app=app, mails=list, people=Roster, site=PAGES.get))
     answer = http.get("/package", headers={"Accept": "application/zip"})
     assert (answer.data, answer.content_type) == (b"\x00\xff", "application/zip")
 
 
 def test_threads_see_their_own_request(seen: Seen) -> None:
     app = tiny_app(seen)
-    front = Front(app=app, mails=list, people=list, site=PAGES.get)
+    front = Front(app=app, mails=list, people=Roster, site=PAGES.get)
 
     def ask(number: int) -> bool:
         answer = Client(front).post(
@@ -110,7 +113,14 @@ def test_mails_and_people_are_shown(http: Client) -> None:
             "links": ["https://x.test/r#1"],
         }
     ]
-    assert http.get("/_local/people").json == [{"id": "p-1", "name": "李"}]
+    assert http.get("/_local/people").json == [
+        {
+            "id": LIAISON.id,
+            "name": LIAISON.name,
+            "email": LIAISON.email,
+            "duties": [{"role": "liaison", "department": "marketing"}],
+        }
+    ]
 
 
 def test_site_shows_pages_and_the_index_of_a_folder(http: Client) -> None:
@@ -142,7 +152,7 @@ def test_body_that_is_binary_arrives_encoded_as_from_api_gateway() -> None:
         received.append(request.raw_body)
         return {}
 
-    http = Client(Front(app=app, mails=list, people=list, site=PAGES.get))
+    http = Client(Front(app=app, mails=list, people=Roster, site=PAGES.get))
     http.post("/upload", data=b"\xff\x00", content_type="application/octet-stream")
     assert received == [b"\xff\x00"]
     assert base64.b64encode(received[0]) == b"/wA="

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from chalice.app import Chalice
 
+from chalicelib.people.roster import Roster
 from infra.local import serve
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 import boto3
+from chalicelib.people.roster import Roster
 from infra.local import serve
 from tests.local.tiny import Seen, chain, task, tiny_app, tiny_files
 
@@ -49,7 +51,7 @@ def put():
 environment = {}
 sys.exit(serve.run(
     app=app, files=files, port=int(sys.argv[2]), wait_scale=1000,
-    prepare=environment.update, people=lambda: [{"id": "p-1"}], ready=lambda address: print(address, flush=True)))
+    prepare=environment.update, people=Roster, ready=lambda address: print(address, flush=True)))
 """
 
 
@@ -89,7 +91,7 @@ def test_app_mailbox_and_people_are_served_on_loopback(laptop: Laptop) -> None:
     assert laptop.address.startswith("http://127.0.0.1:")
     assert laptop.ask("/api/v1/things/x") == {"name": "x"}
     assert laptop.ask("/_local/mail") == []
-    assert laptop.ask("/_local/people") == [{"id": "p-1"}]
+    assert laptop.ask("/_local/people") == []
 
 
 def test_streams_and_state_machines_run_and_downloads_work(laptop: Laptop) -> None:
@@ -119,7 +121,7 @@ def test_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
             port=port,
             wait_scale=1,
             prepare=lambda _environment: None,
-            people=list,
+            people=Roster,
             ready=lambda _address: None,
         )
     assert status == 2
