@@ -28,7 +28,7 @@ def list_archive(exchange: Exchange) -> Response:
 @endpoint(archive_routes)
 def get_archive_entry(exchange: Exchange, catalog_number: str) -> Response:
     number, room = unquote(catalog_number), bootstrap.parts().reading_room
-    person, found = caller_with(exchange, room.key(number))
+    person, found = caller_with(exchange, *room.keys(number))
     entry = room.entry(person, number, found)
     return answer(exchange, _as_json(entry))
 
@@ -37,7 +37,7 @@ def get_archive_entry(exchange: Exchange, catalog_number: str) -> Response:
 @endpoint(archive_routes)
 def get_package(exchange: Exchange, catalog_number: str) -> Response:
     number, room = unquote(catalog_number), bootstrap.parts().reading_room
-    person, found = caller_with(exchange, room.key(number))
+    person, found = caller_with(exchange, *room.keys(number))
     entry, url = room.download(person, number, found)
     body = {"url": url, "expires_in": DOWNLOAD_LIFE, "sha256": entry.sha256, "size": entry.size}
     return answer(exchange, body)

@@ -60,7 +60,7 @@ def show_catalogue(exchange: Exchange) -> Response:
 def show_entry(exchange: Exchange, catalog_number: str) -> Response:
     number, parts = unquote(catalog_number), bootstrap.parts()
     room = parts.reading_room
-    present, found = visit(exchange, room.key(number))
+    present, found = visit(exchange, *room.keys(number))
     entry = room.entry(present.person, number, found)
     series, _ = parse(number)
     return page(
@@ -86,7 +86,7 @@ def download_package(exchange: Exchange, catalog_number: str) -> Response:
     that would have to name the bucket.
     """
     number, room = unquote(catalog_number), bootstrap.parts().reading_room
-    present, found = visit(exchange, room.key(number))
+    present, found = visit(exchange, *room.keys(number))
     _, url = room.download(present.person, number, found)
     return see_other(exchange, url)
 

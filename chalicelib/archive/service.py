@@ -179,15 +179,13 @@ class ReadingRoom:
     zone: ZoneInfo
 
     @staticmethod
-    def key(number: str) -> Key[CatalogRecord]:
-        """Where an entry is, for whoever reads it together with the session. Raises NotFound for no number."""
-        if not is_catalog_number(number):
-            raise NotFound
-        return catalog_key(number)
+    def keys(number: str) -> tuple[Key[CatalogRecord], ...]:
+        """Where an entry is, for whoever reads it together with the session; nowhere for what is no number."""
+        return (catalog_key(number),) if is_catalog_number(number) else ()
 
     def entry(self, person: Person, number: str, found: Found) -> ArchiveRecord:
         """A catalogue entry. Raises NotFound where there is none, or none that the person may know of."""
-        record = found.get(self.key(number))
+        record = next(filter(None, map(found.get, self.keys(number))), None)
         if record is None:
             raise NotFound
         entry = read_archived(record)
