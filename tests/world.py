@@ -344,7 +344,7 @@ def call_app(
     address: str = ADDRESS,
 ) -> Answer:
     """Call the HTTP function with API Gateway's event."""
-    resource, parameters = _route(path)
+    resource, parameters = route_of(path)
     event = {
         "resource": resource,
         "path": path,
@@ -371,7 +371,8 @@ def call_app(
     )
 
 
-def _route(path: str) -> tuple[str, dict[str, str]]:
+def route_of(path: str) -> tuple[str, dict[str, str]]:
+    """The app's route for a path, and what it captures."""
     for route in app.routes:
         pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route)
         match = re.fullmatch(pattern, path)

@@ -202,9 +202,9 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
     return environment
 
 
-def _word(language: str, kind: str, value: object) -> str:
+def _word(language: str, *name: str) -> str:
     """A value in words, such as `word("state", "in_review")`: the same as in mails and errors."""
-    return messages.text(f"word.{kind}.{value}", language, {})
+    return messages.text(".".join(("word", *name)), language, {})
 
 
 def moment(instant: datetime, zone: str) -> str:
