@@ -12,6 +12,7 @@ for (const field of form.querySelectorAll("[data-limit]")) {
     const left = Number(field.dataset.limit) - [...field.value].length;
     told.textContent = (left < 0 ? field.dataset.over : field.dataset.left).replace("{}", Math.abs(left));
     told.classList.toggle("over", left < 0);
+    told.hidden = field.value === "";
   };
   field.addEventListener("input", count);
   count();
