@@ -160,7 +160,9 @@ class PeopleStore:
         found = self._table.batch(*keys)
         return {r.sk: read_department(r) for r in map(found.get, keys) if r is not None}
 
-    def names(self, persons: Iterable[str], departments: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
+    def names(
+        self, persons: Iterable[str], departments: Iterable[str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
         """The names of those persons and of those departments that exist, by id, read together."""
         of_persons = {person: person_key(person) for person in persons}
         of_departments = {department: department_key(department) for department in departments}

@@ -103,7 +103,9 @@ def document(
         "time_zone": filled.time_zone,
         "audience": list(filled.audience) if filled.reach == SOME else filled.reach,
     }
-    said = {name: value for name, value in said.items() if value or (name, filled.reach) == ("audience", SOME)}
+    said = {
+        name: value for name, value in said.items() if value or (name, filled.reach) == ("audience", SOME)
+    }
     said["drafter"] = drafter
     said["keywords"] = keywords_in(filled.keywords)
     accepted = filled.declaration != ""
@@ -125,7 +127,11 @@ def keywords_in(line: str) -> list[str]:
 def instants(local: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
     """When the clocks of a zone show that time: never where they skip it, twice where they are put back."""
     shown = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
-    real = {at.utcoffset(): at for at in shown if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local}
+    real = {
+        at.utcoffset(): at
+        for at in shown
+        if at.astimezone(UTC).astimezone(zone).replace(tzinfo=None) == local
+    }
     return tuple(real.values())
 
 

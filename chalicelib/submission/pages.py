@@ -145,9 +145,7 @@ def hand_in(exchange: Exchange) -> Response:
         head = desk.submit(person, said, idempotency_key=sheet.key, correlation_id=exchange.correlation_id)
     except KeyReused as error:
         earlier = desk.made_with(person, sheet.key)
-        return _form_page(
-            exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret())
-        )
+        return _form_page(exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret()))
     except (Conflict, InvalidInput, NotPermitted) as error:
         return _form_page(exchange, present, replace(sheet, error=error))
     return see_other(exchange, f"/submissions/{head.id}?done=submitted")
@@ -288,7 +286,9 @@ class _Sheet:
     ticked: bool = False
 
     @classmethod
-    def of(cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: Record | None = None) -> "_Sheet":
+    def of(
+        cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: Record | None = None
+    ) -> "_Sheet":
         filled = Filled.from_fields(form)
         return cls(filled=filled, key=key, record=record, ticked=bool(filled.declaration))
 
@@ -318,9 +318,7 @@ def _joined(own: Iterable[FieldError], others: Iterable[FieldError]) -> tuple[Fi
     return (*first.values(), *(error for error in others if error.pointer not in first))
 
 
-def _preview(
-    exchange: Exchange, present: Visit, sheet: _Sheet, faults: tuple[FieldError, ...]
-) -> Response:
+def _preview(exchange: Exchange, present: Visit, sheet: _Sheet, faults: tuple[FieldError, ...]) -> Response:
     """The text as its readers will see it, and what is wrong by now; the declaration comes last of all."""
     errors = tuple(error for error in faults if not error.pointer.startswith("/declaration"))
     error = InvalidSubmission(errors) if errors else None
@@ -332,9 +330,7 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
     rules = schema("submission").rules
     departments = {department.id: department.name for department in parts.people.all_departments()}
     head = sheet.record.head if sheet.record else None
-    own = (
-        (head.department,) if head else parts.submission_desk.departments_to_submit_for(present.person)
-    )
+    own = (head.department,) if head else parts.submission_desk.departments_to_submit_for(present.person)
     faults = error.errors if isinstance(error, InvalidInput) else ()
     wrong = _wrong(faults, filled, exchange.language)
     review = _last_return(sheet.record) if sheet.record else None

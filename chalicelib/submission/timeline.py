@@ -130,16 +130,12 @@ def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> Non
 
 def _person_needed(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
     _lapse(steps)
-    steps.append(
-        Step(kind=Kind.PERSON_NEEDED, mark=Mark.STOPPED, at=event.at, reason=str(payload["reason"]))
-    )
+    steps.append(Step(kind=Kind.PERSON_NEEDED, mark=Mark.STOPPED, at=event.at, reason=str(payload["reason"])))
 
 
 def _scheduled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
     steps.append(
-        Step(
-            kind=Kind.SCHEDULED, mark=Mark.NOW, at=event.at, publish_at=from_text(payload["publish_at"])
-        )
+        Step(kind=Kind.SCHEDULED, mark=Mark.NOW, at=event.at, publish_at=from_text(payload["publish_at"]))
     )
 
 

@@ -135,9 +135,7 @@ class SubmissionDesk:
             if self._access.allows(
                 subject,
                 Action.SUBMIT,
-                Resource(
-                    department=department, drafter=person.id, classification=Classification.INTERNAL
-                ),
+                Resource(department=department, drafter=person.id, classification=Classification.INTERNAL),
             )
         )
 
