@@ -87,8 +87,9 @@ def document(
 ) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
     """The publication request that a filled-in form says, and what cannot be said of its publish time.
 
-    A field that was left open is not in it. `declaration` is the version that is asked for now. A WeChat title counts only where WeChat is chosen. The zone decides the
-    offset; a time without a known zone is taken as UTC, since it is the zone that is wrong then.
+    A field that was left open is not in it. `declaration` is the version that is asked for now. A WeChat title counts
+    only where WeChat is chosen. The zone decides the offset; a time without a known zone is taken as UTC, since it is
+    the zone that is wrong then.
     """
     said: dict[str, Any] = {
         "title": filled.title.strip(),

@@ -33,14 +33,9 @@ def typed(world: World, **changes: str | Sequence[str]) -> Fields:
     return fields | changes
 
 
-def fill_in(
-    world: World,
-    browser: Browser,
-    path: str = NEW,
-    **changes: str | Sequence[str],
-) -> Shown:
-    """Open a form, fill it in and send it."""
-    return browser.submit(browser.get(path), path, **typed(world, **changes))
+def fill_in(world: World, browser: Browser, **changes: str | Sequence[str]) -> Shown:
+    """Open the form of a new request, fill it in and send it."""
+    return browser.submit(browser.get(NEW), NEW, **typed(world, **changes))
 
 
 def handed_in(world: World, browser: Browser, **changes: str | Sequence[str]) -> str:

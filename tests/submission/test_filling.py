@@ -20,7 +20,7 @@ def said(**typed: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of two shap
     return document(Filled(**typed), drafter=LIAISON.id, declaration=VERSION)[0]
 
 
-def codes(**typed: str) -> list[tuple[str, str]]:
+def codes(**typed: Any) -> list[tuple[str, str]]:  # noqa: ANN401 — as above
     faults = document(Filled(**typed), drafter=LIAISON.id, declaration=VERSION)[1]
     return [(fault.pointer, fault.code) for fault in faults]
 
@@ -67,7 +67,7 @@ def test_keywords_are_set_apart_by_commas_or_else_by_spaces(line: str, keywords:
     ],
 )
 def test_a_clock_shows_a_time_once_or_twice_or_never(zone: str, local: str, offsets: list[str]) -> None:
-    found = instants(datetime.fromisoformat(local), ZoneInfo(zone))  # noqa: DTZ901 — a clock's face has no zone
+    found = instants(datetime.fromisoformat(local), ZoneInfo(zone))
     assert [instant.isoformat()[-6:] for instant in found] == offsets
     assert list(found) == sorted(found)
 
@@ -88,8 +88,16 @@ def test_a_skipped_time_is_told_and_a_repeated_one_asks_which() -> None:
 
 @pytest.mark.parametrize(
     ("day", "clock"),
-    [("2026-02-30", "08:00"), ("2026-05-01", ""), ("", "08:00"), ("five", "08:00"), ("2026-05-01", "25:00")]
-    + [("0202-05-01", "08:00"), ("9999-12-31", "23:59"), ("2026-05-01", "08:00+08:00")],
+    [
+        ("2026-02-30", "08:00"),
+        ("2026-05-01", ""),
+        ("", "08:00"),
+        ("five", "08:00"),
+        ("2026-05-01", "25:00"),
+        ("0202-05-01", "08:00"),
+        ("9999-12-31", "23:59"),
+        ("2026-05-01", "08:00+08:00"),
+    ],
 )
 def test_half_a_time_and_what_is_none_is_told_at_the_publish_time(day: str, clock: str) -> None:
     assert codes(**at(day, clock, "Asia/Shanghai")) == [("/publish_at", "bad_local_time")]
