@@ -11,7 +11,7 @@ from chalice.app import Blueprint, Response
 from markupsafe import Markup
 
 from chalicelib import bootstrap
-from chalicelib.core.errors import Conflict, InvalidInput, NotFound, NotSignedIn
+from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
 from chalicelib.core.http import Exchange
 from chalicelib.core.markdown import to_html
 from chalicelib.core.validation import checked
@@ -72,7 +72,8 @@ def decide_by_page(exchange: Exchange) -> Response:
         parts.decisions.decide(present.person, handle, opinion, found, correlation_id=exchange.correlation_id)
     except (Conflict, InvalidInput) as error:
         opened = parts.decisions.open(present.person, handle, found)
-        return _review(exchange, present, handle, opened, typed=typed, error=error)
+        told = _with_items_left_open(error, opened, typed) if isinstance(error, InvalidInput) else error
+        return _review(exchange, present, handle, opened, typed=typed, error=told)
     return _review(exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True)
 
 
@@ -94,6 +95,16 @@ def _typed(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
         if name.startswith(ITEM) and values[0] in ANSWERS
     }
     return typed
+
+
+def _with_items_left_open(error: InvalidInput, opened: OpenedLink, typed: Mapping[str, Any]) -> InvalidInput:
+    """Every fault at once: the items without an answer, too, where the form was found wrong before they counted."""
+    items = {item.id for item in bootstrap.parts().checklists.items(opened.task.stage)}
+    left_open = {f"/checklist/{item}" for item in items - set(typed["checklist"])}
+    untold = left_open - {fault.pointer for fault in error.errors}
+    return InvalidInput(
+        (*error.errors, *(FieldError(pointer=pointer, code="required") for pointer in sorted(untold)))
+    )
 
 
 def _review(
