@@ -240,7 +240,8 @@ class SubmissionDesk:
         if department is not None:
             keys = [listing_key(department)]
         else:
-            keys = [listing_key(each.id) for each in among or self.departments_open_to(person)]
+            among = self.departments_open_to(person) if among is None else among
+            keys = [listing_key(each.id) for each in among]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
         heads = ((position, None if record is None else read_head(record)) for position, record in rows)
         return page(heads, lambda head: self._may_read(person, head))
