@@ -29,13 +29,14 @@ def _is_date_time(text: str) -> bool:
 
 
 @cache
-def _time_zones() -> frozenset[str]:
+def known_time_zones() -> frozenset[str]:
+    """The names of the IANA database, but for the one that stands for no zone at all."""
     return frozenset(files("tzdata").joinpath("zones").read_text("ascii").split()) - {"Factory"}
 
 
 def _is_time_zone(text: str) -> bool:
     """A name of the IANA database in its own spelling, whatever else this machine's disk would find."""
-    return text in _time_zones()
+    return text in known_time_zones()
 
 
 def _is_email(text: str) -> bool:

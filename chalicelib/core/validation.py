@@ -45,14 +45,16 @@ CODES: Mapping[str, tuple[str, str | None]] = {
 class Schema:
     """One schema, compiled once. `name` is its file's without `.json`; references reach the same folder.
 
-    `defaults` are those of its top-level properties.
+    `defaults` are those of its top-level properties; `rules` is the whole schema with its references filled in, for
+    pages that show a field's limits and choices.
     """
 
     def __init__(self, name: str, folder: Path = SCHEMAS) -> None:
         from chalicelib.core.keywords import Validator  # noqa: PLC0415 — heavy, and few events need it
 
         file = folder / f"{name}.json"
-        rules = _inlined(_read(file), file)
+        self.rules: Mapping[str, Any] = _inlined(_read(file), file)
+        rules = self.rules
         self._validator = Validator(rules)
         self._max_values = int(rules.get("x-max-values", MAX_VALUES))
         self.defaults: Mapping[str, Any] = {
@@ -65,6 +67,13 @@ class Schema:
             return (FieldError(pointer="", code="too_complex"),)
         found = map(_field_error, self._validator.iter_errors(document))
         return tuple({(error.pointer, error.code): error for error in found}.values())
+
+
+def time_zones() -> tuple[str, ...]:
+    """The names that the format `time-zone` accepts, sorted."""
+    from chalicelib.core.keywords import known_time_zones  # noqa: PLC0415 — as above
+
+    return tuple(sorted(known_time_zones()))
 
 
 @cache

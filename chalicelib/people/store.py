@@ -3,7 +3,7 @@
 A person is one erasable item holding name, e-mail and duties; the e-mail's look-up item holds only its hash.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
@@ -159,6 +159,18 @@ class PeopleStore:
             return {}
         found = self._table.batch(*keys)
         return {r.sk: read_department(r) for r in map(found.get, keys) if r is not None}
+
+    def names(
+        self, persons: Iterable[str], departments: Iterable[str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """The names of those persons and of those departments that exist, by id, read together."""
+        of_persons = {person: person_key(person) for person in persons}
+        of_departments = {department: department_key(department) for department in departments}
+        found = self._table.batch(*of_persons.values(), *of_departments.values())
+        return (
+            {name: person.name for name, key in of_persons.items() if (person := found.get(key))},
+            {name: department.name for name, key in of_departments.items() if (department := found.get(key))},
+        )
 
     def all_departments(self) -> tuple[Department, ...]:
         """Every department, by id."""

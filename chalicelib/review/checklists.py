@@ -13,11 +13,15 @@ from chalicelib.submission.model import ReviewStage
 
 @dataclass(frozen=True, kw_only=True)
 class ChecklistItem:
-    """One thing to confirm. `id` is unique over all stages; `text` is by language."""
+    """One thing to confirm. `id` is unique over all stages; `text` is by language.
+
+    `fields` are those of the publication request that it looks at, where it looks at some more than at others.
+    """
 
     id: str
     clause: str
     text: Mapping[str, str]
+    fields: tuple[str, ...] = ()
 
 
 class Checklists:
@@ -28,7 +32,12 @@ class Checklists:
         stages = json.loads((folder / "checklists.json").read_text("utf-8"))
         self._items = {
             stage: tuple(
-                ChecklistItem(id=item["id"], clause=item["clause"], text=item["text"])
+                ChecklistItem(
+                    id=item["id"],
+                    clause=item["clause"],
+                    text=item["text"],
+                    fields=tuple(item.get("fields", ())),
+                )
                 for item in stages[stage.value]
             )
             for stage in ReviewStage

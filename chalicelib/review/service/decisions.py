@@ -1,6 +1,6 @@
 """What a reviewer does with a link: look, and decide once (clauses 3.2.3, 3.3.1 to 3.3.4)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -108,6 +108,16 @@ class Decisions:
             for task in tasks_of(self.journal.table, opened.head.id)
             if task.opinion is not None and (task.revision, STAGES.index(task.stage)) < before
         )
+
+    def open_tasks(self, heads: Iterable[Submission]) -> dict[str, ReviewTask]:
+        """With whom those submissions lie that wait for a decision, and until when: their open tasks, by submission.
+
+        One call for up to a hundred. None is there for one whose stage has not been opened yet.
+        """
+        keys = {head.id: task_key(head.id, head.revision, head.stage) for head in heads if head.stage}
+        found = self.journal.table.batch(*keys.values())
+        tasks = {name: read_task(record) for name, key in keys.items() if (record := found.get(key))}
+        return {name: task for name, task in tasks.items() if task.opinion is None}
 
     def decide(
         self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str

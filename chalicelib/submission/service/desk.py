@@ -1,6 +1,6 @@
 """The liaison's desk: submit, revise, withdraw, look up (clauses 3.1.1 to 3.1.3, 3.2.3)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,12 +19,14 @@ from chalicelib.core.errors import (
 from chalicelib.core.ids import derived_id, is_id, new_id, new_salt
 from chalicelib.core.listing import Page, newest, page
 from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
-from chalicelib.people.model import Person, is_department_id
+from chalicelib.people.model import Department, Person, is_department_id
 from chalicelib.people.store import PeopleStore, unchanged
 from chalicelib.submission.form import ChannelRules, sound_fields, validate
 from chalicelib.submission.model import (
+    LEGAL,
     REVISABLE,
     Classification,
     Form,
@@ -35,7 +37,7 @@ from chalicelib.submission.model import (
     with_revision,
 )
 from chalicelib.submission.service.journal import Journal, resource_of
-from chalicelib.submission.store import SubmissionRecord, listing_key, put_revision, read_head
+from chalicelib.submission.store import SubmissionRecord, head_key, listing_key, put_revision, read_head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class SubmissionDesk:
         the same body gets the same answer, another body KeyReused. Raises InvalidSubmission with every wrong field
         at once, and NotPermitted unless the caller is the drafter and a liaison of the department now.
         """
-        submission = new_id("s") if idempotency_key is None else derived_id("s", person.id, idempotency_key)
+        submission = new_id("s") if idempotency_key is None else self.made_with(person, idempotency_key)
         try:
             form = self._validated(document, person)
         except InvalidSubmission:
@@ -108,6 +110,51 @@ class SubmissionDesk:
 
         return again_when_stale(step)
 
+    @staticmethod
+    def made_with(person: Person, idempotency_key: str) -> str:
+        """The id of the submission that a person's idempotency key makes, or has made."""
+        return derived_id("s", person.id, idempotency_key)
+
+    def faults(
+        self, person: Person, document: object, *, department: str | None = None
+    ) -> tuple[FieldError, ...]:
+        """Every wrong field that `submit` would tell, or `revise` of that department's; nothing is written."""
+        try:
+            self._validated(document, person, department=department)
+        except InvalidSubmission as error:
+            return error.errors
+        return ()
+
+    def departments_to_submit_for(self, person: Person) -> tuple[str, ...]:
+        """The departments that policy lets the person hand in for now, by id."""
+        now = self._journal.now()
+        subject = subject_of(person, now)
+        return tuple(
+            department
+            for department in sorted({duty.department for duty in person.duties_at(now)})
+            if self._access.allows(
+                subject,
+                Action.SUBMIT,
+                Resource(department=department, drafter=person.id, classification=Classification.INTERNAL),
+            )
+        )
+
+    @staticmethod
+    def may_be_withdrawn(head: Submission) -> bool:
+        """Whether it is not too late to take it back, whoever wants to."""
+        return State.WITHDRAWN in LEGAL[head.state]
+
+    def steps(self, person: Person, head: Submission) -> frozenset[Action]:
+        """What the person may do with a submission as it stands: revise, withdraw, both or nothing."""
+        subject, resource = subject_of(person, self._journal.now()), resource_of(head)
+        legal = {
+            Action.REVISE: head.state in REVISABLE,
+            Action.WITHDRAW: self.may_be_withdrawn(head),
+        }
+        return frozenset(
+            action for action, now in legal.items() if now and self._access.allows(subject, action, resource)
+        )
+
     def revise(self, person: Person, submission: str, document: object, *, correlation_id: str) -> Submission:
         """Hand in a new revision: a new round from the first stage. The same text again is the same revision.
 
@@ -146,9 +193,23 @@ class SubmissionDesk:
         draft = Draft(type="Withdrawn", cause=_cause(person, grant, correlation_id), payload=payload)
         return self._journal.commit(head, after, [draft], [unchanged(person)])
 
-    def read(self, person: Person, submission: str) -> Record:
-        """A submission with its text and its whole chain. Raises NotFound where policy forbids even to know of it."""
-        head = self._readable(person, submission)
+    @staticmethod
+    def key(submission: str) -> Key[SubmissionRecord]:
+        """Where a submission is, for whoever reads it together with the session. Raises NotFound for what is no id."""
+        if not is_id("s", submission):
+            raise NotFound
+        return head_key(submission)
+
+    def seen(self, person: Person, submission: str, found: Found) -> Submission:
+        """A submission as it stands, read from `key`. Raises NotFound where policy forbids even to know of it."""
+        return self._readable(person, submission, found)
+
+    def read(self, person: Person, submission: str, found: Found | None = None) -> Record:
+        """A submission with its text and its whole chain, its head perhaps read already from `key`.
+
+        Raises NotFound where policy forbids even to know of it.
+        """
+        head = self._readable(person, submission, found)
         return Record(
             head=head,
             revision=self._journal.revision(head.id, head.revision),
@@ -156,9 +217,18 @@ class SubmissionDesk:
         )
 
     def listing(
-        self, person: Person, *, state: str | None, department: str | None, cursor: str | None
+        self,
+        person: Person,
+        *,
+        state: str | None,
+        department: str | None,
+        cursor: str | None,
+        among: Sequence[Department] | None = None,
     ) -> Page[Submission]:
-        """A page of what the person may read, newest first, from one department or from all."""
+        """A page of what the person may read, newest first, from one department or from all.
+
+        `among` is what `departments_open_to` answered, where that has been asked already.
+        """
         errors = []
         if state is not None and state not in set(State):
             allowed = [known.value for known in State]
@@ -167,17 +237,20 @@ class SubmissionDesk:
             errors.append(FieldError(pointer="/department", code="bad_id"))
         if errors:
             raise InvalidInput(tuple(errors))
-        departments = [department] if department else self._visible_departments(person)
-        keys = [listing_key(name) for name in departments]
+        if department is not None:
+            keys = [listing_key(department)]
+        else:
+            among = self.departments_open_to(person) if among is None else among
+            keys = [listing_key(each.id) for each in among]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
         heads = ((position, None if record is None else read_head(record)) for position, record in rows)
         return page(heads, lambda head: self._may_read(person, head))
 
-    def _visible_departments(self, person: Person) -> list[str]:
-        """The departments of which policy might let the person read something of somebody else's."""
+    def departments_open_to(self, person: Person) -> tuple[Department, ...]:
+        """The departments of which policy might let the person read something of somebody else's, by id."""
         subject = subject_of(person, self._journal.now())
-        return [
-            department.id
+        return tuple(
+            department
             for department in self._people.all_departments()
             if self._access.allows(
                 subject,
@@ -186,7 +259,7 @@ class SubmissionDesk:
                     department=department.id, drafter="somebody", classification=Classification.INTERNAL
                 ),
             )
-        ]
+        )
 
     def _validated(self, document: object, person: Person, *, department: str | None = None) -> Form:
         """The form, or every wrong field at once, those included that only the roster can tell.
@@ -223,10 +296,12 @@ class SubmissionDesk:
             submission=submission, number=number, form=form, salt=new_salt(), created_at=self._journal.now()
         )
 
-    def _readable(self, person: Person, submission: str) -> Submission:
-        if not is_id("s", submission):
+    def _readable(self, person: Person, submission: str, found: Found | None = None) -> Submission:
+        key = self.key(submission)
+        record = self._journal.table.get(key) if found is None else found.get(key)
+        if record is None:
             raise NotFound
-        head = self._journal.head(submission)
+        head = read_head(record)
         if not self._may_read(person, head):
             raise NotFound
         return head

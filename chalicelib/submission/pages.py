@@ -1,0 +1,434 @@
+"""The liaison's desk with a browser (clauses 3.1.1 to 3.1.3, 3.2.3): my requests, the form, where a request is.
+
+The form asks what `schemas/submission.json` asks, and takes limits and choices from there. Whatever goes wrong, it is
+shown again with everything that was typed; a preview saves nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalice.app import Blueprint, Response
+from markupsafe import Markup
+
+from chalicelib import bootstrap
+from chalicelib.access.model import Action
+from chalicelib.core import messages
+from chalicelib.core.errors import (
+    Conflict,
+    FieldError,
+    IllegalTransition,
+    ImprimaturError,
+    InvalidInput,
+    InvalidSubmission,
+    KeyReused,
+    NotPermitted,
+)
+from chalicelib.core.http import Exchange
+from chalicelib.core.ids import new_secret
+from chalicelib.core.markdown import to_html
+from chalicelib.core.validation import checked, schema, time_zones
+from chalicelib.identity.caller import Visit, posted, visit
+from chalicelib.people.model import Role
+from chalicelib.submission.filling import ALL, SOME, Filled, choices_of, document, keywords_in
+from chalicelib.submission.model import (
+    REVISABLE,
+    Channel,
+    Classification,
+    Importance,
+    ReviewStage,
+    State,
+    Submission,
+    deliveries_in,
+)
+from chalicelib.submission.service.desk import Record
+from chalicelib.submission.timeline import Kind, Step, persons_in, timeline
+from chalicelib.web.pages import FORM, faults_by_field, page, page_view, see_other, told_of
+
+submission_pages = Blueprint(__name__)
+
+COMMON_ZONES = (
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Singapore",
+    "Asia/Tokyo",
+    "Europe/London",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Etc/UTC",
+)
+"""Offered first, after the center's own."""
+FIELDS = (
+    "department",
+    "title",
+    "summary",
+    "body",
+    "keywords",
+    "attachments",
+    "category",
+    "classification",
+    "importance",
+    "channels",
+    "wechat_title",
+    "publish_at",
+    "time_zone",
+    "audience",
+    "declaration",
+)
+"""In the order of the page."""
+REVIEWING = frozenset({Role.CENTER_EDITOR, Role.DEPARTMENT_HEAD, Role.SUPERVISING_EXECUTIVE})
+"""The duties to whose holders review links are mailed."""
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@submission_pages.route("/", methods=["GET"])
+@page_view(submission_pages)
+def show_requests(exchange: Exchange) -> Response:
+    present, _ = visit(exchange)
+    parts, person = bootstrap.parts(), present.person
+    chosen = {name: exchange.query.get(name) or None for name in ("state", "department", "cursor")}
+    departments = parts.submission_desk.departments_open_to(person)
+    shown = parts.submission_desk.listing(person, **chosen, among=departments)
+    tasks = parts.decisions.open_tasks(shown.rows)
+    asked = {reviewer for task in tasks.values() for reviewer in task.reviewers}
+    people = parts.people.persons(tuple(sorted({*asked, *(head.drafter for head in shown.rows)})))
+    now = parts.now()
+    return page(
+        exchange,
+        "my_requests",
+        visit=present,
+        rows=shown.rows,
+        cursor=shown.cursor,
+        chosen=chosen,
+        states=list(State),
+        tasks=tasks,
+        names={each.id: each.name for each in people},
+        departments={department.id: department.name for department in departments},
+        may_submit=bool(parts.submission_desk.departments_to_submit_for(person)),
+        reviews=any(duty.role in REVIEWING for duty in person.duties_at(now)),
+        zone=parts.settings.center_time_zone,
+        now=now,
+    )
+
+
+@submission_pages.route("/submissions/new", methods=["GET"])
+@page_view(submission_pages)
+def show_new_request(exchange: Exchange) -> Response:
+    present, _ = visit(exchange)
+    parts = bootstrap.parts()
+    departments = parts.submission_desk.departments_to_submit_for(present.person)
+    if not departments:
+        raise NotPermitted
+    filled = Filled(
+        department=departments[0] if len(departments) == 1 else "",
+        importance=Importance.ROUTINE,
+        time_zone=parts.settings.center_time_zone,
+    )
+    return _form_page(exchange, present, _Sheet(filled=filled, key=new_secret()))
+
+
+@submission_pages.route("/submissions/new", methods=["POST"], content_types=[FORM])
+@page_view(submission_pages)
+def hand_in(exchange: Exchange) -> Response:
+    form = exchange.form()
+    present, _ = posted(exchange, form)
+    desk, person = bootstrap.parts().submission_desk, present.person
+    sheet = _Sheet.of(form, key=_key_of(form))
+    said, own_faults = _said(sheet.filled, present)
+    if _asks_for_preview(form):
+        return _preview(exchange, present, sheet, _joined(own_faults, desk.faults(person, said)))
+    try:
+        if own_faults:
+            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said)))
+        head = desk.submit(person, said, idempotency_key=sheet.key, correlation_id=exchange.correlation_id)
+    except KeyReused as error:
+        earlier = desk.made_with(person, sheet.key)
+        return _form_page(exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret()))
+    except (Conflict, InvalidInput, NotPermitted) as error:
+        return _form_page(exchange, present, replace(sheet, error=error))
+    return see_other(exchange, f"/submissions/{head.id}?done=submitted")
+
+
+@submission_pages.route("/submissions/{submission}", methods=["GET"])
+@page_view(submission_pages)
+def show_request(exchange: Exchange, submission: str) -> Response:
+    parts = bootstrap.parts()
+    present, found = visit(exchange, parts.submission_desk.key(submission))
+    record = parts.submission_desk.read(present.person, submission, found)
+    head, form = record.head, record.revision.form
+    steps = timeline(head, record.events)
+    names, departments = parts.people.names(
+        sorted({*persons_in(steps), head.drafter}), sorted({head.department, *(head.audience or ())})
+    )
+    return page(
+        exchange,
+        "request",
+        visit=present,
+        head=head,
+        form=form,
+        body=Markup(to_html(form.body)),  # noqa: S704 — sanitised there
+        steps=steps,
+        task=_task_in(steps),
+        failed=_failed_items(steps, exchange.language),
+        deliveries=deliveries_in(record.events, head.revision),
+        names=names,
+        departments=departments,
+        may=parts.submission_desk.steps(present.person, head),
+        done=exchange.query.get("done"),
+        zone=parts.settings.center_time_zone,
+        now=parts.now(),
+    )
+
+
+@submission_pages.route("/submissions/{submission}/revise", methods=["GET"])
+@page_view(submission_pages)
+def show_revision(exchange: Exchange, submission: str) -> Response:
+    desk = bootstrap.parts().submission_desk
+    present, found = visit(exchange, desk.key(submission))
+    record = desk.read(present.person, submission, found)
+    _ensure_open(present, record.head, Action.REVISE, legal=record.head.state in REVISABLE)
+    sheet = _Sheet(filled=Filled.from_form(record.revision.form), record=record)
+    return _form_page(exchange, present, sheet)
+
+
+@submission_pages.route("/submissions/{submission}/revise", methods=["POST"], content_types=[FORM])
+@page_view(submission_pages)
+def hand_in_revision(exchange: Exchange, submission: str) -> Response:
+    desk = bootstrap.parts().submission_desk
+    form = exchange.form()
+    present, found = posted(exchange, form, desk.key(submission))
+    person, record = present.person, desk.read(present.person, submission, found)
+    sheet = _Sheet.of(form, record=record)
+    said, own_faults = _said(sheet.filled, present)
+    department = record.head.department
+    if _asks_for_preview(form):
+        faults = _joined(own_faults, desk.faults(person, said, department=department))
+        return _preview(exchange, present, sheet, faults)
+    try:
+        if own_faults:
+            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said, department=department)))
+        head = desk.revise(person, submission, said, correlation_id=exchange.correlation_id)
+    except (Conflict, InvalidInput, NotPermitted) as error:
+        return _form_page(exchange, present, replace(sheet, error=error))
+    return see_other(exchange, f"/submissions/{head.id}?done=revised")
+
+
+@submission_pages.route("/submissions/{submission}/withdraw", methods=["GET"])
+@page_view(submission_pages)
+def show_withdrawal(exchange: Exchange, submission: str) -> Response:
+    desk = bootstrap.parts().submission_desk
+    present, found = visit(exchange, desk.key(submission))
+    head = desk.seen(present.person, submission, found)
+    _ensure_open(present, head, Action.WITHDRAW, legal=desk.may_be_withdrawn(head))
+    return _withdrawal_page(exchange, present, head)
+
+
+@submission_pages.route("/submissions/{submission}/withdraw", methods=["POST"], content_types=[FORM])
+@page_view(submission_pages)
+def withdraw(exchange: Exchange, submission: str) -> Response:
+    desk = bootstrap.parts().submission_desk
+    form = exchange.form()
+    present, found = posted(exchange, form, desk.key(submission))
+    head = desk.seen(present.person, submission, found)
+    (reason, *_) = form.get("reason", [""])
+    try:
+        reason = checked("withdrawal", {"reason": reason})["reason"]
+        desk.withdraw(present.person, submission, reason, correlation_id=exchange.correlation_id)
+    except (Conflict, InvalidInput) as error:
+        return _withdrawal_page(exchange, present, head, reason=reason, error=error)
+    return see_other(exchange, f"/submissions/{submission}?done=withdrawn")
+
+
+def _withdrawal_page(
+    exchange: Exchange,
+    present: Visit,
+    head: Submission,
+    *,
+    reason: str = "",
+    error: Conflict | InvalidInput | None = None,
+) -> Response:
+    return page(
+        exchange,
+        "withdraw_request",
+        status=200 if error is None else error.status,
+        visit=present,
+        head=head,
+        reason=reason,
+        limit=schema("withdrawal").rules["properties"]["reason"]["maxLength"],
+        told=told_of(error, exchange.language) if isinstance(error, Conflict) else None,
+        wrong=faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {},
+    )
+
+
+def _ensure_open(present: Visit, head: Submission, step: Action, *, legal: bool) -> None:
+    """Raise IllegalTransition or NotPermitted rather than show a form that could not be sent."""
+    if not legal:
+        raise IllegalTransition(state=head.state.value)
+    if step not in bootstrap.parts().submission_desk.steps(present.person, head):
+        raise NotPermitted
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sheet:
+    """The form as it is to be shown: filled in, and what there is to say about it.
+
+    `key` makes a new request safe to send again, `record` is the submission that is revised, `earlier` the id of one
+    that this very page has made already.
+    """
+
+    filled: Filled
+    key: str = ""
+    record: Record | None = None
+    error: ImprimaturError | None = None
+    earlier: str | None = None
+    ticked: bool = False
+
+    @classmethod
+    def of(
+        cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: Record | None = None
+    ) -> "_Sheet":
+        filled = Filled.from_fields(form)
+        return cls(filled=filled, key=key, record=record, ticked=bool(filled.declaration))
+
+
+def _key_of(form: Mapping[str, Sequence[str]]) -> str:
+    """The key that the form came with; a new one where somebody has tampered with it."""
+    (key, *_) = form.get("key", [""])
+    return key if _KEY.fullmatch(key) else new_secret()
+
+
+def _asks_for_preview(form: Mapping[str, Sequence[str]]) -> bool:
+    return form.get("intent") == ["preview"]
+
+
+def _said(filled: Filled, present: Visit) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
+    return document(filled, drafter=present.person.id, declaration=_declaration_version())
+
+
+def _declaration_version() -> str:
+    declaration = schema("submission").rules["properties"]["declaration"]
+    return str(declaration["properties"]["version"]["const"])
+
+
+def _joined(own: Iterable[FieldError], others: Iterable[FieldError]) -> tuple[FieldError, ...]:
+    """What is wrong in all; where the page knows better what was meant by a field, it alone speaks."""
+    first = {error.pointer: error for error in own}
+    return (*first.values(), *(error for error in others if error.pointer not in first))
+
+
+def _preview(exchange: Exchange, present: Visit, sheet: _Sheet, faults: tuple[FieldError, ...]) -> Response:
+    """The text as its readers will see it, and what is wrong by now; the declaration comes last of all."""
+    errors = tuple(error for error in faults if not error.pointer.startswith("/declaration"))
+    error = InvalidSubmission(errors) if errors else None
+    return _form_page(exchange, present, replace(sheet, error=error), preview=True)
+
+
+def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bool = False) -> Response:
+    parts, filled, error = bootstrap.parts(), sheet.filled, sheet.error
+    rules = schema("submission").rules
+    departments = {department.id: department.name for department in parts.people.all_departments()}
+    head = sheet.record.head if sheet.record else None
+    own = (head.department,) if head else parts.submission_desk.departments_to_submit_for(present.person)
+    faults = error.errors if isinstance(error, InvalidInput) else ()
+    wrong = _wrong(faults, filled, exchange.language)
+    review = _last_return(sheet.record) if sheet.record else None
+    items = {} if review is None else _failed_items([review], exchange.language)
+    return page(
+        exchange,
+        "request_form",
+        status=200 if error is None else error.status,
+        visit=present,
+        filled=filled,
+        ticked=sheet.ticked,
+        key=sheet.key,
+        head=head,
+        wrong=wrong,
+        summary=[(name, text) for name in ("", *FIELDS) for text in wrong.get(name, [])],
+        told=told_of(error, exchange.language) if error and not faults else None,
+        earlier=sheet.earlier,
+        preview=preview,
+        body=Markup(to_html(filled.body)) if preview and "body" not in wrong else None,  # noqa: S704 — sanitised there
+        departments=departments,
+        own=own,
+        rules=rules["properties"],
+        required=rules["required"],
+        reaches=(ALL, SOME),
+        channels_of={
+            classification.value: [
+                channel.value for channel in Channel if parts.channel_rules.allows(classification, channel)
+            ]
+            for classification in Classification
+        },
+        zones=tuple(dict.fromkeys((parts.settings.center_time_zone, *COMMON_ZONES))),
+        all_zones=time_zones(),
+        folds=choices_of(filled),
+        declaration=_declaration_version(),
+        review=review,
+        failed=items,
+        notes=_notes(review, exchange.language),
+        reviewer="" if review is None else _name_of(review.actor),
+        zone=parts.settings.center_time_zone,
+        past=head is not None and head.publish_at < parts.now() and not faults,
+    )
+
+
+def _wrong(faults: Iterable[FieldError], filled: Filled, language: str) -> dict[str, list[str]]:
+    """What is wrong in words, by field of the page; what concerns one of several keywords names it."""
+    keywords = keywords_in(filled.keywords)
+    wrong: dict[str, list[str]] = {}
+    for fault in faults:
+        name, _, place = fault.pointer.removeprefix("/").partition("/")
+        text = messages.text(f"field.{fault.code}", language, fault.params)
+        if name == "keywords" and place:
+            text = f"{keywords[int(place)]} · {text}"
+        told = wrong.setdefault(name if name in FIELDS else "", [])
+        if text not in told:
+            told.append(text)
+    return wrong
+
+
+def _task_in(steps: Iterable[Step]) -> Step | None:
+    """The review that is under way, with its reviewers and its deadline."""
+    return next((step for step in steps if step.kind is Kind.REVIEW and step.mark == "now" and step.at), None)
+
+
+def _last_return(record: Record) -> Step | None:
+    """The review that sent the present text back."""
+    returns = [
+        step
+        for step in timeline(record.head, record.events)
+        if step.decision == "request_changes" and step.revision == record.head.revision
+    ]
+    return returns[-1] if returns else None
+
+
+def _name_of(person: str | None) -> str:
+    names, _ = bootstrap.parts().people.names([person] if person else [], [])
+    return names.get(person or "", person or "")
+
+
+def _items(stage: ReviewStage | None) -> Mapping[str, Any]:
+    """The checklist of a stage, by id."""
+    return {item.id: item for item in bootstrap.parts().checklists.items(stage)} if stage else {}
+
+
+def _failed_items(steps: Iterable[Step], language: str) -> dict[str, str]:
+    """Every checklist item that a review found wanting, in words, by id."""
+    return {
+        name: item.text[language]
+        for step in steps
+        for name, item in _items(step.stage).items()
+        if name in step.failed
+    }
+
+
+def _notes(review: Step | None, language: str) -> dict[str, list[str]]:
+    """What a return found wanting, in words, by the field that it looked at."""
+    notes: dict[str, list[str]] = {}
+    for name, item in _items(review.stage if review else None).items():
+        if review is not None and name in review.failed:
+            for concerned in item.fields:
+                notes.setdefault(concerned, []).append(item.text[language])
+    return notes

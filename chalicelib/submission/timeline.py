@@ -1,0 +1,209 @@
+"""What has happened to a submission and what is still to come, as steps that people follow.
+
+Made from the ledger's events. What only machines and guards care about (restarts, refused links) is not a step.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.core.clock import from_text
+from chalicelib.ledger.model import Event
+from chalicelib.submission.model import STAGES, ReviewStage, State, Submission
+
+
+class Kind(StrEnum):
+    """What a step is about."""
+
+    HANDED_IN = "handed_in"
+    REVIEW = "review"
+    PERSON_NEEDED = "person_needed"
+    SCHEDULED = "scheduled"
+    PUBLISHING = "publishing"
+    ARCHIVING = "archiving"
+    WITHDRAWN = "withdrawn"
+
+
+class Mark(StrEnum):
+    """How far a step is."""
+
+    DONE = "done"
+    NOW = "now"
+    STOPPED = "stopped"
+    TO_COME = "to_come"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """One step. Persons are ids; `at` is when it was done or began, None for what is to come.
+
+    A review that ended without its decision is `STOPPED` and has none. `missed` are the deadlines that passed.
+    """
+
+    kind: Kind
+    mark: Mark
+    at: datetime | None = None
+    revision: int = 0
+    actor: str | None = None
+    stage: ReviewStage | None = None
+    reviewers: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    missed: tuple[datetime, ...] = ()
+    decision: str | None = None
+    comment: str = ""
+    failed: tuple[str, ...] = ()
+    reason: str | None = None
+    publish_at: datetime | None = None
+
+
+def timeline(head: Submission, events: Iterable[Event]) -> tuple[Step, ...]:
+    """The steps of a submission in their order, those to come included."""
+    steps: list[Step] = []
+    for event in events:
+        read = _READERS.get(event.type)
+        if read is not None:
+            read(steps, event, event.payload)
+    return (*steps, *_to_come(head, steps))
+
+
+def persons_in(steps: Iterable[Step]) -> set[str]:
+    """The ids of everybody whom the steps name."""
+    named = {person for step in steps for person in (*step.reviewers, step.actor) if person}
+    return {person for person in named if not person.startswith("service:")}
+
+
+def _handed_in(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(
+        Step(
+            kind=Kind.HANDED_IN,
+            mark=Mark.DONE,
+            at=event.at,
+            actor=event.actor,
+            revision=payload["revision"],
+        )
+    )
+
+
+def _opened(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    steps.append(
+        Step(
+            kind=Kind.REVIEW,
+            mark=Mark.NOW,
+            at=event.at,
+            revision=payload["revision"],
+            stage=ReviewStage(payload["stage"]),
+            reviewers=tuple(payload["reviewers"]),
+            deadline=from_text(payload["deadline"]),
+        )
+    )
+
+
+def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> None:
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(
+            steps[-1],
+            missed=(*steps[-1].missed, from_text(payload["missed"])),
+            deadline=from_text(payload["deadline"]),
+            reviewers=tuple(payload["reviewers"]),
+        )
+
+
+def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    opened = steps.pop() if steps and steps[-1].mark is Mark.NOW else Step(kind=Kind.REVIEW, mark=Mark.NOW)
+    steps.append(
+        replace(
+            opened,
+            mark=Mark.DONE if payload["decision"] == "approve" else Mark.STOPPED,
+            at=event.at,
+            actor=event.actor,
+            revision=payload["revision"],
+            stage=ReviewStage(payload["stage"]),
+            decision=payload["decision"],
+            comment=payload["comment"],
+            failed=tuple(item for item, passed in payload["checklist"].items() if not passed),
+        )
+    )
+
+
+def _person_needed(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(Step(kind=Kind.PERSON_NEEDED, mark=Mark.STOPPED, at=event.at, reason=str(payload["reason"])))
+
+
+def _scheduled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    steps.append(
+        Step(kind=Kind.SCHEDULED, mark=Mark.NOW, at=event.at, publish_at=from_text(payload["publish_at"]))
+    )
+
+
+def _publishing(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _finish(steps)
+    steps.append(Step(kind=Kind.PUBLISHING, mark=Mark.NOW, at=event.at, revision=payload["revision"]))
+
+
+def _published(steps: list[Step], event: Event, _payload: Mapping[str, Any]) -> None:
+    _finish(steps)
+    steps.append(Step(kind=Kind.ARCHIVING, mark=Mark.NOW, at=event.at))
+
+
+def _archived(steps: list[Step], event: Event, _payload: Mapping[str, Any]) -> None:
+    if steps:
+        steps[-1] = replace(steps[-1], mark=Mark.DONE, at=event.at)
+
+
+def _withdrawn(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(
+        Step(
+            kind=Kind.WITHDRAWN,
+            mark=Mark.STOPPED,
+            at=event.at,
+            actor=event.actor,
+            comment=payload["reason"],
+        )
+    )
+
+
+_READERS = {
+    "Submitted": _handed_in,
+    "Resubmitted": _handed_in,
+    "TaskOpened": _opened,
+    "ReviewOverdue": _overdue,
+    "Decided": _decided,
+    "PersonNeeded": _person_needed,
+    "Scheduled": _scheduled,
+    "PublishingStarted": _publishing,
+    "Published": _published,
+    "Archived": _archived,
+    "Withdrawn": _withdrawn,
+}
+
+
+def _lapse(steps: list[Step]) -> None:
+    """What was under way ended without having been done."""
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(steps[-1], mark=Mark.STOPPED)
+
+
+def _finish(steps: list[Step]) -> None:
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(steps[-1], mark=Mark.DONE)
+
+
+def _to_come(head: Submission, steps: list[Step]) -> list[Step]:
+    """What follows if all goes well; a stage that is due and not opened yet is under way."""
+    last = steps[-1] if steps else None
+    ahead: list[Step] = []
+    if head.stage is not None:
+        opened = last is not None and last.kind is Kind.REVIEW and last.mark is Mark.NOW
+        for stage in STAGES[STAGES.index(head.stage) + opened :]:
+            mark = Mark.NOW if stage is head.stage else Mark.TO_COME
+            ahead.append(Step(kind=Kind.REVIEW, mark=mark, stage=stage, revision=head.revision))
+    if head.state in {State.IN_REVIEW, State.SCHEDULED}:
+        ahead.append(Step(kind=Kind.PUBLISHING, mark=Mark.TO_COME, publish_at=head.publish_at))
+    if head.state in {State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING}:
+        ahead.append(Step(kind=Kind.ARCHIVING, mark=Mark.TO_COME))
+    return ahead
