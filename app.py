@@ -11,6 +11,7 @@ from chalicelib.publication.jobs import publication_jobs
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
 from chalicelib.submission.api import submission_routes
+from chalicelib.submission.jobs import submission_jobs
 
 app = Chalice(app_name="imprimatur")
 
@@ -18,6 +19,7 @@ app.register_blueprint(health_routes)
 app.register_blueprint(identity_routes)
 app.register_blueprint(identity_jobs)
 app.register_blueprint(submission_routes)
+app.register_blueprint(submission_jobs)
 app.register_blueprint(review_routes)
 app.register_blueprint(review_jobs)
 app.register_blueprint(publication_jobs)

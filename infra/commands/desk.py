@@ -23,9 +23,9 @@ DEMO_SCALE = "20"
 def serve(*, port: int, wait_scale: float, roster: Path) -> int:
     """Open the desk with a roster and say what to try first; answers the exit status."""
     people: list[Person] = []
+    wanted = read(roster)
 
     def prepare(_environment: Mapping[str, str]) -> None:
-        wanted = read(roster)
         bootstrap.parts().roster_keeper.apply(wanted, utc_now())
         people.extend(wanted.persons)
 
@@ -36,6 +36,7 @@ def serve(*, port: int, wait_scale: float, roster: Path) -> int:
         prepare=prepare,
         people=lambda: [_as_json(person) for person in people],
         ready=lambda address: _welcome(address, people),
+        departments=[department.id for department in wanted.departments],
     )
 
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -45,8 +45,11 @@ def run(
     people: Callable[[], object],
     ready: Callable[[str], None],
     files: Files | None = None,
+    departments: Iterable[str] = (),
 ) -> int:
     """Serve until told to stop; answers the exit status.
+
+    `departments` are those whose own systems may send requests.
 
     `prepare` is called with the settings once everything is created (it loads the roster), `ready` with the
     address once that answers. os.environ then holds the settings, and no AWS profile of the person at the
@@ -72,6 +75,7 @@ def run(
             base_url=address,
             site_url=f"{address}/_local/site",
             wait_scale=wait_scale,
+            departments=departments,
         )
         stack.callback(_close_quietly, built.runtime.close)
         os.environ.update(built.environment)
