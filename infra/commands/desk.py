@@ -88,6 +88,7 @@ def _welcome(address: str, people: Sequence[Person]) -> None:
         "\nTry first:\n"
         f"  make demo ADDRESS={address}   the whole way of the sample requests, in another terminal\n"
         f"  {address}/_local/people      everybody, with the ids that requests name\n"
+        f"  {address}/_local/environment variables with which commands reach this desk's AWS\n"
         f"  {address}/_local/mail        every mail that was sent, with its links\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
         "  README.md, “By hand”: how to sign in, submit and review with curl\n"

@@ -8,7 +8,8 @@ refused.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -49,9 +50,10 @@ class Page:
 
 
 class Front:
-    """The app under its routes, and beside it `/_local/mail`, `/_local/people` and `/_local/site/{prefix}/…`.
+    """The app under its routes, and beside it `/_local/mail`, `people`, `environment` and `site/{prefix}/…`.
 
-    `people` answers anything JSON holds; `site` gives the object of a key, or None.
+    `people` answers anything JSON holds; `site` gives the object of a key, or None; `environment` holds the variables
+    with which a command reaches this cloud.
     """
 
     def __init__(
@@ -61,7 +63,9 @@ class Front:
         mails: Callable[[], Sequence[Sent]],
         people: Callable[[], object],
         site: Callable[[str], Page | None],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = dict(environment or {})
         self._gateway = _Gateway(app)
         self._mails = mails
         self._people = people
@@ -88,6 +92,8 @@ class Front:
                 return _json([asdict(mail) for mail in self._mails()])
             case "people":
                 return _json(self._people())
+            case "environment":
+                return Response(_exports(self._environment), content_type="text/plain; charset=utf-8")
             case "site":
                 return self._page(rest)
             case _:
@@ -110,6 +116,11 @@ def problem(status: int, title: str) -> Response:
     """RFC 9457 problem details for what the app never sees."""
     document = {"type": "about:blank", "title": title, "status": status}
     return Response(json.dumps(document), status=status, content_type="application/problem+json")
+
+
+def _exports(variables: Mapping[str, str]) -> str:
+    """Lines for a shell to evaluate."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
 
 
 def _json(document: object) -> Response:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 TAKEN = 2
 """The exit status when the port is in use."""
+_ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ACCOUNT_ID_ENDPOINT_MODE")
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 
 
@@ -85,6 +86,7 @@ def run(
             mails=lambda: mailbox.mails(REGION),
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
+            environment={**built.environment, **{name: os.environ[name] for name in _ENDPOINT}},
         )
         _serve(stack, front, listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from chalicelib.archive.model.verification import verify
+from chalicelib.archive.store import object_key
 from chalicelib.core.events import Message
 from chalicelib.people.model import Duty, Role
 from chalicelib.people.roster import Roster
@@ -94,7 +96,25 @@ def test_submission_names_system_drafter_policy_line_and_declaration(system: Sys
     assert event.payload["declaration"] == {"accepted": True, "version": "2026-1"}
     system.world.approve()
     system.world.finish()
-    assert system.world.state(submission["id"]) == "archived"
+    number = system.world.plain_journal.head(submission["id"]).catalog_number
+    assert number is not None
+    package = system.world.plain_s3.get_object(
+        Bucket=system.world.parts.settings.archive_bucket, Key=object_key(number)
+    )["Body"].read()
+    assert verify(package).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "most"), [({}, 3), ({"title": ""}, 6), ({"drafter": HEAD.id}, 6), ({"body": "{"}, 5)]
+)
+def test_a_letter_costs_few_calls(world: World, changes: dict[str, Any], most: int) -> None:
+    message = a_message(world, changes.get("body") or json.dumps(a_form(world.now(), **changes)))
+    AWS.begin()
+    world.parts.intake.take_in(message)
+    assert len(AWS.calls) <= most, AWS.calls
+    AWS.begin()
+    world.parts.intake.take_in(message)
+    assert len(AWS.calls) <= (4 if not changes else 1), AWS.calls
 
 
 @pytest.mark.parametrize(
