@@ -4,6 +4,7 @@ Received, sent, deleted, one by one: SQS's own redrive keeps no identity and is 
 the id that its sender was given, so whatever breaks off in between, it never becomes two submissions.
 """
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ HELD = 120
 """Seconds for which a letter that is looked at is hidden from others."""
 WAIT = 2
 """Seconds in which all of SQS's servers are asked: without a wait an answer may leave letters out."""
+_REASON = re.compile(r"[A-Za-z_]{1,60}")
 _UNSAID = "tried in vain; the log of take_in_submissions says why"
 
 
@@ -37,19 +39,19 @@ _UNSAID = "tried in vain; the log of take_in_submissions says why"
 class DeadLetter:
     """A letter as it lies among the dead ones. `id` is that of the dead message, `since` when it was put there.
 
-    A letter that SQS itself gave up has no reason on it.
+    A letter that SQS itself gave up has no reason of ours on it, but may have whatever its sender put there.
     """
 
     id: str
     handle: str
     since: datetime
     reason: str
-    refused_request: str | None
+    refused: bool
     letter: Letter
 
     def line(self) -> str:
         """The letter in one line."""
-        more = [self.refused_request] if self.refused_request else []
+        more = [self.letter.refused_request] if self.refused else []
         more += [f"redriven {self.letter.redrives} times"] if self.letter.redrives else []
         return "  ".join((self.letter.message, to_text(self.since), self.reason, *more))
 
@@ -92,8 +94,7 @@ class Tray:
     def redrive(self, dead: DeadLetter) -> None:
         """Send it back to be taken in again. A repeat, after whatever has broken off, ends the same."""
         self.parts.queues.send(submissions_queue(self.department), dead.letter.body, dead.letter.redriven())
-        if dead.refused_request is not None:
-            self.parts.refused_requests.redriven(dead.refused_request)
+        self.parts.refused_requests.redriven(dead.letter.refused_request)
         self.remove(dead)
 
     def remove(self, dead: DeadLetter) -> None:
@@ -114,13 +115,15 @@ class Tray:
             if attribute["DataType"] == "String"
         }
         milliseconds = int(message["Attributes"]["SentTimestamp"])
+        dead = letter(self.department, message["MessageId"], message["Body"], attributes)
+        reason = attributes.get(Attribute.REASON, "")
         return DeadLetter(
             id=message["MessageId"],
             handle=message["ReceiptHandle"],
             since=datetime.fromtimestamp(milliseconds / 1000, UTC),
-            reason=attributes.get(Attribute.REASON, _UNSAID),
-            refused_request=attributes.get(Attribute.REFUSED_REQUEST),
-            letter=letter(self.department, message["MessageId"], message["Body"], attributes),
+            reason=reason if _REASON.fullmatch(reason) else _UNSAID,
+            refused=attributes.get(Attribute.REFUSED_REQUEST) == dead.refused_request,
+            letter=dead,
         )
 
 

@@ -101,7 +101,6 @@ def test_broken_off_between_sending_and_deleting_it_makes_no_second_submission(
     system.send(drafter=NEWCOMER.id)
     world.cloud.settle()
     world.plain_table.put(put_person(APPOINTED))
-    AWS.begin()
     label = "DeleteMessage" if operation == "DeleteMessage" else "BatchGetItem REQUEST"
     AWS.begin(Fault(point=Point(label=label, nth=1), mode=Mode.BEFORE))
     with pytest.raises(CrashError):
@@ -124,12 +123,14 @@ def test_a_letter_that_the_queue_itself_gave_up_can_be_sent_back(
             raise ConnectionError
 
     AWS.watch = nothing_works
-    message = system.send()
+    forged = {"reason": "\x9b2J all is well", "refused_request": "f-aaaaaaaaaaaaaaaaaaaa"}
+    message = system.send(attributes=forged)
     system.world.cloud.settle()
     AWS.watch = None
     run("list")
     shown = capsys.readouterr().out
     assert message in shown
+    assert not any(value in shown for value in forged.values())
     assert "the log of take_in_submissions says why" in shown
     run("redrive")
     system.world.cloud.settle()

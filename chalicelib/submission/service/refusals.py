@@ -66,7 +66,7 @@ class RefusedRequests:
         return replace(shown, content=kept.content) if kept is not None and shown.readable else shown
 
     def redriven(self, refused_request: str) -> None:
-        """Note that it was sent back into its queue; nothing happens if its time is over."""
+        """Note that it was sent back into its queue; nothing happens if there is none, or its time is over."""
         record = self.journal.table.get(refused_key(refused_request))
         if record is not None:
             request = replace(read_refused(record), standing=Standing.REDRIVEN)
