@@ -317,6 +317,13 @@ def test_queue_hides_a_message_for_six_time_outs_of_its_reader(package: Package)
     assert queue["VisibilityTimeout"] >= 6 * package.functions()["SendSignInLinks"]["Timeout"]
 
 
+def test_app_exports_the_function_that_departments_queues_feed(package: Package) -> None:
+    exported = package.template["Outputs"]["TakeInSubmissionsArn"]
+    assert exported["Value"] == {"Fn::GetAtt": ["TakeInSubmissions", "Arn"]}
+    assert exported["Export"] == {"Name": {"Fn::Sub": "${Prefix}-TakeInSubmissionsArn"}}
+    assert "TakeInSubmissions" in package.functions()
+
+
 def test_sweeper_comes_every_few_minutes(package: Package) -> None:
     (schedule,) = package.functions()["Sweep"]["Events"].values()
     assert schedule == {"Type": "Schedule", "Properties": {"Schedule": "rate(5 minutes)"}}
