@@ -15,6 +15,7 @@ from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
 from chalicelib.review.pages import review_pages
 from chalicelib.submission.api import submission_routes
+from chalicelib.submission.jobs import submission_jobs
 from chalicelib.submission.pages import submission_pages
 from chalicelib.web.api import web_routes
 
@@ -28,6 +29,7 @@ app.register_blueprint(identity_pages)
 app.register_blueprint(identity_jobs)
 app.register_blueprint(submission_routes)
 app.register_blueprint(submission_pages)
+app.register_blueprint(submission_jobs)
 app.register_blueprint(review_routes)
 app.register_blueprint(review_pages)
 app.register_blueprint(review_jobs)

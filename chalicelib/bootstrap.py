@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chalicelib.archive.service import Archiving, ReadingRoom
     from chalicelib.archive.store import PackageStore
     from chalicelib.core.mail import Mailer
+    from chalicelib.core.queues import Queues
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
     from chalicelib.people.service import RosterKeeper
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from chalicelib.review.service import Decisions, Rounds
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
-    from chalicelib.submission.service import Journal, SubmissionDesk
+    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk
 
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
@@ -135,6 +136,27 @@ class Parts:
         return SubmissionDesk(
             journal=self.journal, people=self.people, access=self.access, rules=self.channel_rules
         )
+
+    @cached_property
+    def queues(self) -> "Queues":
+        """The departments' queues."""
+        from chalicelib.core.queues import Queues
+
+        return Queues(client=self.aws.sqs, url_prefix=self.settings.queue_url_prefix)
+
+    @cached_property
+    def intake(self) -> "Intake":
+        """What departments' own systems send."""
+        from chalicelib.submission.service import Intake
+
+        return Intake(journal=self.journal, desk=self.submission_desk, queues=self.queues)
+
+    @cached_property
+    def refused_requests(self) -> "RefusedRequests":
+        """What of it was refused."""
+        from chalicelib.submission.service import RefusedRequests
+
+        return RefusedRequests(journal=self.journal, people=self.people, access=self.access)
 
     @cached_property
     def checklists(self) -> "Checklists":

@@ -63,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild.set_defaults(command=_site_rebuild)
 
+    queue = commands.add_parser("queue", help="what departments' own systems sent in vain")
+    actions = queue.add_subparsers(required=True, metavar="ACTION")
+    for action, help_ in (
+        ("list", "show the dead letters"),
+        ("redrive", "send them back to be taken in again"),
+    ):
+        letters = actions.add_parser(action, help=help_)
+        letters.add_argument("department", help="its id in the roster")
+        letters.add_argument("--message", metavar="ID", help="only the one with this message id")
+        letters.set_defaults(command=_queue, action=action)
+
     package = commands.add_parser("package", help="build the package for AWS")
     package.add_argument("--out", type=Path, default=Path("build"))
     package.set_defaults(command=_package)
@@ -99,6 +110,12 @@ def _site_rebuild(_options: argparse.Namespace) -> int:
     from infra.commands.site import rebuild  # noqa: PLC0415 — as above
 
     return rebuild()
+
+
+def _queue(options: argparse.Namespace) -> int:
+    from infra.commands import queue  # noqa: PLC0415 — as above
+
+    return queue.run(options.action, options.department, message=options.message)
 
 
 def _package(options: argparse.Namespace) -> int:

@@ -320,10 +320,14 @@ class World:
 
 @contextmanager
 def a_world(
-    *people: Person, wait_scale: float = 1000, aws: Aws | None = None, roster: Roster | None = None
+    *people: Person,
+    wait_scale: float = 1000,
+    aws: Aws | None = None,
+    roster: Roster | None = None,
+    departments: tuple[str, ...] = (),
 ) -> Iterator[World]:
-    """A fresh product with its roster applied."""
-    with Cloud(app=app, wait_scale=wait_scale) as cloud:
+    """A fresh product with its roster applied, and with queues for the systems of these departments."""
+    with Cloud(app=app, wait_scale=wait_scale, departments=departments) as cloud:
         settings = from_environment(cloud.environment)
         world = World(cloud, cast("Parts", None))
         world.parts = Parts(settings, aws=aws or _AWS, now=world.now)

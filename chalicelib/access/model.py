@@ -49,6 +49,7 @@ class Action(StrEnum):
     ARCHIVE = "archive.write"
     ARCHIVE_READ = "archive.read"
     ARCHIVE_DOWNLOAD = "archive.download"
+    REFUSED_READ = "refused_request.read"
 
 
 REVIEWS = frozenset({Action.REVIEW_INITIAL, Action.REVIEW_DEPARTMENT_HEAD, Action.REVIEW_EXECUTIVE})

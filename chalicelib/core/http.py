@@ -17,14 +17,10 @@ from urllib.parse import parse_qs
 from chalice.app import Blueprint, Response
 
 from chalicelib.core import messages
-from chalicelib.core.errors import (
-    BadRequest,
-    ImprimaturError,
-    InvalidInput,
-    RateLimited,
-    UnsupportedMediaType,
-)
+from chalicelib.core.errors import BadRequest, ImprimaturError, RateLimited, UnsupportedMediaType
 from chalicelib.core.ids import new_id
+from chalicelib.core.problems import problem_of
+from chalicelib.core.validation import read_json
 
 log = logging.getLogger(__name__)
 
@@ -93,14 +89,7 @@ class Exchange:
 
     def body(self) -> object:
         """The JSON body. Raises BadRequest when it is not JSON."""
-        try:
-            return json.loads(self._request.raw_body, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise BadRequest("not_json") from error
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(name)
+        return read_json(self._request.raw_body)
 
 
 def answer(
@@ -133,28 +122,11 @@ def document(exchange: Exchange, text: str) -> Response:
 
 def problem(exchange: Exchange, error: ImprimaturError) -> Response:
     """An error as RFC 9457 problem details, in the caller's language, with every wrong field."""
-    language = exchange.language
-    body: dict[str, Any] = {
-        "type": f"urn:imprimatur:problem:{error.code}",
-        "title": messages.text(f"{error.code}.title", language, error.params),
-        "detail": messages.text(f"{error.code}.detail", language, error.params),
-        "status": error.status,
-        "code": error.code,
-        "correlation_id": exchange.correlation_id,
-    }
-    if isinstance(error, InvalidInput):
-        body["errors"] = [
-            {
-                "pointer": wrong.pointer,
-                "code": wrong.code,
-                "message": messages.text(f"field.{wrong.code}", language, wrong.params),
-            }
-            for wrong in error.errors
-        ]
+    body = problem_of(error).document(exchange.language, exchange.correlation_id)
     headers = BASE_HEADERS | {
         "X-Correlation-Id": exchange.correlation_id,
         "Content-Type": "application/problem+json",
-        "Content-Language": language,
+        "Content-Language": exchange.language,
     }
     if isinstance(error, RateLimited):
         headers["Retry-After"] = str(error.retry_after)

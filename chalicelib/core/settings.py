@@ -19,6 +19,8 @@ class Settings:
     site_bucket: str
     archive_bucket: str
     sign_in_queue_url: str
+    queue_url_prefix: str
+    """What the URL of every queue begins with, the environment's prefix and its hyphen included."""
     review_machine_arn: str
     publication_machine_arn: str
     base_url: str

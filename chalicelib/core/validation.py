@@ -12,7 +12,7 @@ from operator import getitem
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chalicelib.core.errors import FieldError, InvalidInput
+from chalicelib.core.errors import BadRequest, FieldError, InvalidInput
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -74,6 +74,19 @@ def time_zones() -> tuple[str, ...]:
     from chalicelib.core.keywords import known_time_zones  # noqa: PLC0415 — as above
 
     return tuple(sorted(known_time_zones()))
+
+
+def read_json(text: str | bytes) -> object:
+    """The JSON value that a text holds. Raises BadRequest when it is not JSON, NaN and infinities included."""
+    try:
+        value: object = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("not_json") from error
+    return value
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(name)
 
 
 @cache

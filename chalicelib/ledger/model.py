@@ -27,8 +27,9 @@ class PolicyReference:
 class Event:
     """Something that happened to a submission.
 
-    `actor` and `on_behalf_of` are person ids or `service:<name>`, never names. `seq` counts from 1. `hash` is not
-    part of the document: it is SHA-256 over the canonical document, whose `prev_hash` holds the one before.
+    `actor` and `on_behalf_of` are person ids, `service:<name>` or `system:<department>`, never names. `seq` counts
+    from 1. `hash` is not part of the document: it is SHA-256 over the canonical document, whose `prev_hash` holds the
+    one before.
     """
 
     id: str

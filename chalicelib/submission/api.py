@@ -13,6 +13,7 @@ from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
 from chalicelib.submission.model import Submission, deliveries_in, opinions_in
+from chalicelib.submission.service import Shown
 
 submission_routes = Blueprint(__name__)
 
@@ -79,6 +80,23 @@ def post_withdrawal(exchange: Exchange, submission: str) -> Response:
     return answer(exchange, _receipt(head))
 
 
+@submission_routes.route("/api/v1/refused-requests", methods=["GET"])
+@endpoint(submission_routes)
+def list_refused_requests(exchange: Exchange) -> Response:
+    page = bootstrap.parts().refused_requests.listing(
+        caller(exchange), department=exchange.query.get("department"), cursor=exchange.query.get("cursor")
+    )
+    items = [refused_summary(shown, exchange.language) for shown in page.rows]
+    return answer(exchange, {"items": items, "cursor": page.cursor})
+
+
+@submission_routes.route("/api/v1/refused-requests/{refused_request}", methods=["GET"])
+@endpoint(submission_routes)
+def get_refused_request(exchange: Exchange, refused_request: str) -> Response:
+    shown = bootstrap.parts().refused_requests.read(caller(exchange), refused_request)
+    return answer(exchange, refused_summary(shown, exchange.language) | {"content": shown.content})
+
+
 def _receipt(head: Submission) -> dict[str, Any]:
     return {"id": head.id, "revision": head.revision, "state": head.state}
 
@@ -101,6 +119,28 @@ def summary(head: Submission) -> dict[str, Any]:
         "created_at": to_text(head.created_at),
         "updated_at": to_text(head.updated_at),
         "catalog_number": head.catalog_number,
+    }
+
+
+def refused_summary(shown: Shown, language: str) -> dict[str, Any]:
+    """A refused request as lists show it; its title only to those who may read it. Instants are UTC."""
+    request = shown.request
+    return {
+        "id": request.id,
+        "department": request.department,
+        "state": request.standing,
+        "received_at": to_text(request.received_at),
+        "expires_at": to_text(request.expires_at),
+        "message_id": request.message,
+        "redrives": request.redrives,
+        "idempotency_key": request.idempotency_key,
+        "readable": shown.readable,
+        "title": request.title if shown.readable else None,
+        "drafter": request.drafter,
+        "classification": request.classification,
+        "sha256": request.sha256,
+        "size": request.size,
+        "problem": request.problem.document(language, request.message),
     }
 
 

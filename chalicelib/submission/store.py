@@ -11,8 +11,10 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
+from chalicelib.core.problems import Problem
+from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
+from chalicelib.submission.letters import KEPT_BYTES, RefusedRequest, Standing
 from chalicelib.submission.model import (
     IN_FLIGHT,
     Category,
@@ -49,6 +51,21 @@ class RevisionRecord(Record):
 
     content = UnicodeAttribute()
     created_at = UnicodeAttribute()
+
+
+class RefusedRequestRecord(Record):
+    """A message of a department's system that was refused, without its content."""
+
+    listing_key = UnicodeAttribute()
+    listing_sort = UnicodeAttribute()
+    state = UnicodeAttribute()
+    facts = DocumentAttribute()
+
+
+class RefusedContentRecord(Record):
+    """What was sent, as it was sent; apart, so that lists need not read it."""
+
+    content = UnicodeAttribute()
 
 
 def head_key(submission: str) -> Key[SubmissionRecord]:
@@ -186,3 +203,87 @@ def in_flight(table: Table) -> Iterator[SubmissionRecord]:
             if len(items) < _SWEEP_PAGE:
                 break
             below = items[-1]["pk"]["S"]
+
+
+def refused_key(refused_request: str) -> Key[RefusedRequestRecord]:
+    """Where a refused request is."""
+    return Key(RefusedRequestRecord, f"REFUSED_REQUEST#{refused_request}", "REQUEST")
+
+
+def refused_content_key(refused_request: str) -> Key[RefusedContentRecord]:
+    """Where its content is."""
+    return Key(RefusedContentRecord, f"REFUSED_REQUEST#{refused_request}", "CONTENT")
+
+
+def refused_listing_key(department: str) -> str:
+    """What a department's refused requests are listed under."""
+    return f"REFUSED#{department}"
+
+
+def put_refused(request: RefusedRequest, *, before: tuple[Standing, ...] = ()) -> Put:
+    """Describe a refused request's write: only while it stands as one of `before`; without any, if it is new."""
+    key = refused_key(request.id)
+    record = RefusedRequestRecord(
+        pk=key.pk,
+        sk=key.sk,
+        listing_key=refused_listing_key(request.department),
+        listing_sort=f"{to_text(request.received_at)}#{request.id}",
+        state=request.standing.value,
+        facts={
+            "message": request.message,
+            "redrives": request.redrives,
+            "problem": request.problem.codes(),
+            "idempotency_key": request.idempotency_key,
+            "title": request.title,
+            "drafter": request.drafter,
+            "classification": request.classification,
+            "sha256": request.sha256,
+            "size": request.size,
+        },
+        expires_at=int(request.expires_at.timestamp()),
+    )
+    standing = [standing.value for standing in before]
+    condition = (
+        RefusedRequestRecord.state.is_in(*standing) if before else RefusedRequestRecord.pk.does_not_exist()
+    )
+    return Put(record=record, condition=condition)
+
+
+def put_refused_content(request: RefusedRequest, content: str) -> Put | None:
+    """Describe the write of what was sent; None if it is too long to be kept: its digest and size must do."""
+    if request.size > KEPT_BYTES:
+        return None
+    key = refused_content_key(request.id)
+    expires_at = int(request.expires_at.timestamp())
+    return Put(record=RefusedContentRecord(pk=key.pk, sk=key.sk, content=content, expires_at=expires_at))
+
+
+def read_refused(record: RefusedRequestRecord) -> RefusedRequest:
+    """The refused request that a record holds."""
+    facts = record.facts
+    return RefusedRequest(
+        id=record.pk.removeprefix("REFUSED_REQUEST#"),
+        department=record.listing_key.removeprefix("REFUSED#"),
+        message=facts["message"],
+        redrives=facts["redrives"],
+        standing=Standing(record.state),
+        received_at=from_text(record.listing_sort.partition("#")[0]),
+        problem=Problem.from_codes(facts["problem"]),
+        idempotency_key=facts["idempotency_key"],
+        title=facts["title"],
+        drafter=facts["drafter"],
+        classification=Classification(facts["classification"]),
+        sha256=facts["sha256"],
+        size=facts["size"],
+    )
+
+
+def not_refused(refused_request: str) -> Check:
+    """Describe the condition that a letter has not been refused: of two deliveries of it, one is heeded."""
+    condition = RefusedRequestRecord.pk.does_not_exist()
+    return Check(key=refused_key(refused_request), condition=condition)
+
+
+def not_submitted(submission: str) -> Check:
+    """Describe the condition that there is no submission of this id: as `not_refused`, the other way round."""
+    return Check(key=head_key(submission), condition=SubmissionRecord.pk.does_not_exist())

@@ -34,6 +34,7 @@ def serve(*, port: int, wait_scale: float, roster: Path) -> int:
         prepare=prepare,
         people=lambda: wanted,
         ready=lambda address: _welcome(address, wanted.persons),
+        departments=[department.id for department in wanted.departments],
     )
 
 

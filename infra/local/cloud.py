@@ -9,7 +9,7 @@ A cloud begins empty and leaves nothing behind. There can be one at a time in a 
 
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from email.utils import parseaddr
@@ -47,6 +47,7 @@ class Files:
 
     data: Path = _INFRA / "stacks" / "data.yaml"
     app: Path | None = _INFRA / "stacks" / "app.yaml"
+    department: Path = _INFRA / "stacks" / "department.yaml"
     workflows: Path = _INFRA / "workflows"
 
 
@@ -67,10 +68,25 @@ def build(
     base_url: str,
     site_url: str,
     wait_scale: float,
+    departments: Iterable[str] = (),
 ) -> Built:
-    """Create everything with these clients and let the state machines run on this app's functions."""
+    """Create everything with these clients and let the state machines run on this app's functions.
+
+    `departments` are those whose own systems may send requests: each gets its queues.
+    """
     functions = Functions(app, PREFIX)
     made = resources.create(files.data, PREFIX, clients)
+    feeds = [
+        feed
+        for department in departments
+        for feed in resources.create(
+            files.department,
+            PREFIX,
+            clients,
+            parameters={"Department": department, "SenderArn": f"arn:aws:iam::{resources.ACCOUNT}:root"},
+            imports=functions.exports(),
+        ).feeds
+    ]
     clients("sesv2").create_email_identity(EmailIdentity=parseaddr(MAIL_FROM)[1])
     arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
@@ -80,6 +96,7 @@ def build(
         "SITE_BUCKET": made.outputs["SiteBucket"],
         "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
         "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
+        "QUEUE_URL_PREFIX": made.outputs["SignInQueueUrl"].removesuffix("sign-in"),
         "BASE_URL": base_url,
         "SITE_URL": site_url,
         "MAIL_FROM": MAIL_FROM,
@@ -92,6 +109,7 @@ def build(
         resources=made,
         functions=functions,
         subscriptions=subscriptions.of(app, files.app),
+        feeds=feeds,
         wait_scale=wait_scale,
     )
     return Built(environment=environment, runtime=runtime, pumps=pumps)
@@ -132,8 +150,16 @@ class Cloud:
     http: Client
     """Calls the app over HTTP, without a socket."""
 
-    def __init__(self, *, app: Chalice, wait_scale: float = 1, files: Files | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        app: Chalice,
+        wait_scale: float = 1,
+        files: Files | None = None,
+        departments: Iterable[str] = (),
+    ) -> None:
         self._app = app
+        self._departments = tuple(departments)
         self._wait_scale = wait_scale
         self._files = files or Files()
         self._exit = ExitStack()
@@ -151,6 +177,7 @@ class Cloud:
                 base_url="https://desk.test",
                 site_url="https://site.test",
                 wait_scale=self._wait_scale,
+                departments=self._departments,
             )
             stack.callback(built.runtime.close)
             self._exit = stack.pop_all()

@@ -8,7 +8,8 @@ refused.
 import base64
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+import shlex
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -46,9 +47,10 @@ class Page:
 
 
 class Front:
-    """The app under its routes, and beside it `/_local/`, with `mail`, `people` and `site/{prefix}/…` below.
+    """The app under its routes, and below `/_local/` the laptop's own: `mail`, `people`, `environment`, `site/{prefix}/…`.
 
-    Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None.
+    Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None;
+    `environment` holds the variables with which a command reaches this cloud.
     """
 
     def __init__(
@@ -58,7 +60,9 @@ class Front:
         mails: Callable[[], Sequence[Sent]],
         people: Callable[[], Roster],
         site: Callable[[str], Page | None],
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        self._environment = dict(environment or {})
         self._gateway = _Gateway(app)
         self._mails = mails
         self._people = people
@@ -90,9 +94,9 @@ class Front:
                 return pages.mail_frame(self._mails(), name)
             case "people", "":
                 return self._everybody(request)
-            case "site", key:
-                return self._page(key)
-        return None
+            case "environment", "":
+                return Response(_exports(self._environment), content_type="text/plain; charset=utf-8")
+        return self._page(rest) if what == "site" else None
 
     def _mail(self, request: Request) -> Response:
         to = request.args.get("to", "")
@@ -125,6 +129,11 @@ def problem(status: int, title: str) -> Response:
 def _is_browser(request: Request) -> bool:
     """Whether pages are asked for by name; `*/*` is what programs send."""
     return "text/html" in request.accept_mimetypes.values()
+
+
+def _exports(variables: Mapping[str, str]) -> str:
+    """Lines for a shell to evaluate."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in sorted(variables.items()))
 
 
 def _json(document: object) -> Response:

@@ -58,12 +58,20 @@ class Functions:
         """What a workflow file may say instead of a name: `OpenTaskFunction` for the handler `open_task`."""
         return {f"{to_cfn_resource_name(name)}Function": self.name(name) for name in self._handlers}
 
+    def handler(self, function: str) -> str:
+        """The handler of a function's name or ARN: `name` the other way round."""
+        return function.rpartition(":")[2].removeprefix(f"{self._prefix}-")
+
+    def exports(self) -> dict[str, str]:
+        """What the app's stack would export of its functions: names here, ARNs on AWS."""
+        return {f"{self._prefix}-{to_cfn_resource_name(name)}Arn": self.name(name) for name in self._handlers}
+
     def invoke(self, function: str, payload: bytes) -> Answer:
         """Call a function with a JSON document; its exceptions become its error answer, as Lambda does.
 
         Raises KeyError when there is no such function.
         """
-        handler = function.rpartition(":")[2].removeprefix(f"{self._prefix}-")
+        handler = self.handler(function)
         self.name(handler)
         context = LambdaContext(function_name=function, memory_size=256, max_runtime_ms=_SECONDS * 1000)
         with self._counted():

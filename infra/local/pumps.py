@@ -19,7 +19,7 @@ from chalicelib.core.clock import to_second_text, utc_now
 from chalicelib.core.ids import new_id
 from infra.local.clients import Clients
 from infra.local.functions import Answer, Functions
-from infra.local.resources import ACCOUNT, Resources
+from infra.local.resources import ACCOUNT, Feed, Resources
 from infra.local.subscriptions import Queue, Schedule, Stream, Subscription
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class Pumps:
         resources: Resources,
         functions: Functions,
         subscriptions: Iterable[Subscription],
+        feeds: Iterable[Feed] = (),
         wait_scale: float = 1,
     ) -> None:
         self.duplicate = False
@@ -56,6 +57,20 @@ class Pumps:
         self._streams: list[_StreamPump] = []
         self._queues: list[_QueuePump] = []
         self._schedules: dict[str, _Timer] = {}
+        self._feeds = [
+            _QueuePump(
+                Queue(
+                    handler=functions.handler(feed.function),
+                    queue=feed.url.rpartition("/")[2],
+                    batch_size=feed.batch_size,
+                    partial=feed.partial,
+                ),
+                sqs,
+                feed.url,
+                wait_scale,
+            )
+            for feed in feeds
+        ]
         for each in subscriptions:
             match each:
                 case Stream():
@@ -65,21 +80,24 @@ class Pumps:
                 case Schedule():
                     self._schedules[each.handler] = _Timer(each.every.total_seconds() / wait_scale)
 
-    def step(self) -> int:
+    def step(self, *, feeds: bool = True) -> int:
         """Deliver what is pending in stream and queues, each once; answers the number of calls made.
 
-        What a handler refuses stays pending for the next step.
+        What a handler refuses stays pending for the next step. Without `feeds`, the queues of departments wait.
         """
         records = self._reader.read()
         for stream in self._streams:
             stream.add(records * 2 if self.duplicate else records)
+        queues = [*self._queues, *self._feeds] if feeds else self._queues
         return sum(stream.step(self._invoke, self.shuffle) for stream in self._streams) + sum(
-            queue.step(self._invoke, self.shuffle, twice=self.duplicate) for queue in self._queues
+            queue.step(self._invoke, self.shuffle, twice=self.duplicate) for queue in queues
         )
 
     def pending(self) -> bool:
         """Is anything still to be delivered, now or when its visibility time-out has passed?"""
-        return any(stream.backlog for stream in self._streams) or any(q.pending() for q in self._queues)
+        return any(stream.backlog for stream in self._streams) or any(
+            queue.pending() for queue in (*self._queues, *self._feeds)
+        )
 
     def fire(self, handler: str | None = None) -> None:
         """Call a scheduled handler now, or all of them."""
@@ -88,13 +106,20 @@ class Pumps:
             self._invoke(name, _scheduled_event())
 
     def run(self, stop: threading.Event, interval: float = 0.2) -> None:
-        """Deliver until told to stop, looking every `interval` seconds; schedules come at their rate."""
+        """Deliver until told to stop, looking every `interval` seconds; schedules come at their rate.
+
+        The departments' queues are many and mostly empty: they are looked into once a second.
+        """
+        feeds = _Timer(1)
         while not stop.is_set():
             delivered = 0
             try:
                 for name in [name for name, timer in self._schedules.items() if timer.due()]:
                     self.fire(name)
-                delivered = self.step()
+                looking = feeds.due()
+                if looking:
+                    feeds.start()
+                delivered = self.step(feeds=looking)
             except Exception:  # noqa: BLE001 - the next look may go well
                 if not stop.is_set():
                     _log.exception("a pump failed and goes on")
@@ -247,7 +272,10 @@ class _QueuePump:
             "receiptHandle": message["ReceiptHandle"],
             "body": message["Body"],
             "attributes": message.get("Attributes", {}),
-            "messageAttributes": message.get("MessageAttributes", {}),
+            "messageAttributes": {
+                name: {key[0].lower() + key[1:]: value for key, value in attribute.items()}
+                for name, attribute in message.get("MessageAttributes", {}).items()
+            },
             "md5OfBody": message["MD5OfBody"],
             "eventSource": "aws:sqs",
             "eventSourceARN": self._arn,

@@ -26,6 +26,8 @@ ACCOUNT = "123456789012"
 NOT_ON_A_LAPTOP = {
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
+    "AWS::SQS::QueuePolicy": "the laptop has one user",
+    "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
@@ -70,10 +72,22 @@ def _parse(text: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Feed:
+    """A queue that feeds a function, as its event source mapping says."""
+
+    url: str
+    function: str
+    batch_size: int
+    partial: bool
+    """Whether the function's `batchItemFailures` are heeded."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What was created: the template's outputs by name (names, URLs and ARNs)."""
+    """What was created: the template's outputs by name (names, URLs and ARNs), and what feeds functions."""
 
     outputs: Mapping[str, str]
+    feeds: tuple[Feed, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +121,7 @@ class _Aws:
         self.dynamodb: DynamoDBClient = clients("dynamodb")
         self.s3: S3Client = clients("s3")
         self.sqs: SQSClient = clients("sqs")
+        self.feeds: list[Feed] = []
 
     def table(self, properties: _Properties) -> _Made:
         name = properties.take("TableName")
@@ -163,6 +178,7 @@ class _Aws:
             for key in (
                 "VisibilityTimeout",
                 "MessageRetentionPeriod",
+                "MaximumMessageSize",
                 "SqsManagedSseEnabled",
                 "RedrivePolicy",
             )
@@ -171,6 +187,17 @@ class _Aws:
         url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return _Made(url, {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name})
 
+    def feed(self, properties: _Properties) -> _Made:
+        queue = properties.take("EventSourceArn").rpartition(":")[2]
+        feed = Feed(
+            url=self.sqs.get_queue_url(QueueName=queue)["QueueUrl"],
+            function=properties.take("FunctionName"),
+            batch_size=properties.take("BatchSize"),
+            partial=properties.take("FunctionResponseTypes", []) == ["ReportBatchItemFailures"],
+        )
+        self.feeds.append(feed)
+        return _Made(queue, {})
+
 
 @dataclass
 class _Stack:
@@ -178,6 +205,7 @@ class _Stack:
 
     template: Mapping[str, Any]
     parameters: Mapping[str, Any]
+    imports: Mapping[str, str]
     makers: Mapping[str, Callable[[_Properties], _Made]]
     made: dict[str, _Made] = field(default_factory=dict)
 
@@ -196,11 +224,18 @@ class _Stack:
         if isinstance(value, _Intrinsic):
             ((function, argument),) = value.items()
             return self._evaluate(function, argument)
+        if isinstance(value, dict) and value.keys() == {"Fn::ImportValue"}:
+            return self._imported(self.resolve(value["Fn::ImportValue"]))
         if isinstance(value, dict):
             return {key: self.resolve(item) for key, item in value.items()}
         if isinstance(value, list):
             return [self.resolve(item) for item in value]
         return value
+
+    def _imported(self, name: str) -> str:
+        if name not in self.imports:
+            raise TemplateError(f"nobody exports {name}")
+        return self.imports[name]
 
     def _evaluate(self, function: str, argument: Any) -> Any:  # noqa: ANN401 - as above
         match function:
@@ -230,8 +265,14 @@ class _Stack:
         return self.make(name).attributes[attribute]
 
 
-def create(template: Path, prefix: str, clients: Clients) -> Resources:
-    """Create every resource of the template with these clients.
+def create(
+    template: Path,
+    prefix: str,
+    clients: Clients,
+    parameters: Mapping[str, str] | None = None,
+    imports: Mapping[str, str] | None = None,
+) -> Resources:
+    """Create every resource of the template with these clients, parameters, and values of other stacks' exports.
 
     Raises TemplateError, naming it, for anything that would be dropped silently.
     """
@@ -245,16 +286,20 @@ def create(template: Path, prefix: str, clients: Clients) -> Resources:
             "AWS::AccountId": ACCOUNT,
             "AWS::Region": REGION,
             "AWS::Partition": "aws",
-        },
+        }
+        | dict(parameters or {}),
+        imports=imports or {},
         makers={
             "AWS::DynamoDB::Table": aws.table,
             "AWS::S3::Bucket": aws.bucket,
             "AWS::SQS::Queue": aws.queue,
+            "AWS::Lambda::EventSourceMapping": aws.feed,
         },
     )
     for name, resource in content["Resources"].items():
         if resource["Type"] not in NOT_ON_A_LAPTOP:
             stack.make(name)
     return Resources(
-        outputs={name: stack.resolve(output["Value"]) for name, output in content["Outputs"].items()}
+        outputs={name: stack.resolve(output["Value"]) for name, output in content["Outputs"].items()},
+        feeds=tuple(aws.feeds),
     )

@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 HOST = "127.0.0.1"
 TAKEN = 2
 """The exit status when the port is in use."""
+_ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ACCOUNT_ID_ENDPOINT_MODE")
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 
 
@@ -46,8 +47,11 @@ def run(
     people: Callable[[], Roster],
     ready: Callable[[str], None],
     files: Files | None = None,
+    departments: Iterable[str] = (),
 ) -> int:
     """Serve until told to stop; answers the exit status.
+
+    `departments` are those whose own systems may send requests.
 
     `prepare` is called with the settings once everything is created (it loads the roster), `ready` with the
     address once that answers. os.environ then holds the settings, and no AWS profile of the person at the
@@ -73,6 +77,7 @@ def run(
             base_url=address,
             site_url=f"{address}/_local/site",
             wait_scale=wait_scale,
+            departments=departments,
         )
         stack.callback(_close_quietly, built.runtime.close)
         os.environ.update(built.environment)
@@ -82,6 +87,7 @@ def run(
             mails=lambda: mailbox.mails(REGION),
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
+            environment={**built.environment, **{name: os.environ[name] for name in _ENDPOINT}},
         )
         _serve(stack, front, listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)

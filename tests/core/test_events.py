@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from chalice.app import DynamoDBEvent, SQSEvent
 
-from chalicelib.core.events import failed_messages, failed_records
+from chalicelib.core.events import Message, failed_messages, failed_records, message, unhandled
 
 SECRET = "handle-4711-of-somebody"
 
@@ -96,4 +96,40 @@ def test_a_failure_is_logged_without_its_message(caplog: pytest.LogCaptureFixtur
     failed_messages(messages("bad"), Handler("bad"))
     assert "RuntimeError" in caplog.text
     assert "test_events.py" in caplog.text, "where it happened"
+    assert SECRET not in caplog.text
+
+
+def a_queue_record(body: str, number: int = 0) -> dict[str, Any]:
+    return {
+        "messageId": f"m-{number}",
+        "receiptHandle": "-",
+        "body": body,
+        "attributes": {"ApproximateReceiveCount": "3"},
+        "messageAttributes": {
+            "language": {"stringValue": "en", "stringListValues": [], "dataType": "String"},
+            "picture": {"binaryValue": "AAA=", "binaryListValues": [], "dataType": "Binary"},
+        },
+        "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:imprimatur-submissions-it",
+    }
+
+
+def test_a_message_knows_its_queue_its_texts_and_how_often_it_was_tried() -> None:
+    assert message(a_queue_record("{}")) == Message(
+        id="m-0", queue="imprimatur-submissions-it", body="{}", attributes={"language": "en"}, tries=3
+    )
+
+
+def test_each_message_of_an_untied_queue_comes_again_alone(caplog: pytest.LogCaptureFixture) -> None:
+    given: list[str] = []
+
+    def handle(message: Message) -> None:
+        given.append(message.body)
+        if message.body == "bad":
+            raise RuntimeError(SECRET)
+
+    records = [a_queue_record(body, number) for number, body in enumerate(("a", "bad", "c"))]
+    unreadable = {"messageId": "m-3"}
+    answer = unhandled({"Records": [*records, unreadable]}, handle)
+    assert given == ["a", "bad", "c"]
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "m-1"}, {"itemIdentifier": "m-3"}]}
     assert SECRET not in caplog.text

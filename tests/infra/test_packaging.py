@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import itertools
 import json
 import marshal
 import re
@@ -29,6 +30,7 @@ from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
 from tests.infra.lambda_events import A_TICK, a_record
 
 DATA = ROOT / "infra" / "stacks" / "data.yaml"
+DEPARTMENT = ROOT / "infra" / "stacks" / "department.yaml"
 WORK = {"submission": "s-1", "revision": 1, "attempt": 1}
 STAGE = {**WORK, "stage": "initial", "reminded": 0, "timeout_seconds": 60}
 UNCHECKED_HASH = 0b01
@@ -55,6 +57,21 @@ EVENTS: Mapping[str, tuple[object, str]] = {
                     "messageId": "1",
                     "receiptHandle": "1",
                     "body": json.dumps({"email": "li@example.com"}),
+                }
+            ]
+        },
+        "dynamodb",
+    ),
+    "chalicelib.submission.jobs.take_in_submissions": (
+        {
+            "Records": [
+                {
+                    "messageId": "00000000-0000-0000-0000-000000000001",
+                    "receiptHandle": "1",
+                    "body": json.dumps({"drafter": "p-1"}),
+                    "attributes": {"ApproximateReceiveCount": "1"},
+                    "messageAttributes": {"language": {"stringValue": "en", "dataType": "String"}},
+                    "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:imprimatur-submissions-marketing",
                 }
             ]
         },
@@ -113,6 +130,7 @@ def test_every_packaged_handler_gets_as_far_as_aws_in_a_fresh_interpreter(packag
     handlers = {function["Handler"] for function in package.functions().values()}
     assert handlers == EVENTS.keys()
     environment = {name: f"https://{name}.test".lower() for name in package.variables()}
+    environment |= {"QUEUE_URL_PREFIX": "https://sqs.test/123456789012/imprimatur-"}
     environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
 
     def first_service(handler: str) -> str:
@@ -179,9 +197,9 @@ def test_requirements_are_locked_and_leave_out_what_only_chalice_needs() -> None
     assert text.count("--hash=sha256:") >= len(names)
 
 
-@pytest.mark.parametrize("which", ["data", "app"])
+@pytest.mark.parametrize("which", ["data", "app", "department"])
 def test_cfn_lint_finds_nothing(which: str, package: Package) -> None:
-    template = DATA if which == "data" else package.folder / "sam.json"
+    template = {"data": DATA, "app": package.folder / "sam.json", "department": DEPARTMENT}[which]
     assert [str(match) for match in lint(template.read_text("utf-8"), regions=["us-east-1"])] == []
 
 
@@ -299,6 +317,13 @@ def test_queue_hides_a_message_for_six_time_outs_of_its_reader(package: Package)
     assert queue["VisibilityTimeout"] >= 6 * package.functions()["SendSignInLinks"]["Timeout"]
 
 
+def test_app_exports_the_function_that_departments_queues_feed(package: Package) -> None:
+    exported = package.template["Outputs"]["TakeInSubmissionsArn"]
+    assert exported["Value"] == {"Fn::GetAtt": ["TakeInSubmissions", "Arn"]}
+    assert exported["Export"] == {"Name": {"Fn::Sub": "${Prefix}-TakeInSubmissionsArn"}}
+    assert "TakeInSubmissions" in package.functions()
+
+
 def test_sweeper_comes_every_few_minutes(package: Package) -> None:
     (schedule,) = package.functions()["Sweep"]["Events"].values()
     assert schedule == {"Type": "Schedule", "Properties": {"Schedule": "rate(5 minutes)"}}
@@ -326,10 +351,10 @@ def test_no_role_allows_a_wildcard_action_or_every_resource(package: Package) ->
 
 def test_roles_name_only_what_the_stacks_hold(package: Package) -> None:
     named = set(re.findall(r":(?:table/|stateMachine:)?(\$\{Prefix}-[a-z-]+)", json.dumps(package.template)))
-    data = load_template(DATA)["Resources"].values()
+    stacks = (load_template(template)["Resources"].values() for template in (DATA, DEPARTMENT))
     held = {
-        one["Properties"][key]["Sub"].removesuffix("-${AWS::AccountId}")
-        for one in data
+        one["Properties"][key]["Sub"].removesuffix("-${AWS::AccountId}").removesuffix("-${Department}")
+        for one in itertools.chain(*stacks)
         for key in ("TableName", "BucketName", "QueueName")
         if key in one["Properties"]
     }

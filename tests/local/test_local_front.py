@@ -123,6 +123,18 @@ def test_mails_and_people_are_shown(http: Client) -> None:
     ]
 
 
+def test_environment_is_shown_as_a_shell_reads_it(seen: Seen) -> None:
+    front = Front(
+        app=tiny_app(seen),
+        mails=list,
+        people=Roster,
+        site=PAGES.get,
+        environment={"MAIL_FROM": "Desk <d@x.test>", "A": "1"},
+    )
+    answer = Client(front).get("/_local/environment")
+    assert answer.text == "export A=1\nexport MAIL_FROM='Desk <d@x.test>'\n"
+
+
 def test_site_shows_pages_and_the_index_of_a_folder(http: Client) -> None:
     answer = http.get("/_local/site/public/")
     assert (answer.data, answer.content_type) == (b"<h1>Home</h1>", "text/html; charset=utf-8")

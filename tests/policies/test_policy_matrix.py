@@ -37,6 +37,12 @@ OPEN_TO = {
     (Action.ARCHIVE_DOWNLOAD, "confidential"): (
         (DEPARTMENT | CENTER) - {"liaison@marketing", "center_editor@center"}
     ),
+    (Action.REFUSED_READ, "internal"): {
+        "liaison@marketing",
+        "center_editor@center",
+        "center_director@center",
+    },
+    (Action.REFUSED_READ, "confidential"): {"liaison@marketing", "center_director@center"},
 }
 """By action and classification: the duties, of all in three departments, that each open it by itself."""
 

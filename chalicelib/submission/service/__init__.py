@@ -1,6 +1,8 @@
 """What can be done with a publication request."""
 
 from chalicelib.submission.service.desk import SubmissionDesk
+from chalicelib.submission.service.intake import Intake
 from chalicelib.submission.service.journal import Journal, patience, resource_of
+from chalicelib.submission.service.refusals import RefusedRequests, Shown
 
-__all__ = ["Journal", "SubmissionDesk", "patience", "resource_of"]
+__all__ = ["Intake", "Journal", "RefusedRequests", "Shown", "SubmissionDesk", "patience", "resource_of"]

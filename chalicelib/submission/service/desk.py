@@ -1,7 +1,8 @@
 """The liaison's desk: submit, revise, withdraw, look up (clauses 3.1.1 to 3.1.3, 3.2.3)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from chalicelib.access.model import Action, Grant, Resource, subject_of
@@ -14,12 +15,13 @@ from chalicelib.core.errors import (
     InvalidSubmission,
     KeyReused,
     NotFound,
+    NotPermitted,
     Stale,
 )
 from chalicelib.core.ids import derived_id, is_id, new_id, new_salt
 from chalicelib.core.listing import Page, newest, page
 from chalicelib.core.retry import again_when_stale
-from chalicelib.core.table import Found, Key
+from chalicelib.core.table import Found, Key, Write
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Person, is_department_id
@@ -39,6 +41,8 @@ from chalicelib.submission.model import (
 from chalicelib.submission.service.journal import Journal, resource_of
 from chalicelib.submission.store import SubmissionRecord, head_key, listing_key, put_revision, read_head
 
+Faults = Iterator[FieldError]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -47,6 +51,20 @@ class Record:
     head: Submission
     revision: Revision
     events: tuple[Event, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sent:
+    """How a request came that a department's own system has sent.
+
+    `submission` is the id that it gets, the same for every repeat; `also` are conditions of its being taken in.
+    """
+
+    department: str
+    sender: str
+    submission: str
+    correlation_id: str
+    also: tuple[Write, ...] = ()
 
 
 class SubmissionDesk:
@@ -71,39 +89,69 @@ class SubmissionDesk:
         """
         submission = new_id("s") if idempotency_key is None else self.made_with(person, idempotency_key)
         try:
-            form = self._validated(document, person)
+            form = self._validated(document, partial(_not_the_callers, person))
         except InvalidSubmission:
             earlier = self._replayed(submission, document) if idempotency_key else None
             if earlier is None:
                 raise
             return earlier
-        grant = self._access.grant(
-            subject_of(person, self._journal.now()),
-            Action.SUBMIT,
-            Resource(
-                department=form.department,
-                drafter=form.drafter,
-                classification=form.classification,
-                audience=form.audience,
-            ),
+        cause = _cause(person, self._may_submit(person, form), correlation_id)
+        return self._taken_in(submission, form, cause, [unchanged(person)])
+
+    def submit_sent(self, drafter: Person | None, document: object, sent: Sent) -> Submission:
+        """Take in what a department's own system sends in a drafter's name; None is a drafter who is unknown.
+
+        A repeat meets its first self, whatever has become of drafter or time meanwhile. Raises what `submit` does with
+        a key; the drafter must be a liaison of the department now.
+        """
+        try:
+            form, person = self._sent_form(drafter, document, sent.department)
+            grant = self._may_submit(person, form)
+        except (InvalidSubmission, NotPermitted):
+            earlier = self._replayed(sent.submission, document)
+            if earlier is None:
+                raise
+            return earlier
+        cause = Cause(
+            actor=sent.sender,
+            on_behalf_of=person.id,
+            policy=grant.policy,
+            correlation_id=sent.correlation_id,
         )
+        return self._taken_in(sent.submission, form, cause, [unchanged(person), *sent.also])
+
+    def _sent_form(self, drafter: Person | None, document: object, department: str) -> tuple[Form, Person]:
+        form = self._validated(document, partial(_not_the_departments, department, drafter))
+        if drafter is None:
+            raise NotPermitted  # never reached: a form whose drafter is unknown is not valid
+        return form, drafter
+
+    def _may_submit(self, drafter: Person, form: Form) -> Grant:
+        resource = Resource(
+            department=form.department,
+            drafter=form.drafter,
+            classification=form.classification,
+            audience=form.audience,
+        )
+        return self._access.grant(subject_of(drafter, self._journal.now()), Action.SUBMIT, resource)
+
+    def _taken_in(self, submission: str, form: Form, cause: Cause, also: Sequence[Write]) -> Submission:
+        """The new submission, or the earlier one under this id if the same body made it."""
         revision = self._revision(submission, 1, form)
         before = opened(
             submission=submission,
             revision=revision,
             request_digest=digest(form.document),
-            correlation_id=correlation_id,
+            correlation_id=cause.correlation_id,
         )
         after = with_revision(before, revision, before.request_digest)
-        draft = _submitted("Submitted", after, form, _cause(person, grant, correlation_id))
+        draft = _submitted("Submitted", after, form, cause)
 
         def step() -> Submission:
             try:
-                return self._journal.commit(
-                    before, after, [draft], [put_revision(revision), unchanged(person)]
-                )
+                return self._journal.commit(before, after, [draft], [put_revision(revision), *also])
             except Stale:
-                earlier = self._replayed(submission, document)
+                earlier = self._replayed(submission, form.document)
                 if earlier is None:
                     raise
                 return earlier
@@ -120,7 +168,7 @@ class SubmissionDesk:
     ) -> tuple[FieldError, ...]:
         """Every wrong field that `submit` would tell, or `revise` of that department's; nothing is written."""
         try:
-            self._validated(document, person, department=department)
+            self._validated(document, partial(_not_the_callers, person, department=department))
         except InvalidSubmission as error:
             return error.errors
         return ()
@@ -169,7 +217,7 @@ class SubmissionDesk:
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
         if under_review and _is_digest_of(head.request_digest, document):
             return head
-        form = self._validated(document, person, department=head.department)
+        form = self._validated(document, partial(_not_the_callers, person, department=head.department))
         if head.state not in REVISABLE:
             raise IllegalTransition(state=head.state.value)
         revision = self._revision(head.id, head.revision + 1, form)
@@ -261,35 +309,27 @@ class SubmissionDesk:
             )
         )
 
-    def _validated(self, document: object, person: Person, *, department: str | None = None) -> Form:
-        """The form, or every wrong field at once, those included that only the roster can tell.
-
-        `department` is the one that a revision must stay with.
-        """
+    def _validated(self, document: object, senders_faults: Callable[[Mapping[str, Any]], Faults]) -> Form:
+        """The form, or every wrong field at once, those included that only the roster or the sender can tell."""
         form: Form | None = None
         errors: tuple[FieldError, ...] = ()
         try:
             form = validate(document, now=self._journal.now(), rules=self._rules)
         except InvalidSubmission as error:
             errors = error.errors
-        errors += tuple(self._roster_faults(sound_fields(document, errors), person, department))
+        sound = sound_fields(document, errors)
+        errors += (*self._unknown_departments(sound), *senders_faults(sound))
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form
 
-    def _roster_faults(
-        self, sound: Mapping[str, Any], person: Person, department: str | None
-    ) -> Iterator[FieldError]:
+    def _unknown_departments(self, sound: Mapping[str, Any]) -> Faults:
         audience = sound.get("audience")
         named = tuple(audience) if isinstance(audience, list) else ()
         known = self._people.departments(named)
         for place, name in enumerate(named):
             if name not in known:
                 yield FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
-        if sound.get("drafter", person.id) != person.id:
-            yield FieldError(pointer="/drafter", code="drafter_is_not_you")
-        if department is not None and sound.get("department", department) != department:
-            yield FieldError(pointer="/department", code="department_is_fixed")
 
     def _revision(self, submission: str, number: int, form: Form) -> Revision:
         return Revision(
@@ -327,6 +367,24 @@ class SubmissionDesk:
         if earlier.revision == 1:
             return earlier.request_digest
         return digest(self._journal.revision(earlier.id, 1).form.document)
+
+
+def _not_the_callers(person: Person, sound: Mapping[str, Any], *, department: str | None = None) -> Faults:
+    """What the caller may not say of the form; `department` is the one that a revision must stay with."""
+    if sound.get("drafter", person.id) != person.id:
+        yield FieldError(pointer="/drafter", code="drafter_is_not_you")
+    if department is not None and sound.get("department", department) != department:
+        yield FieldError(pointer="/department", code="department_is_fixed")
+
+
+def _not_the_departments(department: str, drafter: Person | None, sound: Mapping[str, Any]) -> Faults:
+    """What a department's system may not say: it speaks for its own department, and for persons whom we know."""
+    if "drafter" in sound and drafter is None:
+        yield FieldError(pointer="/drafter", code="unknown_person", params={"id": sound["drafter"]})
+    if sound.get("department", department) != department:
+        yield FieldError(
+            pointer="/department", code="department_is_not_the_queues", params={"id": department}
+        )
 
 
 def _is_digest_of(wanted: str, document: object) -> bool:
