@@ -4,6 +4,8 @@ from chalice.app import Chalice
 
 from chalicelib.archive.api import archive_routes
 from chalicelib.archive.jobs import archive_jobs
+from chalicelib.attachment.api import attachment_routes
+from chalicelib.attachment.jobs import attachment_jobs
 from chalicelib.core.health import health_routes
 from chalicelib.identity.api import identity_routes
 from chalicelib.identity.jobs import identity_jobs
@@ -17,6 +19,8 @@ app = Chalice(app_name="imprimatur")
 app.register_blueprint(health_routes)
 app.register_blueprint(identity_routes)
 app.register_blueprint(identity_jobs)
+app.register_blueprint(attachment_routes)
+app.register_blueprint(attachment_jobs)
 app.register_blueprint(submission_routes)
 app.register_blueprint(review_routes)
 app.register_blueprint(review_jobs)

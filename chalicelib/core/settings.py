@@ -18,7 +18,9 @@ class Settings:
     table_name: str
     site_bucket: str
     archive_bucket: str
+    uploads_bucket: str
     sign_in_queue_url: str
+    uploads_queue_url: str
     review_machine_arn: str
     publication_machine_arn: str
     base_url: str

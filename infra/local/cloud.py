@@ -69,7 +69,7 @@ def build(
 ) -> Built:
     """Create everything with these clients and let the state machines run on this app's functions."""
     functions = Functions(app, PREFIX)
-    made = resources.create(files.data, PREFIX, clients)
+    made = resources.create(files.data, PREFIX, clients, {"DeskOrigin": base_url})
     clients("sesv2").create_email_identity(EmailIdentity=parseaddr(MAIL_FROM)[1])
     arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
@@ -78,7 +78,9 @@ def build(
         "TABLE_NAME": made.outputs["TableName"],
         "SITE_BUCKET": made.outputs["SiteBucket"],
         "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
+        "UPLOADS_BUCKET": made.outputs["UploadsBucket"],
         "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
+        "UPLOADS_QUEUE_URL": made.outputs["UploadsQueueUrl"],
         "BASE_URL": base_url,
         "SITE_URL": site_url,
         "MAIL_FROM": MAIL_FROM,

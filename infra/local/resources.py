@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -25,7 +26,9 @@ ACCOUNT = "123456789012"
 
 NOT_ON_A_LAPTOP = {
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
+    "AWS::SQS::QueuePolicy": "the laptop has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
+    "DependsOn": "resources come to be in the order in which they refer to each other",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
@@ -154,6 +157,16 @@ class _Aws:
             self.s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=ownership)
         if block := properties.take("PublicAccessBlockConfiguration"):
             self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
+        if cors := properties.take("CorsConfiguration"):
+            rules = [
+                {"MaxAgeSeconds" if key == "MaxAge" else key: value for key, value in rule.items()}
+                for rule in cors["CorsRules"]
+            ]
+            self.s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": cast("Any", rules)})
+        if told := properties.take("NotificationConfiguration"):
+            self.s3.put_bucket_notification_configuration(
+                Bucket=name, NotificationConfiguration={"QueueConfigurations": _queues_told(told)}
+            )
         return _Made(name, {"Arn": f"arn:aws:s3:::{name}"})
 
     def queue(self, properties: _Properties) -> _Made:
@@ -170,6 +183,20 @@ class _Aws:
         }
         url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return _Made(url, {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name})
+
+
+def _queues_told(notification: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of botocore's many shapes
+    """CloudFormation's notifications as the API wants them. Raises TemplateError for any but those to queues."""
+    if notification.keys() != {"QueueConfigurations"}:
+        raise TemplateError("AWS::S3::Bucket: the laptop knows no notification but to queues")
+    return [
+        {
+            "QueueArn": each["Queue"],
+            "Events": [each["Event"]],
+            "Filter": {"Key": {"FilterRules": each["Filter"]["S3Key"]["Rules"]}},
+        }
+        for each in notification["QueueConfigurations"]
+    ]
 
 
 @dataclass
@@ -230,8 +257,10 @@ class _Stack:
         return self.make(name).attributes[attribute]
 
 
-def create(template: Path, prefix: str, clients: Clients) -> Resources:
-    """Create every resource of the template with these clients.
+def create(
+    template: Path, prefix: str, clients: Clients, parameters: Mapping[str, str] = MappingProxyType({})
+) -> Resources:
+    """Create every resource of the template with these clients; `parameters` are those without a default.
 
     Raises TemplateError, naming it, for anything that would be dropped silently.
     """
@@ -241,6 +270,7 @@ def create(template: Path, prefix: str, clients: Clients) -> Resources:
         template=content,
         parameters={name: one.get("Default") for name, one in content.get("Parameters", {}).items()}
         | {
+            **parameters,
             "Prefix": prefix,
             "AWS::AccountId": ACCOUNT,
             "AWS::Region": REGION,

@@ -68,10 +68,11 @@ _words = {
 }
 _zones = st.sampled_from(_ZONES)
 _waits = st.timedeltas(min_value=timedelta(minutes=1), max_value=timedelta(days=299))
+_attachments = st.text("abcdefghijklmnopqrstuvwxyz234567", min_size=20, max_size=20).map("a-{}".format)
 _optional: Mapping[str, st.SearchStrategy[Any]] = {
     "wechat_title": _lines(32),
     "keywords": st.lists(_lines(20), max_size=10, unique=True),
-    "attachments": st.just([]),
+    "attachments": st.lists(_attachments, max_size=10, unique=True),
 }
 
 
@@ -160,7 +161,10 @@ _FAULTS: Mapping[str, st.SearchStrategy[Fault]] = {
     "keywords": _one_of(
         ("安全", ""), (["", "a"], "/0"), (["长" * 21], "/0"), (["a"] * 2, "/1"), ([*"abcdefghijk"], "")
     ),
-    "attachments": _one_of((["a.pdf"], ""), ({}, "")),
+    "attachments": _one_of(
+        *((["a.pdf"], "/0"), ({}, ""), ([["a-"]], "/0"), (["a-" + "a" * 20] * 2, "/1")),
+        ([f"a-{'abcdefghijk'[place] * 20}" for place in range(11)], ""),
+    ),
     "declaration": _one_of(
         *((True, ""), ({}, "/version"), ({"accepted": 1, "version": "2026-1"}, "/accepted")),
         ({"accepted": True, "version": "2026-1", "by": ""}, "/by"),
