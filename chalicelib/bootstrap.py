@@ -239,6 +239,7 @@ class Parts:
             bucket=self.settings.site_bucket,
             entries=partial(entries_under, self.table),
             base_url=self.settings.site_url,
+            attached=lambda entry, file: self.shelf.read(entry.submission, file),
         )
 
     @cached_property
@@ -275,6 +276,7 @@ class Parts:
             access=self.access,
             rules=self.channel_rules,
             adapters=self.adapters,
+            shelf=self.shelf,
             max_lateness=self.settings.max_lateness,
             grace=self.grace,
         )
@@ -306,6 +308,7 @@ class Parts:
             rules=CatalogRules(POLICIES),
             adapters=self.adapters,
             packages=self.packages,
+            shelf=self.shelf,
             zone=self.settings.center_zone,
         )
 

@@ -47,15 +47,17 @@ def inspect(raw: bytes, declared: Attachment, max_pixels: int) -> bytes | Refusa
     if hashlib.sha256(raw).hexdigest() != declared.sha256:
         return Refusal.OTHER_DIGEST
     kind = declared.media_type
-    if kind in TEXTS:
-        return _text_refusal(raw) or raw
-    if kind.value not in _sniffed(raw):
+    if kind not in TEXTS and kind.value not in _sniffed(raw):
         return Refusal.OTHER_TYPE
     if kind in IMAGES:
         return _rewritten(raw, kind, max_pixels)
-    if kind is MediaType.PDF:
-        return _pdf_refusal(raw) or raw
-    return _office_refusal(raw, kind) or raw
+    return _refusal(raw, kind) or raw
+
+
+def _refusal(raw: bytes, kind: MediaType) -> Refusal | None:
+    if kind in TEXTS:
+        return _text_refusal(raw)
+    return _pdf_refusal(raw) if kind is MediaType.PDF else _office_refusal(raw, kind)
 
 
 def _sniffed(raw: bytes) -> set[str]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
+from urllib.parse import quote
 
 from chalicelib.core.errors import FieldError
 
@@ -106,6 +107,20 @@ def attachment_from_document(document: Mapping[str, Any]) -> Attachment:
         media_type=MediaType(document["media_type"]),
         size=document["size"],
         sha256=document["sha256"],
+    )
+
+
+def disposition(file: Attachment) -> str:
+    """`Content-Disposition` that saves a file under its name instead of opening it (RFC 6266)."""
+    return (
+        f"attachment; filename=\"{file.id}.{file.extension}\"; filename*=UTF-8''{quote(file.name, safe='')}"
+    )
+
+
+def content_type(file: Attachment) -> str:
+    """`Content-Type` of a file; texts are UTF-8, or they would not have passed the check."""
+    return (
+        f"{file.media_type}; charset=utf-8" if file.media_type.startswith("text/") else file.media_type.value
     )
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from typing import Any
 
 from chalicelib.access.model import Action, Resource, subject_of
@@ -106,7 +105,11 @@ class Checking:
         """
         record = self.table.get(attachment_key(attachment))
         upload = None if record is None else read_upload(record)
-        if upload is None or upload.state is not UploadState.AWAITING_UPLOAD or upload.expires_at <= self.now():
+        if (
+            upload is None
+            or upload.state is not UploadState.AWAITING_UPLOAD
+            or upload.expires_at <= self.now()
+        ):
             return
         raw = self.files.uploaded(attachment, upload.file.size)
         if raw is None:
@@ -128,6 +131,15 @@ class Checking:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Selection:
+    """The files that a form names, in its order. `fresh` are those that are not kept for its submission yet."""
+
+    files: tuple[Attachment, ...] = ()
+    fresh: tuple[Attachment, ...] = ()
+    errors: tuple[FieldError, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Shelf:
     """The files that submissions use."""
 
@@ -136,41 +148,38 @@ class Shelf:
     rules: AttachmentRules
     now: Now
 
-    def usable(
+    def select(
         self, ids: Sequence[str], person: Person, department: str, earlier: Mapping[str, Attachment]
-    ) -> tuple[tuple[Attachment, ...], tuple[FieldError, ...]]:
-        """The files of these ids in their order, and what is wrong with each that may not be used.
+    ) -> Selection:
+        """The files of these ids, or what is wrong with each that may not be used.
 
         `earlier` are those that an earlier revision of the same submission used already: they are kept for it.
         """
-        keys: dict[str, Key[AttachmentRecord]] = {
-            each: attachment_key(each) for each in ids if each not in earlier
-        }
-        found = self.table.batch(*keys.values()) if keys else None
-        files, errors = [], []
-        for place, each in enumerate(ids):
-            record = found.get(keys[each]) if found is not None and each in keys else None
-            upload = None if record is None else read_upload(record)
-            fault = None if each in earlier else self._fault(f"/attachments/{place}", upload, person, department)
-            if fault is not None:
-                errors.append(fault)
-            elif upload is not None:
-                files.append(upload.file)
-            else:
-                files.append(earlier[each])
-        errors += self._limits(ids, files)
-        return tuple(files), tuple(errors)
+        keys = {each: attachment_key(each) for each in ids if each not in earlier}
+        found = self.table.batch(*keys.values())
+        records = {each: found.get(key) for each, key in keys.items()}
+        uploads = {each: read_upload(record) for each, record in records.items() if record is not None}
+        faults = [
+            self._fault(f"/attachments/{place}", uploads.get(each), person, department)
+            for place, each in enumerate(ids)
+            if each not in earlier
+        ]
+        known = {**earlier, **{each: upload.file for each, upload in uploads.items()}}
+        files = tuple(known[each] for each in ids if each in known)
+        errors = (*filter(None, faults), *self._limits(ids, files))
+        return Selection(files=files, fresh=tuple(f for f in files if f.id in keys), errors=errors)
 
-    def keep(self, submission: str, files: Sequence[Attachment]) -> None:
-        """See to it that these files never expire, before anything names them. A repeat changes nothing.
+    def keep(self, submission: str, files: Selection) -> tuple[FieldError, ...]:
+        """See to it that these files never expire, before anything names them; answers what is gone.
 
-        Raises InvalidInput naming each that is gone.
+        A repeat changes nothing. Each fresh file costs a call; a form without attachments none.
         """
-        gone = [place for place, file in enumerate(files) if not self.files.keep(submission, file)]
-        if gone:
-            raise InvalidInput(
-                tuple(FieldError(pointer=f"/attachments/{place}", code="unknown_attachment") for place in gone)
-            )
+        gone = {file.id for file in files.fresh if not self.files.keep(submission, file)}
+        return tuple(
+            FieldError(pointer=f"/attachments/{place}", code="unknown_attachment")
+            for place, file in enumerate(files.files)
+            if file.id in gone
+        )
 
     def all_there(self, submission: str, files: Sequence[Attachment]) -> bool:
         """Whether each is kept with its very digest: a call for each, without its bytes."""
@@ -214,5 +223,3 @@ class Shelf:
 def _resource(upload: Upload) -> Resource:
     """The upload as policy sees it: its uploader's own. It has no classification before a request uses it."""
     return Resource(department=upload.department, drafter=upload.uploader, classification="internal")
-
-

@@ -8,7 +8,6 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import UnicodeAttribute
@@ -20,6 +19,8 @@ from chalicelib.attachment.model import (
     Upload,
     UploadState,
     attachment_from_document,
+    content_type,
+    disposition,
 )
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record
@@ -172,16 +173,6 @@ class FileStore:
             },
             ExpiresIn=seconds,
         )
-
-
-def disposition(file: Attachment) -> str:
-    """`Content-Disposition` that saves a file under its name instead of opening it (RFC 6266)."""
-    return f"attachment; filename=\"{file.id}.{file.extension}\"; filename*=UTF-8''{quote(file.name, safe='')}"
-
-
-def content_type(file: Attachment) -> str:
-    """`Content-Type` of a file; texts are UTF-8, or they would not have passed the check."""
-    return f"{file.media_type}; charset=utf-8" if file.media_type.startswith("text/") else file.media_type.value
 
 
 def _checked(file: Attachment) -> str:

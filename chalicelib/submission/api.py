@@ -6,6 +6,7 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
+from chalicelib.attachment.model import DOWNLOAD_LIFE
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import BadRequest
 from chalicelib.core.http import Exchange, answer, endpoint
@@ -51,6 +52,7 @@ def get_submission(exchange: Exchange, submission: str) -> Response:
     record = bootstrap.parts().submission_desk.read(caller(exchange), submission)
     body = summary(record.head) | {
         "form": record.revision.form.document,
+        "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
         "opinions": opinions_in(record.events),
         "deliveries": deliveries_in(record.events, record.head.revision),
@@ -77,6 +79,13 @@ def post_withdrawal(exchange: Exchange, submission: str) -> Response:
         person, submission, reason, correlation_id=exchange.correlation_id
     )
     return answer(exchange, _receipt(head))
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/attachments/{attachment}", methods=["GET"])
+@endpoint(submission_routes)
+def get_submission_attachment(exchange: Exchange, submission: str, attachment: str) -> Response:
+    file, url = bootstrap.parts().submission_desk.download(caller(exchange), submission, attachment)
+    return answer(exchange, file.document() | {"url": url, "expires_in": DOWNLOAD_LIFE})
 
 
 def _receipt(head: Submission) -> dict[str, Any]:

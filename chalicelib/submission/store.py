@@ -10,6 +10,7 @@ from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
+from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
@@ -169,6 +170,7 @@ def read_revision(record: RevisionRecord) -> Revision:
         form=form_from_document(content["form"]),
         salt=content["salt"],
         created_at=from_text(record.created_at),
+        attachments=tuple(map(attachment_from_document, content["attachments"])),
     )
 
 

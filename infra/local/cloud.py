@@ -122,7 +122,11 @@ def read_page(s3: "S3Client", bucket: str, key: str) -> Page | None:
         found: Any = s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         return None
-    return Page(content=found["Body"].read(), content_type=found["ContentType"])
+    return Page(
+        content=found["Body"].read(),
+        content_type=found["ContentType"],
+        disposition=found.get("ContentDisposition"),
+    )
 
 
 class Cloud:

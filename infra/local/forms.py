@@ -95,6 +95,7 @@ def _signature(form: Mapping[str, str]) -> str:
 
 def _held(condition: Any, form: Mapping[str, str], size: int) -> Iterator[str]:  # noqa: ANN401 - JSON
     """The fields that a condition covers. Raises FormError when it does not hold."""
+    wanted: Any
     match condition:
         case ["content-length-range", least, most]:
             if size < least:
@@ -105,8 +106,8 @@ def _held(condition: Any, form: Mapping[str, str], size: int) -> Iterator[str]: 
         case ["eq" | "starts-with" as relation, str(field), str(wanted)]:
             name = field.removeprefix("$").lower()
         case {**only} if len(only) == 1:
-            ((field, wanted),) = only.items()
-            relation, name = "eq", str(field).lower()
+            relation, ((named, wanted),) = "eq", only.items()
+            name = str(named).lower()
         case _:
             raise FormError(400, "InvalidPolicyDocument", "Invalid Policy: a condition that means nothing.")
     value = form.get(name, "")

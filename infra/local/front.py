@@ -46,6 +46,7 @@ class Page:
 
     content: bytes
     content_type: str
+    disposition: str | None = None
 
 
 class Front:
@@ -97,7 +98,8 @@ class Front:
         page = self._site(f"{key}index.html" if key.endswith("/") else key)
         if page is None:
             return problem(404, "Not Found")
-        return Response(page.content, content_type=page.content_type)
+        headers = {"Content-Disposition": page.disposition} if page.disposition else {}
+        return Response(page.content, content_type=page.content_type, headers=headers)
 
 
 def in_threads(app: Chalice) -> None:

@@ -108,7 +108,8 @@ def _start_moto(stack: ExitStack) -> str:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no address in a log: it may hold a secret
     mend()
     default_user_config.update(MOTO)
-    werkzeug_app.DISABLE_GLOBAL_CORS = True  # or any site's page may read and post; the buckets' own rules count
+    # Or any site's page may post and read: the buckets' own rules count.
+    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
     listener = _listen(0)
     port = listener.getsockname()[1]
     _serve(stack, DomainDispatcherApplication(create_backend_app), listener, MotoRequestHandler)

@@ -6,6 +6,8 @@ from typing import Any
 
 from chalicelib.access.model import Action, Grant, Resource, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.attachment.model import DOWNLOAD_LIFE, Attachment
+from chalicelib.attachment.service import Selection, Shelf
 from chalicelib.core.canonical import digest
 from chalicelib.core.errors import (
     FieldError,
@@ -35,7 +37,14 @@ from chalicelib.submission.model import (
     with_revision,
 )
 from chalicelib.submission.service.journal import Journal, resource_of
-from chalicelib.submission.store import SubmissionRecord, listing_key, put_revision, read_head
+from chalicelib.submission.store import (
+    SubmissionRecord,
+    listing_key,
+    put_revision,
+    read_head,
+    read_revision,
+    revision_key,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +60,19 @@ class SubmissionDesk:
     """What a liaison does with publication requests."""
 
     def __init__(
-        self, *, journal: Journal, people: PeopleStore, access: AccessControl, rules: ChannelRules
+        self,
+        *,
+        journal: Journal,
+        people: PeopleStore,
+        access: AccessControl,
+        rules: ChannelRules,
+        shelf: Shelf,
     ) -> None:
         self._journal = journal
         self._people = people
         self._access = access
         self._rules = rules
+        self._shelf = shelf
 
     def submit(
         self, person: Person, document: object, *, idempotency_key: str | None, correlation_id: str
@@ -69,7 +85,7 @@ class SubmissionDesk:
         """
         submission = new_id("s") if idempotency_key is None else derived_id("s", person.id, idempotency_key)
         try:
-            form = self._validated(document, person)
+            form, files = self._validated(document, person)
         except InvalidSubmission:
             earlier = self._replayed(submission, document) if idempotency_key else None
             if earlier is None:
@@ -85,7 +101,7 @@ class SubmissionDesk:
                 audience=form.audience,
             ),
         )
-        revision = self._revision(submission, 1, form)
+        revision = self._revision(submission, 1, form, files.files)
         before = opened(
             submission=submission,
             revision=revision,
@@ -94,6 +110,8 @@ class SubmissionDesk:
         )
         after = with_revision(before, revision, before.request_digest)
         draft = _submitted("Submitted", after, form, _cause(person, grant, correlation_id))
+
+        self._keep(submission, files)
 
         def step() -> Submission:
             try:
@@ -122,12 +140,13 @@ class SubmissionDesk:
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
         if under_review and _is_digest_of(head.request_digest, document):
             return head
-        form = self._validated(document, person, department=head.department)
+        form, files = self._validated(document, person, earlier=head)
         if head.state not in REVISABLE:
             raise IllegalTransition(state=head.state.value)
-        revision = self._revision(head.id, head.revision + 1, form)
+        revision = self._revision(head.id, head.revision + 1, form, files.files)
         after = with_revision(head, revision, digest(form.document))
         draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
+        self._keep(head.id, files)
         return self._journal.commit(head, after, [draft], [put_revision(revision), unchanged(person)])
 
     def withdraw(self, person: Person, submission: str, reason: str, *, correlation_id: str) -> Submission:
@@ -154,6 +173,17 @@ class SubmissionDesk:
             revision=self._journal.revision(head.id, head.revision),
             events=tuple(events_of(self._journal.table, head.id)),
         )
+
+    def download(self, person: Person, submission: str, attachment: str) -> tuple[Attachment, str]:
+        """A file of any revision of a submission, and an address that gives it for a minute.
+
+        Raises NotFound where policy forbids to read the submission, and where no revision has such a file.
+        """
+        head = self._readable(person, submission)
+        file = self._kept_files(head).get(attachment)
+        if file is None:
+            raise NotFound
+        return file, self._shelf.files.download_url(head.id, file, DOWNLOAD_LIFE)
 
     def listing(
         self, person: Person, *, state: str | None, department: str | None, cursor: str | None
@@ -188,10 +218,13 @@ class SubmissionDesk:
             )
         ]
 
-    def _validated(self, document: object, person: Person, *, department: str | None = None) -> Form:
-        """The form, or every wrong field at once, those included that only the roster can tell.
+    def _validated(
+        self, document: object, person: Person, *, earlier: Submission | None = None
+    ) -> tuple[Form, Selection]:
+        """The form and its files, or every wrong field at once, those included that only records can tell.
 
-        `department` is the one that a revision must stay with.
+        `earlier` is the submission that a revision is handed in for: it stays with its department, and may use the
+        files of its earlier revisions again.
         """
         form: Form | None = None
         errors: tuple[FieldError, ...] = ()
@@ -199,10 +232,34 @@ class SubmissionDesk:
             form = validate(document, now=self._journal.now(), rules=self._rules)
         except InvalidSubmission as error:
             errors = error.errors
-        errors += tuple(self._roster_faults(sound_fields(document, errors), person, department))
+        sound = sound_fields(document, errors)
+        errors += tuple(self._roster_faults(sound, person, earlier.department if earlier else None))
+        files = self._files(sound, person, earlier)
+        errors += files.errors
         if form is None or errors:
             raise InvalidSubmission(errors)
-        return form
+        return form, files
+
+    def _files(self, sound: Mapping[str, Any], person: Person, earlier: Submission | None) -> Selection:
+        """The files that a form names, looked at when its department is sound, too."""
+        ids = sound.get("attachments")
+        if not ids or "department" not in sound:
+            return Selection()
+        known = {} if earlier is None else self._kept_files(earlier)
+        return self._shelf.select(ids, person, sound["department"], known)
+
+    def _keep(self, submission: str, files: Selection) -> None:
+        """See to it that the files outlast their uploads, before a revision names them."""
+        gone = self._shelf.keep(submission, files)
+        if gone:
+            raise InvalidSubmission(gone)
+
+    def _kept_files(self, head: Submission) -> dict[str, Attachment]:
+        """The files of every revision, by id."""
+        keys = [revision_key(head.id, number) for number in range(1, head.revision + 1)]
+        found = self._journal.table.batch(*keys)
+        revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
+        return {file.id: file for revision in revisions for file in revision.attachments}
 
     def _roster_faults(
         self, sound: Mapping[str, Any], person: Person, department: str | None
@@ -218,9 +275,14 @@ class SubmissionDesk:
         if department is not None and sound.get("department", department) != department:
             yield FieldError(pointer="/department", code="department_is_fixed")
 
-    def _revision(self, submission: str, number: int, form: Form) -> Revision:
+    def _revision(self, submission: str, number: int, form: Form, files: tuple[Attachment, ...]) -> Revision:
         return Revision(
-            submission=submission, number=number, form=form, salt=new_salt(), created_at=self._journal.now()
+            submission=submission,
+            number=number,
+            form=form,
+            salt=new_salt(),
+            created_at=self._journal.now(),
+            attachments=files,
         )
 
     def _readable(self, person: Person, submission: str) -> Submission:
