@@ -166,7 +166,7 @@ def test_s3_takes_exactly_what_was_signed(
 ) -> None:
     """Clause 1.3.4: size, type, digest and place are the desk's to say, not the sender's."""
     asked = begin(world, CSV)
-    answer = post_form(asked.body["upload"], content, **fields)
+    answer = post_form(asked.body["upload"], content, None, **fields)
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (status, True), answer.text
     assert keys(world, f"uploads/{asked.body['id']}") == []
 
