@@ -167,7 +167,15 @@ class _Aws:
             self.s3.put_bucket_notification_configuration(
                 Bucket=name, NotificationConfiguration={"QueueConfigurations": _queues_told(told)}
             )
+            for each in told["QueueConfigurations"]:
+                self._take_test_event(each["Queue"])
         return _Made(name, {"Arn": f"arn:aws:s3:::{name}"})
+
+    def _take_test_event(self, queue_arn: str) -> None:
+        """Take out what S3 sends a queue that it is told of: here every cloud is new, and its queues begin empty."""
+        url = self.sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+        for message in self.sqs.receive_message(QueueUrl=url).get("Messages", []):
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def queue(self, properties: _Properties) -> _Made:
         name = properties.take("QueueName")
