@@ -21,6 +21,10 @@ DOWNLOAD_LIFE = 60
 MOST = 10
 """Attachments of one submission at most; `schemas/submission.json` says the same, policy may say less."""
 MEGABYTE = 1_000_000
+MOST_TOTAL = 50 * MEGABYTE
+"""Bytes of all attachments of a submission at most: what the memory of `archive` has room for, several times over."""
+LONGEST_KEEP = timedelta(hours=48)
+"""How long an upload may be usable at most: the bucket forgets it after three days."""
 
 _UNSAFE = re.compile(r'[/\\:*?"<>|]|^[ .]|[ .]$')
 
@@ -163,8 +167,12 @@ class AttachmentRules:
             keep=timedelta(hours=document["keep_hours"]),
             types={MediaType(name): tuple(known) for name, known in document["types"].items()},
         )
-        if not 0 <= rules.max_count <= MOST or not 0 < rules.max_size <= rules.max_total:
-            raise ValueError(f"{path.name}: at most {MOST} attachments, and no file larger than all together")
+        if not 0 <= rules.max_count <= MOST or not 0 < rules.max_size <= rules.max_total <= MOST_TOTAL:
+            raise ValueError(
+                f"{path.name}: at most {MOST} attachments, of at most {MOST_TOTAL} bytes together"
+            )
+        if not timedelta(0) < rules.keep <= LONGEST_KEEP:
+            raise ValueError(f"{path.name}: an upload is kept for {LONGEST_KEEP} at most")
         return rules
 
     def faults(self, form: Mapping[str, Any]) -> Iterator[FieldError]:

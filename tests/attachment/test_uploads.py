@@ -295,7 +295,13 @@ def test_files_expire_in_the_bucket_only_after_they_can_no_longer_be_used() -> N
 
 def test_rules_that_cannot_be_kept_are_refused(tmp_path: Path) -> None:
     document = json.loads((POLICIES / "attachments.json").read_bytes())
-    for wrong in ({"max_count": 11}, {"max_total": 1}, {"types": {"image/svg+xml": ["svg"]}}):
+    for wrong in (
+        {"max_count": 11},
+        {"max_total": 1},
+        {"max_total": 10**9},
+        {"keep_hours": 49},
+        {"types": {"image/svg+xml": ["svg"]}},
+    ):
         path = tmp_path / "attachments.json"
         path.write_text(json.dumps(document | wrong))
         with pytest.raises(ValueError):
