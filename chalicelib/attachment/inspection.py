@@ -9,6 +9,7 @@ import hashlib
 import io
 import re
 import zipfile
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from chalicelib.attachment.model import IMAGES, TEXTS, Attachment, MediaType, Refusal
@@ -37,7 +38,12 @@ _TYPES_LIMIT = 1_000_000
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _MARKUP = re.compile(r"\s*<(?:!doctype|html|svg|script|\?xml)", re.IGNORECASE)
 _FORMATS = {MediaType.PNG: "PNG", MediaType.JPEG: "JPEG", MediaType.GIF: "GIF", MediaType.WEBP: "WEBP"}
-_QUALITY = 90
+_OPTIONS: Mapping[MediaType, Mapping[str, int]] = {
+    MediaType.PNG: {},
+    MediaType.GIF: {},
+    MediaType.JPEG: {"quality": 90},
+    MediaType.WEBP: {"quality": 90},
+}
 
 
 def inspect(raw: bytes, declared: Attachment, max_pixels: int) -> bytes | Refusal:
@@ -121,15 +127,14 @@ def _rewritten(raw: bytes, kind: MediaType, max_pixels: int) -> bytes | Refusal:
             if getattr(image, "n_frames", 1) > 1:
                 return Refusal.ANIMATED
             image.load()
-            pixels = _upright(image)
+            written = io.BytesIO()
+            _upright(image).save(written, _FORMATS[kind], **_OPTIONS[kind])
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return Refusal.TOO_MANY_PIXELS
     except UnidentifiedImageError:
         return Refusal.OTHER_TYPE
-    except Exception:  # noqa: BLE001 — decoders raise whatever a broken file leads them to
+    except Exception:  # noqa: BLE001 — decoders and encoders raise whatever a broken file leads them to
         return Refusal.UNREADABLE
-    written = io.BytesIO()
-    pixels.save(written, _FORMATS[kind], **_options(kind))
     return written.getvalue()
 
 
@@ -158,7 +163,3 @@ def _in_srgb(image: "Image", profile: bytes) -> "Image":
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image  # a profile that means nothing: the colours are taken as they are
     return converted or image
-
-
-def _options(kind: MediaType) -> dict[str, object]:
-    return {} if kind in {MediaType.PNG, MediaType.GIF} else {"quality": _QUALITY}
