@@ -13,6 +13,7 @@ from app import app
 from chalicelib.attachment.model import AttachmentRules, MediaType, Refusal, UploadState
 from chalicelib.attachment.store import attachment_key, put_checked_upload, read_upload
 from chalicelib.bootstrap import POLICIES
+from chalicelib.core.aws import Aws
 from chalicelib.core.errors import Stale
 from infra.local.forms import FormError, check
 from infra.local.resources import load_template
@@ -185,6 +186,12 @@ def test_an_address_to_upload_to_ends_after_ten_minutes(world: World) -> None:
         check(fields, CSV, bucket, now + timedelta(minutes=11))
     with pytest.raises(FormError, match="AccessDenied"):
         check(fields, CSV, "another-bucket", now)
+
+
+def test_a_browser_is_sent_to_the_buckets_own_region(world: World) -> None:
+    """The global endpoint would answer with a redirect, which a browser does not follow with a file."""
+    made = Aws(region="eu-west-1").s3().generate_presigned_post(Bucket="b-1", Key="k")
+    assert made["url"] == "https://b-1.s3.eu-west-1.amazonaws.com/"
 
 
 def test_conditions_of_other_kinds_count_too(world: World) -> None:
