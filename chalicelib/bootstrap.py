@@ -149,9 +149,16 @@ class Parts:
     @cached_property
     def checking(self) -> "Checking":
         """The check of what was uploaded."""
+        from chalicelib.attachment.inspection import inspect
         from chalicelib.attachment.service import Checking
 
-        return Checking(table=self.table, files=self.files, rules=self.attachment_rules, now=self.now)
+        return Checking(
+            inspect=inspect,
+            table=self.table,
+            files=self.files,
+            rules=self.attachment_rules,
+            now=self.now,
+        )
 
     @cached_property
     def shelf(self) -> "Shelf":

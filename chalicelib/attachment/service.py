@@ -8,7 +8,6 @@ from typing import Any
 
 from chalicelib.access.model import Action, Resource, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.attachment.inspection import inspect
 from chalicelib.attachment.model import (
     MEGABYTE,
     UPLOAD_LIFE,
@@ -91,8 +90,9 @@ class UploadDesk:
 
 @dataclass(frozen=True, kw_only=True)
 class Checking:
-    """The check of what was uploaded."""
+    """The check of what was uploaded. `inspect` is `chalicelib/attachment/inspection.py`'s: only this job loads it."""
 
+    inspect: Callable[[bytes, Attachment, int], bytes | Refusal]
     table: Table
     files: FileStore
     rules: AttachmentRules
@@ -121,7 +121,7 @@ class Checking:
             return  # the same message came twice at once; what the other said stands
 
     def _checked(self, upload: Upload, raw: bytes) -> Upload:
-        outcome = inspect(raw, upload.file, self.rules.max_pixels)
+        outcome = self.inspect(raw, upload.file, self.rules.max_pixels)
         if isinstance(outcome, Refusal):
             return replace(upload, state=UploadState.REFUSED, refusal=outcome)
         digest = hashlib.sha256(outcome).hexdigest()
