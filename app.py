@@ -5,6 +5,8 @@ from chalice.app import Chalice
 from chalicelib.archive.api import archive_routes
 from chalicelib.archive.jobs import archive_jobs
 from chalicelib.archive.pages import archive_pages
+from chalicelib.attachment.api import attachment_routes
+from chalicelib.attachment.jobs import attachment_jobs
 from chalicelib.core.health import health_routes
 from chalicelib.core.openapi import openapi_routes
 from chalicelib.identity.api import identity_routes
@@ -27,6 +29,8 @@ app.register_blueprint(web_routes)
 app.register_blueprint(identity_routes)
 app.register_blueprint(identity_pages)
 app.register_blueprint(identity_jobs)
+app.register_blueprint(attachment_routes)
+app.register_blueprint(attachment_jobs)
 app.register_blueprint(submission_routes)
 app.register_blueprint(submission_pages)
 app.register_blueprint(submission_jobs)

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from chalicelib.access.service import AccessControl
     from chalicelib.archive.service import Archiving, ReadingRoom
     from chalicelib.archive.store import PackageStore
+    from chalicelib.attachment.model import AttachmentRules
+    from chalicelib.attachment.service import Checking, Shelf, UploadDesk
+    from chalicelib.attachment.store import FileStore
     from chalicelib.core.mail import Mailer
     from chalicelib.core.queues import Queues
     from chalicelib.core.table import Table
@@ -115,6 +118,57 @@ class Parts:
         )
 
     @cached_property
+    def attachment_rules(self) -> "AttachmentRules":
+        """What may be attached."""
+        from chalicelib.attachment.model import AttachmentRules
+
+        return AttachmentRules.load(POLICIES / "attachments.json")
+
+    @cached_property
+    def files(self) -> "FileStore":
+        """The bucket of attachments."""
+        from chalicelib.attachment.store import FileStore
+
+        return FileStore(client=self.aws.s3, bucket=self.settings.uploads_bucket)
+
+    @cached_property
+    def upload_desk(self) -> "UploadDesk":
+        """What liaisons do with files."""
+        from chalicelib.attachment.service import UploadDesk
+
+        return UploadDesk(
+            table=self.table,
+            files=self.files,
+            access=self.access,
+            rules=self.attachment_rules,
+            queue=lambda body: self.aws.sqs().send_message(
+                QueueUrl=self.settings.uploads_queue_url, MessageBody=body
+            ),
+            now=self.now,
+        )
+
+    @cached_property
+    def checking(self) -> "Checking":
+        """The check of what was uploaded."""
+        from chalicelib.attachment.inspection import inspect
+        from chalicelib.attachment.service import Checking
+
+        return Checking(
+            inspect=inspect,
+            table=self.table,
+            files=self.files,
+            rules=self.attachment_rules,
+            now=self.now,
+        )
+
+    @cached_property
+    def shelf(self) -> "Shelf":
+        """The files that submissions use."""
+        from chalicelib.attachment.service import Shelf
+
+        return Shelf(table=self.table, files=self.files, rules=self.attachment_rules, now=self.now)
+
+    @cached_property
     def journal(self) -> "Journal":
         """The unit of work of submissions."""
         from chalicelib.submission.service import Journal
@@ -134,7 +188,11 @@ class Parts:
         from chalicelib.submission.service import SubmissionDesk
 
         return SubmissionDesk(
-            journal=self.journal, people=self.people, access=self.access, rules=self.channel_rules
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            rules=self.channel_rules,
+            shelf=self.shelf,
         )
 
     @cached_property
@@ -210,6 +268,7 @@ class Parts:
             bucket=self.settings.site_bucket,
             entries=partial(entries_under, self.table),
             base_url=self.settings.site_url,
+            attached=lambda entry, file: self.shelf.read(entry.submission, file),
         )
 
     @cached_property
@@ -246,6 +305,7 @@ class Parts:
             access=self.access,
             rules=self.channel_rules,
             adapters=self.adapters,
+            shelf=self.shelf,
             max_lateness=self.settings.max_lateness,
             grace=self.grace,
         )
@@ -277,6 +337,7 @@ class Parts:
             rules=CatalogRules(POLICIES),
             adapters=self.adapters,
             packages=self.packages,
+            shelf=self.shelf,
             zone=self.settings.center_zone,
         )
 

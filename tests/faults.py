@@ -13,7 +13,9 @@ from typing import Any
 from chalicelib.core.aws import Aws
 from infra.local.clients import REGION
 
-_VOLATILE = re.compile(r"s-[a-z2-7]{20}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[\d:.]+Z|_?\d{4}-Y|p-[a-z-]+|\b\d{5,}\b")
+_VOLATILE = re.compile(
+    r"[as]-[a-z2-7]{20}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[\d:.]+Z|_?\d{4}-Y|p-[a-z-]+|\b\d{5,}\b"
+)
 
 
 class Mode(StrEnum):

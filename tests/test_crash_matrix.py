@@ -6,6 +6,7 @@ the chain intact, no gap in the catalogue numbers.
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from chalicelib.archive.store import object_key, series_key
 from chalicelib.ledger.model import chain_faults
 from chalicelib.ledger.store import events_of
 from chalicelib.publication.store import entries_under
-from tests.faults import Fault, FaultyAws, Mode
+from tests.attachment.files import CSV, begin, keys, post_form
+from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.world import LIAISON, REVIEWERS, STAGES, Answer, World, a_form, a_world
 
 Record = Callable[[str, object], None]
@@ -41,12 +43,15 @@ class Life:
         self.world = world
         self.sweeps = 0
         self.read = dict.fromkeys(STAGES, 0)
-        form = a_form(world.now())
+        form = self.form()
         headers = {"idempotency-key": "one-life"}
         answer = persist(
             lambda: world.call("POST", "/api/v1/submissions", form, as_=LIAISON, headers=headers)
         )
         self.submission = str(answer.body["id"])
+
+    def form(self) -> dict[str, Any]:
+        return a_form(self.world.now())
 
     def sweep(self) -> None:
         self.sweeps += 1
@@ -94,6 +99,29 @@ class Life:
             self.sweep()
 
 
+class AttachedLife(Life):
+    """The life of a submission with a file."""
+
+    def form(self) -> dict[str, Any]:
+        asked = persist(lambda: begin(self.world, CSV))
+        assert asked.status == 201, asked
+        assert post_form(asked.body["upload"], CSV).status_code == 204
+        self.world.cloud.settle()
+        attachment = asked.body["id"]
+        seen = persist(lambda: self.world.call("GET", f"/api/v1/attachments/{attachment}", as_=LIAISON))
+        assert seen.body["state"] == "ready", seen
+        return a_form(self.world.now(), attachments=[attachment])
+
+
+def assert_the_file_is_everywhere(life: Life) -> None:
+    """Kept once, on the site, in the package."""
+    (kept,) = keys(life.world, "kept/")
+    assert kept.startswith(f"kept/{life.submission}/")
+    site = life.world.parts.settings.site_bucket
+    found = life.world.plain_s3.get_object(Bucket=site, Key=f"internal/{life.submission}/1/files/1.csv")
+    assert found["Body"].read() == CSV
+
+
 def assert_all_is_well(life: Life) -> None:
     """One publication, one archive object, an intact chain, no gap."""
     world, submission = life.world, life.submission
@@ -121,6 +149,10 @@ def assert_all_is_well(life: Life) -> None:
     ].read()
     report = verify(package)
     assert report.ok, report.findings
+    assert report.facts is not None
+    assert report.facts.attachment_count == isinstance(life, AttachedLife)
+    if isinstance(life, AttachedLife):
+        assert_the_file_is_everywhere(life)
 
 
 Story = Callable[[Life], None]
@@ -132,7 +164,7 @@ def live(
     with a_world(aws=AWS) as world:
         AWS.begin(fault)
         prepare(world)
-        life = Life(world)
+        life = LIVES.get(story, Life)(world)
         story(life)
         AWS.fault = None
         assert fault is None or AWS.struck, f"{fault} never came"
@@ -151,16 +183,28 @@ def returned(life: Life) -> None:
     life.end()
 
 
-STORIES: tuple[Story, ...] = (straight, returned)
+def attached(life: Life) -> None:
+    """With a file, approved at once."""
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (straight, returned, attached)
+LIVES: dict[Story, type[Life]] = {attached: AttachedLife}
+
+
+def points(story: Story) -> list[Point]:
+    """The calls of an undisturbed life: places where something can go wrong."""
+    live(story)
+    return AWS.points()
 
 
 def every_fault() -> list[tuple[Story, Fault]]:
-    """Each call of an undisturbed life of each story, in each way."""
-    faults = []
-    for story in STORIES:
-        live(story)
-        faults += [(story, Fault(point=point, mode=mode)) for point in AWS.points() for mode in Mode]
-    return faults
+    """Each call of an undisturbed life of each story, in each way; with a file only those that a file brings."""
+    of = {story: points(story) for story in STORIES}
+    of[attached] = [point for point in of[attached] if point not in set(of[straight])]
+    return [
+        (story, Fault(point=point, mode=mode)) for story in STORIES for point in of[story] for mode in Mode
+    ]
 
 
 def disturbed(faults: list[tuple[Story, Fault]]) -> None:
@@ -185,6 +229,17 @@ def test_a_tenth_of_all_crashes_ends_like_an_undisturbed_life(part: int, record_
     chosen = random.Random(2026).sample(faults, len(faults) // TENTH)  # noqa: S311 - a choice of tests
     record_property("figure", f"crash matrix: {len(chosen)} of {len(faults)} crash points")
     disturbed(chosen[part::2])
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_every_crash_that_a_file_brings_ends_like_an_undisturbed_life(mode: Mode) -> None:
+    """Clause 3.5.2: what is attached arrives once, in site and package, whatever fails on the way."""
+    without = set(points(straight))
+    new = [point for point in points(attached) if point not in without]
+    about = " ".join(point.label for point in new)
+    for needed in ("CopyObject", "HeadObject", "GetObject", "PutObject", "ATTACHMENT"):
+        assert needed in about, about
+    disturbed([(attached, Fault(point=point, mode=mode)) for point in new])
 
 
 @pytest.mark.crash_full

@@ -37,6 +37,7 @@ HOLDERS = frozenset(
 class Action(StrEnum):
     """Every step that asks for permission; the policy names them by value."""
 
+    ATTACH = "attachment.upload"
     SUBMIT = "submission.submit"
     REVISE = "submission.revise"
     WITHDRAW = "submission.withdraw"

@@ -22,6 +22,7 @@ from chalicelib.archive.store import (
     read_archived,
     series_key,
 )
+from chalicelib.attachment.service import Shelf
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted
 from chalicelib.core.listing import Page, newest, page
@@ -51,6 +52,7 @@ class Archiving:
     rules: CatalogRules
     adapters: Mapping[Channel, Adapter]
     packages: PackageStore
+    shelf: Shelf
     zone: ZoneInfo
 
     def archive(self, work: Mapping[str, Any]) -> None:
@@ -149,11 +151,10 @@ class Archiving:
                 break
         published = events[-1]
         revisions = tuple(self.journal.revision(head.id, number) for number in range(1, head.revision + 1))
-        form = revisions[-1].form
         rendered: dict[str, bytes] = {}
         for delivery in deliveries_of(self.journal.table, head.id, head.revision):
             if delivery.state is DeliveryState.DONE:
-                rendered |= self.adapters[delivery.channel].rendered(head, form, delivery)
+                rendered |= self.adapters[delivery.channel].rendered(head, revisions[-1], delivery)
         return Dossier(
             catalog_number=published.payload["catalog_number"],
             submission=head.id,
@@ -165,6 +166,7 @@ class Archiving:
             deliveries=tuple(deliveries_in(events, head.revision)),
             rendered=rendered,
             published_at=from_text(published.payload["published_at"]),
+            attachments={file.id: self.shelf.read(head.id, file) for file in revisions[-1].attachments},
         )
 
 

@@ -31,7 +31,8 @@ class Aws:
     def make(self, service: str) -> Any:  # noqa: ANN401 — as above
         """A fresh client whose tries, all together, end before the API's function does (29 s).
 
-        S3 is told its signature's version, or presigned addresses come in an older one in some regions.
+        S3 is told its signature's version, or presigned addresses come in an older one in some regions; and to put
+        the bucket into the host's name, or they lead to the global endpoint, which sends uploads on elsewhere.
         """
         from botocore.config import Config  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
         from botocore.session import get_session  # noqa: PLC0415 — boto3's own session costs a start a tenth more
@@ -45,6 +46,7 @@ class Aws:
                 connect_timeout=2,
                 read_timeout=5,
                 signature_version="s3v4" if service == "s3" else None,
+                s3={"addressing_style": "virtual"} if service == "s3" else None,
                 retries={"mode": "standard", "total_max_attempts": 3},
                 parameter_validation=False,
                 user_agent="imprimatur",  # botocore composes its own twice a call: an eighth of the call's CPU

@@ -18,9 +18,11 @@ class Settings:
     table_name: str
     site_bucket: str
     archive_bucket: str
+    uploads_bucket: str
     sign_in_queue_url: str
     queue_url_prefix: str
     """What the URL of every queue begins with, the environment's prefix and its hyphen included."""
+    uploads_queue_url: str
     review_machine_arn: str
     publication_machine_arn: str
     base_url: str

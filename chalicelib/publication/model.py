@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from chalicelib.submission.model import STAGES, Channel, Form, Reason, ReviewStage, Revision, Submission
+from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, Revision, Submission
 
 
 class DeliveryState(StrEnum):
@@ -35,10 +35,10 @@ class Delivery:
 class Adapter(Protocol):
     """What puts an approved text on a channel. Delivering again ends the same."""
 
-    def deliver(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, Any]:
+    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
         """Deliver and answer the receipt: where it can be seen."""
 
-    def rendered(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, bytes]:
+    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
         """What the channel shows, by path, exactly as delivered: goes into the archive."""
 
 

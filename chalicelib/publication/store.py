@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
+from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
@@ -101,6 +102,11 @@ def put_entry(prefix: str, entry: Entry) -> Put:
                 "time_zone": entry.time_zone,
                 "keywords": list(entry.keywords),
                 "classification": entry.classification,
+                **(
+                    {"attachments": [file.document() for file in entry.attachments]}
+                    if entry.attachments
+                    else {}
+                ),
             },
         )
     )
@@ -127,4 +133,5 @@ def _read_entry(record: EntryRecord) -> Entry:
         time_zone=facts["time_zone"],
         keywords=tuple(facts["keywords"]),
         classification=Classification(facts["classification"]),
+        attachments=tuple(map(attachment_from_document, facts.get("attachments", ()))),
     )

@@ -13,6 +13,7 @@ from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller, caller_with
 from chalicelib.people.model import Person
 from chalicelib.review.model import Opinion
+from chalicelib.submission.model import Revision
 
 review_routes = Blueprint(__name__)
 
@@ -36,6 +37,7 @@ def open_review_link(exchange: Exchange) -> Response:
             "revision": seen.task.revision,
             "state": seen.head.state,
             "form": None if seen.revision is None else seen.revision.form.document,
+            "attachments": [] if seen.revision is None else _files(seen.revision),
         },
         "content_digest": seen.task.content_digest,
         "diff": seen.changes,
@@ -66,6 +68,11 @@ def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Foun
         raise
     person, found = caller_with(exchange, bootstrap.parts().decisions.link_key(form["handle"]))
     return form, person, found
+
+
+def _files(revision: Revision) -> list[dict[str, Any]]:
+    """What is attached; who may decide may read the submission, and gets each file's address from its own route."""
+    return [file.document() for file in revision.attachments]
 
 
 def _decision(opinion: Opinion) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
+from chalicelib.attachment.model import DOWNLOAD_LIFE
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import BadRequest
 from chalicelib.core.http import Exchange, answer, endpoint
@@ -52,6 +53,7 @@ def get_submission(exchange: Exchange, submission: str) -> Response:
     record = bootstrap.parts().submission_desk.read(caller(exchange), submission)
     body = summary(record.head) | {
         "form": record.revision.form.document,
+        "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
         "opinions": opinions_in(record.events),
         "deliveries": deliveries_in(record.events, record.head.revision),
@@ -95,6 +97,13 @@ def list_refused_requests(exchange: Exchange) -> Response:
 def get_refused_request(exchange: Exchange, refused_request: str) -> Response:
     shown = bootstrap.parts().refused_requests.read(caller(exchange), refused_request)
     return answer(exchange, refused_summary(shown, exchange.language) | {"content": shown.content})
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/attachments/{attachment}", methods=["GET"])
+@endpoint(submission_routes)
+def get_submission_attachment(exchange: Exchange, submission: str, attachment: str) -> Response:
+    file, url = bootstrap.parts().submission_desk.download(caller(exchange), submission, attachment)
+    return answer(exchange, file.document() | {"url": url, "expires_in": DOWNLOAD_LIFE})
 
 
 def _receipt(head: Submission) -> dict[str, Any]:

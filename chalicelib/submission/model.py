@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from chalicelib.attachment.model import Attachment
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import IllegalTransition
@@ -117,7 +118,7 @@ class Form:
     """The filled-in form, already valid against `schemas/submission.json`.
 
     `audience` is None for everybody. `publish_at` is UTC; `time_zone` is the IANA zone the person chose.
-    `document` is the JSON object as it was sent: what is digested, stored and archived.
+    `attachments` are ids. `document` is the JSON object as it was sent: what is digested, stored and archived.
     """
 
     title: str
@@ -134,6 +135,7 @@ class Form:
     classification: Classification
     importance: Importance
     keywords: tuple[str, ...]
+    attachments: tuple[str, ...]
     declaration_version: str
     document: Mapping[str, Any]
 
@@ -156,6 +158,7 @@ def form_from_document(document: Mapping[str, Any]) -> Form:
         classification=Classification(document["classification"]),
         importance=Importance(document["importance"]),
         keywords=tuple(document.get("keywords", ())),
+        attachments=tuple(document.get("attachments", ())),
         declaration_version=document["declaration"]["version"],
         document=document,
     )
@@ -173,11 +176,12 @@ class Revision:
     form: Form
     salt: str
     created_at: datetime
+    attachments: tuple[Attachment, ...] = ()
 
     def content_document(self) -> dict[str, Any]:
         """What `content_digest` covers: the whole form, the attachments' hashes and the salt."""
         return {
-            "attachments": [],
+            "attachments": [file.document() for file in self.attachments],
             "form": dict(self.form.document),
             "salt": self.salt,
         }

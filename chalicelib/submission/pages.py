@@ -202,13 +202,12 @@ def hand_in_revision(exchange: Exchange, submission: str) -> Response:
     person, record = present.person, desk.read(present.person, submission, found)
     sheet = _Sheet.of(form, record=record)
     said, own_faults = _said(sheet.filled, present)
-    department = record.head.department
     if _asks_for_preview(form):
-        faults = _joined(own_faults, desk.faults(person, said, department=department))
+        faults = _joined(own_faults, desk.faults(person, said, earlier=record.head))
         return _preview(exchange, present, sheet, faults)
     try:
         if own_faults:
-            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said, department=department)))
+            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said, earlier=record.head)))
         head = desk.revise(person, submission, said, correlation_id=exchange.correlation_id)
     except (Conflict, InvalidInput, NotPermitted) as error:
         return _form_page(exchange, present, replace(sheet, error=error))

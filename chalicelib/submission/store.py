@@ -10,6 +10,7 @@ from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
+from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.problems import Problem
 from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
@@ -186,6 +187,7 @@ def read_revision(record: RevisionRecord) -> Revision:
         form=form_from_document(content["form"]),
         salt=content["salt"],
         created_at=from_text(record.created_at),
+        attachments=tuple(map(attachment_from_document, content["attachments"])),
     )
 
 

@@ -75,7 +75,7 @@ def build(
     `departments` are those whose own systems may send requests: each gets its queues.
     """
     functions = Functions(app, PREFIX)
-    made = resources.create(files.data, PREFIX, clients)
+    made = resources.create(files.data, PREFIX, clients, {"DeskOrigin": base_url})
     feeds = [
         feed
         for department in departments
@@ -95,8 +95,10 @@ def build(
         "TABLE_NAME": made.outputs["TableName"],
         "SITE_BUCKET": made.outputs["SiteBucket"],
         "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
+        "UPLOADS_BUCKET": made.outputs["UploadsBucket"],
         "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
         "QUEUE_URL_PREFIX": made.outputs["SignInQueueUrl"].removesuffix("sign-in"),
+        "UPLOADS_QUEUE_URL": made.outputs["UploadsQueueUrl"],
         "BASE_URL": base_url,
         "SITE_URL": site_url,
         "MAIL_FROM": MAIL_FROM,
@@ -139,7 +141,11 @@ def read_page(s3: "S3Client", bucket: str, key: str) -> Page | None:
         found: Any = s3.get_object(Bucket=bucket, Key=key)
     except s3.exceptions.NoSuchKey:
         return None
-    return Page(content=found["Body"].read(), content_type=found["ContentType"])
+    return Page(
+        content=found["Body"].read(),
+        content_type=found["ContentType"],
+        disposition=found.get("ContentDisposition"),
+    )
 
 
 class Cloud:

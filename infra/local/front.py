@@ -44,10 +44,11 @@ class Page:
 
     content: bytes
     content_type: str
+    disposition: str | None = None
 
 
 class Front:
-    """The app under its routes, and below `/_local/` the laptop's own: `mail`, `people`, `environment`, `site/{prefix}/…`.
+    """The app under its routes; below `/_local/` the laptop's `mail`, `people`, `environment` and `site/{prefix}/…`.
 
     Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None;
     `environment` holds the variables with which a command reaches this cloud.
@@ -111,7 +112,10 @@ class Front:
 
     def _page(self, key: str) -> Response | None:
         page = self._site(f"{key}index.html" if key.endswith("/") else key)
-        return None if page is None else Response(page.content, content_type=page.content_type)
+        if page is None:
+            return None
+        headers = {"Content-Disposition": page.disposition} if page.disposition else {}
+        return Response(page.content, content_type=page.content_type, headers=headers)
 
 
 def in_threads(app: Chalice) -> None:

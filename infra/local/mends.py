@@ -23,6 +23,8 @@ from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
 from moto.s3.responses import S3Response
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
+from infra.local import forms
+
 Method = Callable[..., Any]
 
 _DYNAMODB = threading.RLock()
@@ -46,6 +48,7 @@ def apply() -> None:
     s3_writes = in_turn(threading.RLock())
     replace(S3Response, "_key_response", s3_writes)
     replace(S3Response, "_bucket_response", s3_writes)
+    replace(S3Response, "_bucket_response_post", forms.policed)
     replace(StepFunctionsParserBackend, "start_execution", in_turn(threading.RLock()))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -28,6 +28,7 @@ NOT_ON_A_LAPTOP = {
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
     "AWS::SQS::QueuePolicy": "the laptop has one user",
     "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",
+    "DependsOn": "resources come to be in the order in which they refer to each other",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
@@ -169,7 +170,25 @@ class _Aws:
             self.s3.put_bucket_ownership_controls(Bucket=name, OwnershipControls=ownership)
         if block := properties.take("PublicAccessBlockConfiguration"):
             self.s3.put_public_access_block(Bucket=name, PublicAccessBlockConfiguration=block)
+        if cors := properties.take("CorsConfiguration"):
+            rules = [
+                {"MaxAgeSeconds" if key == "MaxAge" else key: value for key, value in rule.items()}
+                for rule in cors["CorsRules"]
+            ]
+            self.s3.put_bucket_cors(Bucket=name, CORSConfiguration={"CORSRules": cast("Any", rules)})
+        if told := properties.take("NotificationConfiguration"):
+            self.s3.put_bucket_notification_configuration(
+                Bucket=name, NotificationConfiguration={"QueueConfigurations": _queues_told(told)}
+            )
+            for each in told["QueueConfigurations"]:
+                self._take_test_event(each["Queue"])
         return _Made(name, {"Arn": f"arn:aws:s3:::{name}"})
+
+    def _take_test_event(self, queue_arn: str) -> None:
+        """Take out what S3 sends a queue that it is told of: here every cloud is new, and its queues begin empty."""
+        url = self.sqs.get_queue_url(QueueName=queue_arn.rpartition(":")[2])["QueueUrl"]
+        for message in self.sqs.receive_message(QueueUrl=url).get("Messages", []):
+            self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
     def queue(self, properties: _Properties) -> _Made:
         name = properties.take("QueueName")
@@ -197,6 +216,20 @@ class _Aws:
         )
         self.feeds.append(feed)
         return _Made(queue, {})
+
+
+def _queues_told(notification: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of botocore's many shapes
+    """CloudFormation's notifications as the API wants them. Raises TemplateError for any but those to queues."""
+    if notification.keys() != {"QueueConfigurations"}:
+        raise TemplateError("AWS::S3::Bucket: the laptop knows no notification but to queues")
+    return [
+        {
+            "QueueArn": each["Queue"],
+            "Events": [each["Event"]],
+            "Filter": {"Key": {"FilterRules": each["Filter"]["S3Key"]["Rules"]}},
+        }
+        for each in notification["QueueConfigurations"]
+    ]
 
 
 @dataclass

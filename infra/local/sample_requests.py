@@ -1,9 +1,11 @@
 """The sample publication requests: files that people can read, as forms that can be posted now.
 
 A file holds `name` (in Chinese), `why` (what it shows, by language), `form` without its publish time,
-`publish_in` (an ISO 8601 duration), `story` (what people do, in order) and `ends` (where all comes to rest).
+`publish_in` (an ISO 8601 duration), `files` to attach (with `text` or `base64`) if there are any, `story` (what
+people do, in order) and `ends` (where all comes to rest).
 """
 
+import base64
 import json
 import re
 from collections.abc import Mapping
@@ -46,6 +48,15 @@ class Withdraw:
     reason: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class File:
+    """A file that the drafter attaches."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
 Step = Decide | Resubmit | Withdraw
 
 
@@ -57,6 +68,7 @@ class Sample:
     name: str
     why: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, Any]
+    files: tuple[File, ...] = ()
     story: tuple[Step, ...]
     ends: State
 
@@ -79,6 +91,7 @@ def _sample(path: Path, now: datetime) -> Sample:
         name=document["name"],
         why=document["why"],
         form={**form, "publish_at": publish_at.isoformat(timespec="seconds")},
+        files=tuple(map(_file, document.get("files", ()))),
         story=tuple(map(_step, document["story"])),
         ends=State(document["ends"]),
     )
@@ -94,6 +107,11 @@ def duration(text: str) -> timedelta:
     if not parts:
         raise ValueError(f"not a duration: {text}")
     return timedelta(**parts)
+
+
+def _file(entry: Mapping[str, str]) -> File:
+    content = entry["text"].encode() if "text" in entry else base64.b64decode(entry["base64"])
+    return File(name=entry["name"], media_type=entry["media_type"], content=content)
 
 
 def _step(entry: Mapping[str, Any]) -> Step:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
 from moto.core.config import default_user_config
+from moto.moto_server import werkzeug_app
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -114,6 +115,8 @@ def _start_moto(stack: ExitStack) -> str:
     logging.getLogger("werkzeug").setLevel(logging.WARNING)  # no address in a log: it may hold a secret
     mend()
     default_user_config.update(MOTO)
+    # Or any site's page may post and read: the buckets' own rules count.
+    vars(werkzeug_app)["DISABLE_GLOBAL_CORS"] = True
     listener = _listen(0)
     port = listener.getsockname()[1]
     _serve(stack, DomainDispatcherApplication(create_backend_app), listener, MotoRequestHandler)

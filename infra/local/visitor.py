@@ -1,5 +1,6 @@
 """Visiting the laptop's desk over HTTP, as people do: requests, the mailbox, signing in."""
 
+import hashlib
 import json
 import threading
 import time
@@ -10,6 +11,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
+from chalicelib.core.ids import new_id
 from chalicelib.submission.model import ReviewStage
 
 MAIL_PAUSE = 0.5
@@ -82,6 +84,20 @@ class Site:
         if status != HTTPStatus.OK:
             raise AstrayError(f"download: {status}", status)
         return raw
+
+    def post_form(self, url: str, fields: Mapping[str, str], content: bytes) -> None:
+        """Post a file with a form's fields, as a browser does. Raises AstrayError when it is not taken."""
+        boundary = new_id("boundary")
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'.encode()
+            for name, value in fields.items()
+        ]
+        head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="file"\r\n\r\n'
+        body = b"".join([*parts, head.encode(), content, f"\r\n--{boundary}--\r\n".encode()])
+        kind = f"multipart/form-data; boundary={boundary}"
+        status, _, raw = _exchange("POST", url, body, {"Content-Type": kind})
+        if status != HTTPStatus.NO_CONTENT:
+            raise AstrayError(f"upload: {status} {raw.decode(errors='replace')}", status)
 
 
 def _exchange(
@@ -209,6 +225,26 @@ class Desk:
             if person not in self._tokens:
                 self._tokens[person] = self._sign_in(self._people[person]["email"])
             return self._tokens[person]
+
+    def attach(self, person: str, department: str, name: str, media_type: str, content: bytes) -> str:
+        """Upload a file, wait until it has been checked, and answer its id."""
+        token = self.token(person)
+        form = {
+            "department": department,
+            "name": name,
+            "media_type": media_type,
+            "size": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+        }
+        asked = self.site.call("POST", "/api/v1/attachments", form, token=token)
+        self.site.post_form(asked["upload"]["url"], asked["upload"]["fields"], content)
+        path, seen = f"/api/v1/attachments/{asked['id']}", asked
+        while seen["state"] == "awaiting_upload":
+            self.site.pause(RETRY_PAUSE, f"the check of {name}")
+            seen = self.site.call("GET", path, token=token)
+        if seen["state"] != "ready":
+            raise AstrayError(f"{name}: {seen['message']}")
+        return str(seen["id"])
 
     def review(self, due: Due) -> Review:
         """Wait until a reviewer's link for it has come.

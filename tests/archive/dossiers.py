@@ -5,11 +5,13 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from chalicelib.archive.model.container import write
 from chalicelib.archive.model.package import Dossier
+from chalicelib.attachment.model import Attachment, MediaType
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import to_text
 from chalicelib.ledger.model import GENESIS, Cause, Chain, Draft, Event, PolicyReference
@@ -47,6 +49,7 @@ RENDERED = {
     "website/index.html": "<!doctype html><title>行车检修</title><p>三号车间行车检修。</p>".encode(),
     "website/item.json": b'{"revision":2}',
 }
+ATTACHED = {"时间表.csv": "车间,时间\n三号,8:00\n".encode(), "示意图.PNG": b"\x89PNG-like bytes"}
 
 Step = tuple[str, str, dict[str, Any]]
 Files = dict[str, bytes]
@@ -147,6 +150,27 @@ def a_short_dossier() -> Dossier:
     """One revision, nothing rendered."""
     only = a_revision(1, channels=["notice_board"])
     return _dossier((only,), the_shortest_steps(only), {})
+
+
+def an_attached_dossier() -> Dossier:
+    """One revision with two files."""
+    files = tuple(
+        Attachment(
+            id=f"a-{letter * 20}",
+            name=name,
+            media_type=MediaType.CSV if name.endswith("csv") else MediaType.PNG,
+            size=len(raw),
+            sha256=hashlib.sha256(raw).hexdigest(),
+        )
+        for letter, (name, raw) in zip("ab", ATTACHED.items(), strict=True)
+    )
+    only = replace(
+        a_revision(1, channels=["notice_board"], attachments=[file.id for file in files]), attachments=files
+    )
+    dossier = _dossier((only,), the_shortest_steps(only), {})
+    return replace(
+        dossier, attachments=dict(zip((file.id for file in files), ATTACHED.values(), strict=True))
+    )
 
 
 def _dossier(

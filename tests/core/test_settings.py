@@ -11,6 +11,7 @@ from chalicelib.core.settings import Settings, from_environment
 REQUIRED = (
     *("TABLE_NAME", "SITE_BUCKET", "ARCHIVE_BUCKET", "SIGN_IN_QUEUE_URL", "REVIEW_MACHINE_ARN"),
     *("PUBLICATION_MACHINE_ARN", "BASE_URL", "SITE_URL", "MAIL_FROM", "QUEUE_URL_PREFIX"),
+    *("UPLOADS_BUCKET", "UPLOADS_QUEUE_URL"),
 )
 ENVIRONMENT = {name: name.lower() for name in REQUIRED}
 

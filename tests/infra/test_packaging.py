@@ -77,6 +77,10 @@ EVENTS: Mapping[str, tuple[object, str]] = {
         },
         "dynamodb",
     ),
+    "chalicelib.attachment.jobs.check_attachment": (
+        {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps({"attachment": "a-1"})}]},
+        "dynamodb",
+    ),
     "chalicelib.review.jobs.review_events": (
         {"Records": [a_record("Submitted")]},
         "stepfunctions",
@@ -224,7 +228,7 @@ def test_every_import_is_an_export_of_the_data_stack(package: Package) -> None:
 
 def test_every_reader_of_batches_reports_its_failures_one_by_one(package: Package) -> None:
     sources = _event_sources(package)
-    assert sources.keys() == {"ReviewEvents", "PublicationEvents", "SendSignInLinks"}
+    assert sources.keys() == {"ReviewEvents", "PublicationEvents", "SendSignInLinks", "CheckAttachment"}
     for source in sources.values():
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
@@ -313,8 +317,9 @@ def test_laptop_reads_the_same_batches_retries_and_partial_failures(package: Pac
 
 
 def test_queue_hides_a_message_for_six_time_outs_of_its_reader(package: Package) -> None:
-    queue = load_template(DATA)["Resources"]["SignIn"]["Properties"]
-    assert queue["VisibilityTimeout"] >= 6 * package.functions()["SendSignInLinks"]["Timeout"]
+    for name, reader in (("SignIn", "SendSignInLinks"), ("UploadsQueue", "CheckAttachment")):
+        queue = load_template(DATA)["Resources"][name]["Properties"]
+        assert queue["VisibilityTimeout"] >= 6 * package.functions()[reader]["Timeout"]
 
 
 def test_app_exports_the_function_that_departments_queues_feed(package: Package) -> None:

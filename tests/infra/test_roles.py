@@ -15,6 +15,7 @@ from app import app
 from chalicelib.core.aws import Aws
 from infra.local.clients import REGION
 from infra.package import ROOT
+from tests.attachment.files import CSV, attach, begin
 from tests.infra.lambda_events import A_TICK
 from tests.senders import System
 from tests.world import ARCHIVIST, LIAISON, World, a_world
@@ -35,14 +36,28 @@ BY_LAMBDA = {
     "sqs:ReceiveMessage submissions-*",
     "sqs:DeleteMessage submissions-*",
     "sqs:GetQueueAttributes submissions-*",
+    "sqs:ReceiveMessage uploads",
+    "sqs:DeleteMessage uploads",
+    "sqs:GetQueueAttributes uploads",
 }
 """What Lambda itself does with a function's role."""
 AFTER_A_LOST_ANSWER = {
     "archive": {"s3:GetObject archive"},
+    "check_attachment": {"s3:ListBucket uploads"},  # or S3 says 403, not 404, for what was not uploaded
     "last_check": {"dynamodb:Query records"},
     "open_stage": {"states:SendTaskSuccess review"},
 }
 """What is called only when a step is repeated that took effect before; a smooth life shows none of it."""
+
+S3_ACTIONS = {
+    "HeadObject": (
+        "GetObject",
+        "ListBucket",
+    ),  # without ListBucket S3 says 403, not 404, for what is not there
+    "CopyObject": ("GetObject", "PutObject", "ListBucket"),
+    "CreateBucket": ("PutObject",),  # what botocore signs the form of an upload as
+}
+"""What S3's own names for calls do not tell of the actions that they need."""
 
 
 class ListeningAws(Aws):
@@ -87,8 +102,8 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
             yield from (f"dynamodb:BatchGetItem {_short(table)}" for table in params["RequestItems"])
         case "Query" if "IndexName" in params:
             yield f"dynamodb:Query {_short(params['TableName'])}/index/{params['IndexName']}"
-        case "HeadObject":  # without ListBucket S3 says 403, not 404, for what is not there
-            yield from (f"s3:{action} {_short(params['Bucket'])}" for action in ("GetObject", "ListBucket"))
+        case _ if operation in S3_ACTIONS:
+            yield from (f"s3:{action} {_short(params['Bucket'])}" for action in S3_ACTIONS[operation])
         case "GetObject" if "VersionId" in params:
             yield f"s3:GetObjectVersion {_short(params['Bucket'])}"
         case "SendEmail":  # raw MIME wants both
@@ -123,7 +138,7 @@ def _resource(arn: str) -> str:
 
 
 def live(world: World) -> None:
-    """Let everything happen once, from signing in and sending to archiving, reminding, sweeping and looking up."""
+    """Let everything happen once, from signing in, attaching and sending to archiving, reminding and looking up."""
     world.call("POST", "/api/v1/sign-in", {"email": LIAISON.email})
     world.cloud.settle()
     world.call("POST", "/api/v1/sessions", {"handle": world.links(LIAISON, "s")[0]})
@@ -132,7 +147,12 @@ def live(world: World) -> None:
     system.send(title="")
     world.cloud.settle()
     assert {answer["status"] for answer in system.answers()} == {201, 422}
-    submission = world.submit()
+    file = attach(world)
+    check = f"/api/v1/attachments/{begin(world, CSV).body['id']}/check"
+    assert world.call("POST", check, as_=LIAISON).status == 202
+    submission = world.submit(attachments=[file])
+    download = f"/api/v1/submissions/{submission}/attachments/{file}"
+    assert world.call("GET", download, as_=LIAISON).status == 200
     world.approve()
     world.finish()
     number = quote(world.record(submission)["catalog_number"])
@@ -169,3 +189,4 @@ def test_lambda_may_do_its_own_part_with_every_role() -> None:
     assert {action for action in BY_LAMBDA if action.endswith("sign-in")} <= allowed("send_sign_in_links")
     feeding = {action for action in BY_LAMBDA if action.endswith(" submissions-*")}
     assert feeding <= allowed("take_in_submissions")
+    assert {action for action in BY_LAMBDA if action.endswith("uploads")} <= allowed("check_attachment")

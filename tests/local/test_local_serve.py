@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from chalice.app import Chalice
 
 from chalicelib.people.roster import Roster
@@ -26,6 +27,7 @@ import sys
 from pathlib import Path
 import boto3
 from chalicelib.people.roster import Roster
+from botocore.config import Config
 from infra.local import serve
 from tests.local.tiny import Seen, chain, task, tiny_app, tiny_files
 
@@ -47,6 +49,11 @@ def put():
     s3.put_object(Bucket=environment["ARCHIVE_BUCKET"], Key="package", Body=b"evidence")
     return {"url": s3.generate_presigned_url(
         "get_object", Params={"Bucket": environment["ARCHIVE_BUCKET"], "Key": "package"}, ExpiresIn=60)}
+
+@app.route("/form")
+def form():
+    return boto3.client("s3", config=Config(signature_version="s3v4")).generate_presigned_post(
+        Bucket=environment["UPLOADS_BUCKET"], Key="uploads/a", Conditions=[["content-length-range", 1, 5]])
 
 environment = {}
 sys.exit(serve.run(
@@ -104,6 +111,22 @@ def test_streams_and_state_machines_run_and_downloads_work(laptop: Laptop) -> No
     assert called["ask"]["Payload"] == {"doubled": 42}
     with urllib.request.urlopen(url, timeout=10) as download:  # noqa: S310 - loopback
         assert download.read() == b"evidence"
+
+
+def test_a_browser_may_upload_from_the_desks_pages_only_and_no_more_than_was_signed(laptop: Laptop) -> None:
+    form = laptop.ask("/form")
+
+    def post(content: bytes, origin: str) -> requests.Response:
+        files = {"file": ("a", content)}
+        return requests.post(form["url"], form["fields"], files=files, headers={"Origin": origin}, timeout=10)
+
+    for origin, allowed in ((laptop.address, laptop.address), ("https://elsewhere.test", None)):
+        preflight = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        asked = requests.options(form["url"], headers=preflight, timeout=10)
+        assert asked.headers.get("Access-Control-Allow-Origin") == allowed
+        answer = post(b"12345", origin)
+        assert (answer.status_code, answer.headers.get("Access-Control-Allow-Origin")) == (204, allowed)
+    assert (post(b"123456", laptop.address).status_code, post(b"", laptop.address).status_code) == (400, 400)
 
 
 def test_large_body_gets_its_answer_not_a_broken_connection(laptop: Laptop) -> None:

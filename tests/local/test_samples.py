@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from chalicelib.attachment.model import AttachmentRules
 from chalicelib.core.clock import from_text
 from chalicelib.people.model import CENTER, Person, Role
 from chalicelib.people.roster import Roster, parse
@@ -189,6 +190,16 @@ def test_one_sample_has_tables_nested_lists_and_code() -> None:
     assert "|--:|" in body
     assert "\n     - " in body
     assert "```" in body
+
+
+def test_one_sample_has_files_that_may_be_attached_and_a_photo_with_its_place() -> None:
+    files = BY_KEY["returned-once"].files
+    rules = AttachmentRules.load(ROOT / "policies" / "attachments.json")
+    for file in files:
+        form = {"name": file.name, "media_type": file.media_type, "size": len(file.content)}
+        assert list(rules.faults(form)) == []
+    (photo,) = [file for file in files if file.media_type == "image/jpeg"]
+    assert b"Exif" in photo.content
 
 
 def test_an_editor_who_drafts_leaves_the_initial_review_to_the_other(roster: Roster) -> None:

@@ -18,6 +18,7 @@ CENTER = {"center_editor@center", "center_director@center", "archivist@center"}
 SALES = {f"{role}@sales" for role in Role}
 
 OPEN_TO = {
+    (Action.ATTACH, "internal"): set(),
     (Action.SUBMIT, "internal"): set(),
     (Action.REVISE, "internal"): {"liaison@marketing"},
     (Action.WITHDRAW, "internal"): {"liaison@marketing"},

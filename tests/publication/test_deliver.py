@@ -12,7 +12,7 @@ from chalicelib.core.errors import Stale
 from chalicelib.publication.channels.website.entry import Entry
 from chalicelib.publication.model import Adapter, Delivery, DeliveryState
 from chalicelib.publication.store import deliveries_of, entries_under, put_delivery
-from chalicelib.submission.model import Channel, Form, Submission
+from chalicelib.submission.model import Channel, Revision, Submission
 from tests.faults import CrashError, FaultyAws
 from tests.world import World, a_world
 
@@ -27,7 +27,7 @@ class NoticeBoard:
         self.given: list[str] = []
         self._lock = threading.Lock()
 
-    def deliver(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, Any]:
+    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
         if self.broken:
             raise CrashError("the board is down")
         with self._lock:
@@ -35,12 +35,12 @@ class NoticeBoard:
         return {
             "files": {
                 name.removeprefix("notice_board/"): hashlib.sha256(poster).hexdigest()
-                for name, poster in self.rendered(head, form, delivery).items()
+                for name, poster in self.rendered(head, revision, delivery).items()
             }
         }
 
-    def rendered(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, bytes]:
-        poster = f"{form.title}\n{head.id} {delivery.revision}"
+    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+        poster = f"{revision.form.title}\n{head.id} {delivery.revision}"
         return {"notice_board/poster.txt": poster.encode()}
 
 

@@ -12,6 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
+from chalicelib.attachment.model import Attachment
 from chalicelib.core.errors import Stale
 from chalicelib.publication.channels.website.entry import PREFIXES, Entry
 from chalicelib.publication.channels.website.sections import the_plan
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 BUCKET = "site"
 BODY = "## 一、范围\n\n消防通道。"
 INTERNAL = Classification.INTERNAL
+
+
+def attached(_entry: Entry, file: Attachment) -> bytes:
+    """What a file of a test holds."""
+    return file.name.encode()
+
 
 Files = dict[str, tuple[bytes, str, str]]
 Step = Callable[[], object]
@@ -40,7 +47,13 @@ class Desk:
 
     @property
     def website(self) -> Website:
-        return Website(s3=self.s3, bucket=BUCKET, entries=self.entries, base_url="https://site.example")
+        return Website(
+            s3=self.s3,
+            bucket=BUCKET,
+            entries=self.entries,
+            base_url="https://site.example",
+            attached=attached,
+        )
 
     def entries(self, prefix: str) -> list[Entry]:
         listed = [entry for entry in self.recorded if prefix in PREFIXES[entry.classification]]
@@ -182,7 +195,11 @@ def test_prefixes_that_contradict_the_classification_are_refused(
 def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(desk: Desk) -> None:
     public, secret = an_entry(), an_entry("s-secret", classification=INTERNAL)
     website = Website(
-        s3=desk.s3, bucket=BUCKET, entries=lambda _: [public, secret], base_url="https://site.example"
+        s3=desk.s3,
+        bucket=BUCKET,
+        entries=lambda _: [public, secret],
+        base_url="https://site.example",
+        attached=attached,
     )
 
     with pytest.raises(ValueError, match="s-secret is listed under public"):
@@ -316,7 +333,9 @@ def test_who_loses_every_race_is_told(desk: Desk) -> None:
         return [entry]
 
     outpaced("internal")
-    website = Website(s3=desk.s3, bucket=BUCKET, entries=outpaced, base_url="https://site.example")
+    website = Website(
+        s3=desk.s3, bucket=BUCKET, entries=outpaced, base_url="https://site.example", attached=attached
+    )
 
     with pytest.raises(Stale):
         website.publish(entry, BODY, ("internal",))
@@ -381,4 +400,4 @@ def test_a_publication_costs_eleven_calls_for_each_prefix_and_its_repeat_six(des
 
 def test_a_base_url_that_could_not_stand_in_a_feed_is_refused(desk: Desk) -> None:
     with pytest.raises(ValueError, match="absolute"):
-        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_url="/site")
+        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_url="/site", attached=attached)

@@ -17,6 +17,7 @@ from openapi_spec_validator import validate
 
 from app import app
 from chalicelib import bootstrap
+from chalicelib.attachment.model import Refusal, UploadState
 from chalicelib.core.openapi import JSON
 from chalicelib.core.validation import SCHEMAS
 from chalicelib.identity.model import COOKIE
@@ -134,6 +135,8 @@ def fields_in(rules: object) -> Iterator[tuple[str, dict[str, Any]]]:
         ("reason", Reason),
         ("role", Role),
         ("delivery_state", DeliveryState),
+        ("upload_state", UploadState),
+        ("refusal", Refusal),
     ],
 )
 def test_words_of_answers_are_those_of_the_code(name: str, words: type[Any]) -> None:

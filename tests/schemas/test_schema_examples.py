@@ -10,7 +10,7 @@ import pytest
 from chalicelib.core.validation import CODES, SCHEMAS, schema
 
 EXAMPLES = SCHEMAS / "examples"
-BODIES = ("submission", "sign_in", "session", "withdrawal", "review_link", "decision")
+BODIES = ("attachment", "submission", "sign_in", "session", "withdrawal", "review_link", "decision")
 
 
 def examples(kind: str) -> list[Path]:

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
 DEPARTMENTS = ("safety", "hr", "hong-kong", "marketing")
 DRAFTER = "p-irr7tobwl5tsl5ndxiwg"
+ATTACHMENTS = tuple(f"a-{letter * 20}" for letter in "abcdefghi234")
+"""The ids that forms may name."""
 
 Document = dict[str, Any]
 Wrong = tuple[Document, frozenset[str]]
@@ -71,7 +73,7 @@ _waits = st.timedeltas(min_value=timedelta(minutes=1), max_value=timedelta(days=
 _optional: Mapping[str, st.SearchStrategy[Any]] = {
     "wechat_title": _lines(32),
     "keywords": st.lists(_lines(20), max_size=10, unique=True),
-    "attachments": st.just([]),
+    "attachments": st.lists(st.sampled_from(ATTACHMENTS), max_size=10, unique=True),
 }
 
 
@@ -160,7 +162,10 @@ _FAULTS: Mapping[str, st.SearchStrategy[Fault]] = {
     "keywords": _one_of(
         ("安全", ""), (["", "a"], "/0"), (["长" * 21], "/0"), (["a"] * 2, "/1"), ([*"abcdefghijk"], "")
     ),
-    "attachments": _one_of((["a.pdf"], ""), ({}, "")),
+    "attachments": _one_of(
+        *((["a.pdf"], "/0"), ({}, ""), ([["a-"]], "/0"), (["a-" + "a" * 20] * 2, "/1")),
+        ([f"a-{'abcdefghijk'[place] * 20}" for place in range(11)], ""),
+    ),
     "declaration": _one_of(
         *((True, ""), ({}, "/version"), ({"accepted": 1, "version": "2026-1"}, "/accepted")),
         ({"accepted": True, "version": "2026-1", "by": ""}, "/by"),

@@ -18,8 +18,11 @@ from chalicelib.bootstrap import Parts
 from chalicelib.core.validation import schema
 from chalicelib.identity.store import put_session
 from chalicelib.people.roster import parse
+from tests.attachment.files import put_ready
 from tests.faults import FaultyAws
 from tests.submission.strategies import (
+    ATTACHMENTS,
+    DEPARTMENTS,
     DRAFTER,
     NOW,
     Document,
@@ -56,6 +59,8 @@ def desk() -> Iterator[Desk]:
         desk = Desk(parts=Parts(world.parts.settings, aws=AWS, now=lambda: NOW))
         bootstrap.use(desk.parts)
         desk.parts.table.put(put_session(TOKEN, DRAFTER, NOW + timedelta(days=1)))
+        for attachment in ATTACHMENTS:
+            put_ready(desk.parts, attachment, department=DEPARTMENTS[0], uploader=DRAFTER, now=NOW)
         yield desk
 
 

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 
 from chalicelib.archive.model.evidence import Facts
 
-FORMAT_VERSION = "1"
 PAYLOAD = "data/"
 DECLARATION = "bagit.txt"
 INFO = "bag-info.txt"
@@ -28,7 +27,7 @@ def info(payload: Mapping[str, bytes], facts: Facts) -> bytes:
         "Bagging-Date": facts.published_at.strftime("%Y-%m-%d"),
         "External-Identifier": facts.catalog_number,
         "Payload-Oxum": f"{sum(map(len, payload.values()))}.{len(payload)}",
-        "Imprimatur-Format": FORMAT_VERSION,
+        "Imprimatur-Format": str(facts.format_version),
         "Last-Event-Hash": facts.last_event_hash,
     }
     return "".join(f"{name}: {value}\n" for name, value in lines.items()).encode()

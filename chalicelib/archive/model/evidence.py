@@ -5,7 +5,7 @@ docs/archive-format.md.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,8 @@ class Facts:
     published_at: datetime
     event_count: int
     last_event_hash: str
+    format_version: int
+    attachment_count: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +62,7 @@ class _Publication:
     catalog_number: str
     published_at: datetime
     form: Mapping[str, Any]
+    attachments: Sequence[Mapping[str, Any]]
 
 
 def examine(files: Mapping[str, bytes]) -> Examination:
@@ -81,6 +84,7 @@ def examine(files: Mapping[str, bytes]) -> Examination:
         *_opinion_findings(payload),
         *_delivery_findings(payload, publication),
         *_content_findings(payload, publication),
+        *_attachment_findings(payload, publication),
     ]
     return Examination(findings=tuple(findings), facts=_facts(payload, publication))
 
@@ -151,6 +155,7 @@ def _publication(payload: Payload) -> _Publication | None:
         catalog_number=number,
         published_at=published_at,
         form=payload.contents[revision]["form"],
+        attachments=payload.contents[revision]["attachments"],
     )
 
 
@@ -268,6 +273,22 @@ def _content_findings(payload: Payload, publication: _Publication) -> Iterator[F
         yield Finding(where=layout.CATALOG, code=Code.CATALOG, params={"members": members})
 
 
+def _attachment_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
+    """The files are those of the approved form, each with the digest that was approved (1.3.4, 3.5.2)."""
+    approved = {
+        layout.attachment_name(number, each): (each["sha256"], each["size"])
+        for number, each in enumerate(publication.attachments, start=1)
+    }
+    there = {name for name in payload.files if name.startswith(layout.ATTACHMENTS)}
+    for name in sorted(approved.keys() | there):
+        if name not in there:
+            yield Finding(where=name, code=Code.MISSING_FILE)
+        elif name not in approved:
+            yield Finding(where=name, code=Code.UNEXPECTED_FILE)
+        elif approved[name] != (_sha256(payload.files[name]), len(payload.files[name])):
+            yield Finding(where=name, code=Code.ATTACHED)
+
+
 def _facts(payload: Payload, publication: _Publication) -> Facts:
     return Facts(
         catalog_number=publication.catalog_number,
@@ -285,6 +306,8 @@ def _facts(payload: Payload, publication: _Publication) -> Facts:
         published_at=publication.published_at,
         event_count=len(payload.events),
         last_event_hash=payload.events[-1].hash,
+        format_version=layout.format_version(payload.contents.values()),
+        attachment_count=len(publication.attachments),
     )
 
 

@@ -28,6 +28,7 @@ class Code(StrEnum):
     NOT_AN_EVENT = "not_an_event"
     NOT_A_REVISION = "not_a_revision"
     ATTACHMENTS = "attachments"
+    ATTACHED = "attached"
     SEQUENCE = "sequence"
     CHAIN = "chain"
     OTHER_SUBMISSION = "other_submission"
@@ -103,8 +104,12 @@ TEXTS: Mapping[Code, tuple[str, str]] = {
     Code.NOT_AN_EVENT: ("不是已知版本的事件记录。", "This is not an event of a known version."),
     Code.NOT_A_REVISION: ("不是申请表的一个版次。", "This is not a revision of a publication request."),
     Code.ATTACHMENTS: (
-        "格式第 1 版的档案包不能有附件。",
-        "A package of format version 1 cannot have attachments.",
+        "附件清单的格式不对，或与申请表所列的附件不一致。",
+        "The list of attachments is malformed, or is not that of the form.",
+    ),
+    Code.ATTACHED: (
+        "附件不是获得批准的附件：内容或大小与申请表的附件清单不符。",
+        "The attachment is not the approved one: its SHA-256 or size is not what the form's list says.",
     ),
     Code.SEQUENCE: (
         "事件序号应为 {expected}，实际为 {found}：有事件被删除、插入或调换。",

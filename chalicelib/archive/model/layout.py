@@ -17,6 +17,7 @@ CATALOG = "data/catalog.json"
 DELIVERIES = "data/deliveries.json"
 FIXED = (CATALOG, CONTENT, DELIVERIES, FORM)
 RENDERED = "data/rendered/"
+ATTACHMENTS = "data/attachments/"
 
 STAGES = ("initial", "department_head", "executive")
 
@@ -34,6 +35,17 @@ def opinion_name(number: int, stage: object) -> str:
 def event_name(seq: int) -> str:
     """The file of an event, from 1."""
     return f"data/events/{seq:06d}.json"
+
+
+def attachment_name(number: int, attachment: Mapping[str, Any]) -> str:
+    """The file of an attachment of the approved form, from 1; of its own name it keeps the extension."""
+    extension = attachment["name"].rpartition(".")[2].lower()
+    return f"{ATTACHMENTS}{number:04d}.{extension}"
+
+
+def format_version(contents: Iterable[Mapping[str, Any]]) -> int:
+    """The version that these content documents need: 1 knows no attachments."""
+    return 2 if any(content["attachments"] for content in contents) else 1
 
 
 def revision_of(event: Event) -> int | None:

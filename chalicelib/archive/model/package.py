@@ -4,7 +4,7 @@ docs/archive-format.md describes the format. It is frozen: a change is a new for
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ class Dossier:
     has one mapping for each `Decided` event of every round, in order: the event's payload with `reviewer`
     (person id), `at` and `policy_line`. `deliveries` has `channel`, `state`, `at` and `receipt` of each one.
     `rendered` has what each channel was given, by path that begins with the channel: `website/index.html`.
+    `attachments` has the bytes of the approved revision's, by id.
     `at` is text as `core.clock.to_text` gives it; `published_at` is UTC, the instant in `Published`.
     """
 
@@ -38,6 +39,7 @@ class Dossier:
     deliveries: tuple[Mapping[str, Any], ...]
     rendered: Mapping[str, bytes]
     published_at: datetime
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def build(dossier: Dossier) -> bytes:
@@ -77,7 +79,12 @@ def _payload(dossier: Dossier) -> dict[str, bytes]:
         documents[layout.opinion_name(number, opinion.get("stage"))] = opinion
     files = {name: canonical(document) for name, document in documents.items()}
     rendered = {f"{layout.RENDERED}{path}": raw for path, raw in dossier.rendered.items()}
-    return {**files, **rendered, layout.CONTENT: approved.form.body.encode()}
+    attached = {
+        layout.attachment_name(number, file.document()): dossier.attachments[file.id]
+        for number, file in enumerate(approved.attachments, start=1)
+        if file.id in dossier.attachments
+    }
+    return {**files, **rendered, **attached, layout.CONTENT: approved.form.body.encode()}
 
 
 def _catalog_entry(dossier: Dossier, approved: Revision) -> dict[str, Any]:

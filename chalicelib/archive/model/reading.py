@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.archive.model.findings import Code, Finding
-from chalicelib.archive.model.layout import FIXED, RENDERED, event_name, revision_name
+from chalicelib.archive.model.layout import ATTACHMENTS, FIXED, RENDERED, event_name, revision_name
 from chalicelib.core.canonical import canonical
 from chalicelib.ledger.model import Event, event_from_document
 
 OPINION_NAME = re.compile(r"data/opinions/[0-9]{4,9}-[a-z_]+\.json", re.ASCII)
 _REVISION_NAME = re.compile(r"data/revisions/[0-9]{4,9}\.json", re.ASCII)
 _EVENT_NAME = re.compile(r"data/events/[0-9]{6,9}\.json", re.ASCII)
+_EXTENSION = re.compile(r"[a-z0-9]{1,8}", re.ASCII)
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _FORM_TEXTS = (
     "body",
     "category",
@@ -66,7 +68,7 @@ def _name_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
             yield Finding(where=name, code=Code.MISSING_FILE)
     patterns = (_REVISION_NAME, OPINION_NAME, _EVENT_NAME)
     for name in sorted(files):
-        known = name in FIXED or name.startswith(RENDERED)
+        known = name in FIXED or name.startswith((RENDERED, ATTACHMENTS))
         if not known and not any(pattern.fullmatch(name) for pattern in patterns):
             yield Finding(where=name, code=Code.UNEXPECTED_FILE)
     for pattern, name_of in ((_REVISION_NAME, revision_name), (_EVENT_NAME, event_name)):
@@ -115,11 +117,33 @@ def _contents(files: Mapping[str, bytes], findings: list[Finding]) -> dict[int, 
     for number, (name, document) in enumerate(_documents(files, _REVISION_NAME, findings), start=1):
         if not _is_revision(document, number):
             findings.append(Finding(where=name, code=Code.NOT_A_REVISION))
-        elif document["content"]["attachments"]:
+        elif not _are_attachments(document["content"]):
             findings.append(Finding(where=name, code=Code.ATTACHMENTS))
         else:
             contents[number] = document["content"]
     return contents
+
+
+def _are_attachments(content: Mapping[str, Any]) -> bool:
+    """Whether the list says all that is needed of each attachment, and names those of the form in their order."""
+    listed = content["attachments"]
+    return all(map(_is_attachment, listed)) and content["form"].get("attachments", []) == [
+        each["id"] for each in listed
+    ]
+
+
+def _is_attachment(said: object) -> bool:
+    if not isinstance(said, dict) or said.keys() != {"id", "media_type", "name", "sha256", "size"}:
+        return False
+    size = said["size"]
+    texts = all(isinstance(said[member], str) for member in ("id", "media_type", "name", "sha256"))
+    return (
+        texts
+        and type(size) is int
+        and size >= 0
+        and _SHA256.fullmatch(said["sha256"]) is not None
+        and _EXTENSION.fullmatch(said["name"].rpartition(".")[2].lower()) is not None
+    )
 
 
 def _is_revision(document: Mapping[str, Any], number: int) -> bool:

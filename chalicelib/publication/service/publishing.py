@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
+from chalicelib.attachment.service import Shelf
 from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
@@ -37,6 +38,7 @@ class Publishing:
     access: AccessControl
     rules: ChannelRules
     adapters: Mapping[Channel, Adapter]
+    shelf: Shelf
     max_lateness: timedelta
     grace: timedelta
 
@@ -72,7 +74,7 @@ class Publishing:
             raise ChannelsFrozen
         claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
         self.journal.table.put(put_delivery(claimed))
-        receipt = self.adapters[channel].deliver(head, read_revision(revision_record).form, claimed)
+        receipt = self.adapters[channel].deliver(head, read_revision(revision_record), claimed)
         done = replace(claimed, state=DeliveryState.DONE, receipt=receipt)
         again_when_stale(lambda: self._confirm(done, work))
 
@@ -89,9 +91,9 @@ class Publishing:
     def _last_check(self, work: Mapping[str, Any], *, doubt: bool) -> dict[str, Any]:
         submission, revision = work["submission"], work["revision"]
         task_keys = [task_key(submission, revision, stage) for stage in STAGES]
-        text = revision_key(submission, revision)
-        found = self.journal.table.batch(head_key(submission), text, FREEZE_KEY, *task_keys)
-        head_record, revision_record = found.get(head_key(submission)), found.get(text)
+        where = revision_key(submission, revision)
+        found = self.journal.table.batch(head_key(submission), where, FREEZE_KEY, *task_keys)
+        head_record, revision_record = found.get(head_key(submission)), found.get(where)
         following = {"submission": submission, "revision": revision, "attempt": work["attempt"]}
         if head_record is None or revision_record is None:
             return following | {"channels": []}
@@ -108,7 +110,10 @@ class Publishing:
         tasks = [read_task(record) for record in map(found.get, task_keys) if record is not None]
         approved = approved_stages(tasks, head.content_digest)
         forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
-        fault = fault_of(head, read_revision(revision_record), approved, forbidden)
+        text = read_revision(revision_record)
+        fault = fault_of(head, text, approved, forbidden)
+        if fault is None and not self.shelf.all_there(submission, text.attachments):
+            fault = Reason.CONTENT_CHANGED
         if fault is Reason.APPROVAL_MISSING and doubt:
             raise Stale  # a batch read is no snapshot: believe it when it is so twice
         if fault is None and now - head.due_at > self.max_lateness:

@@ -7,6 +7,8 @@ from typing import Any
 
 from chalicelib.access.model import Action, Grant, Resource, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.attachment.model import DOWNLOAD_LIFE, Attachment
+from chalicelib.attachment.service import Selection, Shelf
 from chalicelib.core.canonical import digest
 from chalicelib.core.errors import (
     FieldError,
@@ -39,7 +41,15 @@ from chalicelib.submission.model import (
     with_revision,
 )
 from chalicelib.submission.service.journal import Journal, resource_of
-from chalicelib.submission.store import SubmissionRecord, head_key, listing_key, put_revision, read_head
+from chalicelib.submission.store import (
+    SubmissionRecord,
+    head_key,
+    listing_key,
+    put_revision,
+    read_head,
+    read_revision,
+    revision_key,
+)
 
 Faults = Iterator[FieldError]
 
@@ -71,12 +81,19 @@ class SubmissionDesk:
     """What a liaison does with publication requests."""
 
     def __init__(
-        self, *, journal: Journal, people: PeopleStore, access: AccessControl, rules: ChannelRules
+        self,
+        *,
+        journal: Journal,
+        people: PeopleStore,
+        access: AccessControl,
+        rules: ChannelRules,
+        shelf: Shelf,
     ) -> None:
         self._journal = journal
         self._people = people
         self._access = access
         self._rules = rules
+        self._shelf = shelf
 
     def submit(
         self, person: Person, document: object, *, idempotency_key: str | None, correlation_id: str
@@ -89,14 +106,14 @@ class SubmissionDesk:
         """
         submission = new_id("s") if idempotency_key is None else self.made_with(person, idempotency_key)
         try:
-            form = self._validated(document, partial(_not_the_callers, person))
+            form, files = self._validated(document, partial(_not_the_callers, person), person)
         except InvalidSubmission:
             earlier = self._replayed(submission, document) if idempotency_key else None
             if earlier is None:
                 raise
             return earlier
         cause = _cause(person, self._may_submit(person, form), correlation_id)
-        return self._taken_in(submission, form, cause, [unchanged(person)])
+        return self._taken_in(submission, form, files, cause, [unchanged(person)])
 
     def submit_sent(self, drafter: Person | None, document: object, sent: Sent) -> Submission:
         """Take in what a department's own system sends in a drafter's name; None is a drafter who is unknown.
@@ -105,7 +122,7 @@ class SubmissionDesk:
         a key; the drafter must be a liaison of the department now.
         """
         try:
-            form, person = self._sent_form(drafter, document, sent.department)
+            form, files, person = self._sent_form(drafter, document, sent.department)
             grant = self._may_submit(person, form)
         except (InvalidSubmission, NotPermitted):
             earlier = self._replayed(sent.submission, document)
@@ -118,13 +135,16 @@ class SubmissionDesk:
             policy=grant.policy,
             correlation_id=sent.correlation_id,
         )
-        return self._taken_in(sent.submission, form, cause, [unchanged(person), *sent.also])
+        return self._taken_in(sent.submission, form, files, cause, [unchanged(person), *sent.also])
 
-    def _sent_form(self, drafter: Person | None, document: object, department: str) -> tuple[Form, Person]:
-        form = self._validated(document, partial(_not_the_departments, department, drafter))
+    def _sent_form(
+        self, drafter: Person | None, document: object, department: str
+    ) -> tuple[Form, Selection, Person]:
+        ours = partial(_not_the_departments, department, drafter)
+        form, files = self._validated(document, ours, drafter)
         if drafter is None:
             raise NotPermitted  # never reached: a form whose drafter is unknown is not valid
-        return form, drafter
+        return form, files, drafter
 
     def _may_submit(self, drafter: Person, form: Form) -> Grant:
         resource = Resource(
@@ -135,9 +155,11 @@ class SubmissionDesk:
         )
         return self._access.grant(subject_of(drafter, self._journal.now()), Action.SUBMIT, resource)
 
-    def _taken_in(self, submission: str, form: Form, cause: Cause, also: Sequence[Write]) -> Submission:
+    def _taken_in(
+        self, submission: str, form: Form, files: Selection, cause: Cause, also: Sequence[Write]
+    ) -> Submission:
         """The new submission, or the earlier one under this id if the same body made it."""
-        revision = self._revision(submission, 1, form)
+        revision = self._revision(submission, 1, form, files.files)
         before = opened(
             submission=submission,
             revision=revision,
@@ -146,6 +168,7 @@ class SubmissionDesk:
         )
         after = with_revision(before, revision, before.request_digest)
         draft = _submitted("Submitted", after, form, cause)
+        self._keep(submission, files)
 
         def step() -> Submission:
             try:
@@ -164,11 +187,13 @@ class SubmissionDesk:
         return derived_id("s", person.id, idempotency_key)
 
     def faults(
-        self, person: Person, document: object, *, department: str | None = None
+        self, person: Person, document: object, *, earlier: Submission | None = None
     ) -> tuple[FieldError, ...]:
-        """Every wrong field that `submit` would tell, or `revise` of that department's; nothing is written."""
+        """Every wrong field that `submit` would tell, or `revise` of that earlier submission; nothing is written."""
+        department = None if earlier is None else earlier.department
+        ours = partial(_not_the_callers, person, department=department)
         try:
-            self._validated(document, partial(_not_the_callers, person, department=department))
+            self._validated(document, ours, person, earlier=earlier)
         except InvalidSubmission as error:
             return error.errors
         return ()
@@ -217,12 +242,14 @@ class SubmissionDesk:
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
         if under_review and _is_digest_of(head.request_digest, document):
             return head
-        form = self._validated(document, partial(_not_the_callers, person, department=head.department))
+        ours = partial(_not_the_callers, person, department=head.department)
+        form, files = self._validated(document, ours, person, earlier=head)
         if head.state not in REVISABLE:
             raise IllegalTransition(state=head.state.value)
-        revision = self._revision(head.id, head.revision + 1, form)
+        revision = self._revision(head.id, head.revision + 1, form, files.files)
         after = with_revision(head, revision, digest(form.document))
         draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
+        self._keep(head.id, files)
         return self._journal.commit(head, after, [draft], [put_revision(revision), unchanged(person)])
 
     def withdraw(self, person: Person, submission: str, reason: str, *, correlation_id: str) -> Submission:
@@ -263,6 +290,17 @@ class SubmissionDesk:
             revision=self._journal.revision(head.id, head.revision),
             events=tuple(events_of(self._journal.table, head.id)),
         )
+
+    def download(self, person: Person, submission: str, attachment: str) -> tuple[Attachment, str]:
+        """A file of any revision of a submission, and an address that gives it for a minute.
+
+        Raises NotFound where policy forbids to read the submission, and where no revision has such a file.
+        """
+        head = self._readable(person, submission)
+        file = self._kept_files(head).get(attachment)
+        if file is None:
+            raise NotFound
+        return file, self._shelf.files.download_url(head.id, file, DOWNLOAD_LIFE)
 
     def listing(
         self,
@@ -309,8 +347,18 @@ class SubmissionDesk:
             )
         )
 
-    def _validated(self, document: object, senders_faults: Callable[[Mapping[str, Any]], Faults]) -> Form:
-        """The form, or every wrong field at once, those included that only the roster or the sender can tell."""
+    def _validated(
+        self,
+        document: object,
+        senders_faults: Callable[[Mapping[str, Any]], Faults],
+        uploader: Person | None,
+        *,
+        earlier: Submission | None = None,
+    ) -> tuple[Form, Selection]:
+        """The form and its files, or every wrong field at once, those that only records or the sender can tell included.
+
+        `earlier` is the submission that a revision is handed in for: it may use the files of its revisions again.
+        """
         form: Form | None = None
         errors: tuple[FieldError, ...] = ()
         try:
@@ -318,10 +366,32 @@ class SubmissionDesk:
         except InvalidSubmission as error:
             errors = error.errors
         sound = sound_fields(document, errors)
-        errors += (*self._unknown_departments(sound), *senders_faults(sound))
+        files = Selection() if uploader is None else self._files(sound, uploader, earlier)
+        errors += (*self._unknown_departments(sound), *senders_faults(sound), *files.errors)
         if form is None or errors:
             raise InvalidSubmission(errors)
-        return form
+        return form, files
+
+    def _files(self, sound: Mapping[str, Any], person: Person, earlier: Submission | None) -> Selection:
+        """The files that a form names, looked at when its department is sound, too."""
+        ids = sound.get("attachments")
+        if not ids or "department" not in sound:
+            return Selection()
+        known = {} if earlier is None else self._kept_files(earlier)
+        return self._shelf.select(ids, person, sound["department"], known)
+
+    def _keep(self, submission: str, files: Selection) -> None:
+        """See to it that the files outlast their uploads, before a revision names them."""
+        gone = self._shelf.keep(submission, files)
+        if gone:
+            raise InvalidSubmission(gone)
+
+    def _kept_files(self, head: Submission) -> dict[str, Attachment]:
+        """The files of every revision, by id."""
+        keys = [revision_key(head.id, number) for number in range(1, head.revision + 1)]
+        found = self._journal.table.batch(*keys)
+        revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
+        return {file.id: file for revision in revisions for file in revision.attachments}
 
     def _unknown_departments(self, sound: Mapping[str, Any]) -> Faults:
         audience = sound.get("audience")
@@ -331,9 +401,14 @@ class SubmissionDesk:
             if name not in known:
                 yield FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
 
-    def _revision(self, submission: str, number: int, form: Form) -> Revision:
+    def _revision(self, submission: str, number: int, form: Form, files: tuple[Attachment, ...]) -> Revision:
         return Revision(
-            submission=submission, number=number, form=form, salt=new_salt(), created_at=self._journal.now()
+            submission=submission,
+            number=number,
+            form=form,
+            salt=new_salt(),
+            created_at=self._journal.now(),
+            attachments=files,
         )
 
     def _readable(self, person: Person, submission: str, found: Found | None = None) -> Submission:

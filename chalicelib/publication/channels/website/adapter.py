@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chalicelib.publication.channels.website.entry import PREFIXES, Entry
+from chalicelib.publication.channels.website.entry import PREFIXES, Entry, attached_files
 from chalicelib.publication.channels.website.render import item_page
 from chalicelib.publication.channels.website.site import Website
 from chalicelib.publication.model import Delivery
-from chalicelib.submission.model import Form, Submission
+from chalicelib.submission.model import Revision, Submission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +23,26 @@ class WebsiteChannel:
     record: Callable[[str, Entry], None]
     department_name: Callable[[str], str]
 
-    def deliver(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, Any]:
-        """Write the item's page, record it, bring the indexes up to date; the receipt holds the pages' URLs."""
-        entry = self._entry(head, form, delivery)
+    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
+        """Write the item's files and page, record it, bring the indexes up to date; the receipt says what and where."""
+        form, entry = revision.form, self._entry(head, revision, delivery)
         prefixes = PREFIXES[form.classification]
         self.website().write_item(entry, form.body, prefixes)
         for prefix in prefixes:
             self.record(prefix, entry)
         urls = self.website().publish(entry, form.body, prefixes)
         page = hashlib.sha256(item_page(entry, form.body)).hexdigest()
-        return {"urls": list(urls), "files": {"index.html": page}}
+        receipt: dict[str, Any] = {"urls": list(urls), "files": {"index.html": page}}
+        if entry.attachments:
+            receipt["attachments"] = {path: file.sha256 for path, file in attached_files(entry).items()}
+        return receipt
 
-    def rendered(self, head: Submission, form: Form, delivery: Delivery) -> Mapping[str, bytes]:
+    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
         """The item's page as it stands on the site, whatever the templates say by now."""
-        return {"website/index.html": self.website().delivered_page(self._entry(head, form, delivery))}
+        return {"website/index.html": self.website().delivered_page(self._entry(head, revision, delivery))}
 
-    def _entry(self, head: Submission, form: Form, delivery: Delivery) -> Entry:
+    def _entry(self, head: Submission, revision: Revision, delivery: Delivery) -> Entry:
+        form = revision.form
         return Entry(
             submission=head.id,
             revision=delivery.revision,
@@ -50,4 +54,5 @@ class WebsiteChannel:
             time_zone=form.time_zone,
             keywords=form.keywords,
             classification=form.classification,
+            attachments=revision.attachments,
         )

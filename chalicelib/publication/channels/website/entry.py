@@ -6,6 +6,7 @@ from datetime import datetime
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from chalicelib.attachment.model import Attachment
 from chalicelib.submission.model import Category, Classification
 
 PUBLIC = "public"
@@ -35,6 +36,7 @@ class Entry:
     time_zone: str
     keywords: tuple[str, ...]
     classification: Classification
+    attachments: tuple[Attachment, ...] = ()
 
     @property
     def local_time(self) -> datetime:
@@ -50,6 +52,16 @@ class Entry:
 def item_key(entry: Entry) -> str:
     """Where the item's page lives below a prefix."""
     return f"{entry.submission}/{entry.revision}/index.html"
+
+
+def attached_files(entry: Entry) -> dict[str, Attachment]:
+    """The item's files by where each lives beside its page, in their order.
+
+    The names that people gave stay on the page: in an address they would only be in the way.
+    """
+    return {
+        f"files/{number}.{file.extension}": file for number, file in enumerate(entry.attachments, start=1)
+    }
 
 
 def newest_first(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -16,7 +16,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chalicelib.core.markdown import legible, to_html
-from chalicelib.publication.channels.website.entry import Entry, item_key
+from chalicelib.publication.channels.website.entry import Entry, attached_files, item_key
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
 HOME = "index.html"
@@ -35,6 +35,7 @@ def item_page(entry: Entry, body: str) -> bytes:
         here=the_plan().section_of(entry.category).id,
         entry=entry,
         body=_trusted(to_html(body)),
+        files=attached_files(entry),
     )
 
 
@@ -81,13 +82,13 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(day=_day, moment=_moment, key=item_key)
+    environment.filters.update(day=_day, moment=_moment, key=item_key, size=_size)
     environment.globals.update(
         plan=the_plan(),
         home=HOME,
         feed=FEED,
         style=_trusted(style),
-        policy="default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
+        policy="default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
         f"style-src 'sha256-{hashed}'",
     )
     return environment
@@ -99,6 +100,14 @@ def _trusted(html: str) -> Markup:
 
 def _day(instant: datetime) -> str:
     return f"{instant.year}年{instant.month}月{instant.day}日"
+
+
+def _size(size: int) -> str:
+    """A number of bytes as people say it."""
+    for unit, many in (("MB", 1_000_000), ("KB", 1_000)):
+        if size >= many:
+            return f"{size / many:.1f} {unit}"
+    return f"{size} B"
 
 
 def _moment(instant: datetime) -> str:

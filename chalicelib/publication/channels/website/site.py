@@ -8,7 +8,7 @@ shared page does too.
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -17,12 +17,14 @@ from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
+from chalicelib.attachment.model import Attachment, content_type, disposition
 from chalicelib.core.errors import Stale
 from chalicelib.publication.channels.website.entry import (
     INTERNAL,
     PREFIXES,
     PUBLIC,
     Entry,
+    attached_files,
     item_key,
     newest_first,
 )
@@ -73,13 +75,14 @@ class Website:
     """The site in one bucket.
 
     `entries(prefix)` lists everything published under a prefix, strongly consistent. `base_url` is the
-    absolute URL at which the bucket's keys are served.
+    absolute URL at which the bucket's keys are served. `attached` gives a file's approved bytes.
     """
 
     s3: "S3Client"
     bucket: str
     entries: Callable[[str], Sequence[Entry]]
     base_url: str
+    attached: Callable[[Entry, Attachment], bytes]
 
     def __post_init__(self) -> None:
         """Raise ValueError for a base URL that could not stand in a feed."""
@@ -87,16 +90,19 @@ class Website:
             raise ValueError(f"not an absolute URL: {self.base_url}")
 
     def write_item(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> None:
-        """Write the item's own page, which nothing refers to yet; a page that is there already stays.
+        """Write the item's files and its own page, which nothing refers to yet; what is there already stays.
 
         Called before the entry is recorded, it sees to it that no index ever points at a missing page.
         Raises ValueError when the prefixes contradict the classification.
         """
         if not prefixes or set(prefixes) != set(PREFIXES[entry.classification]):
             raise ValueError(f"{entry.classification} information does not belong under {prefixes}")
+        for requests in self._file_requests(entry, prefixes):
+            for request in requests:
+                self._once(request)
         page = item_page(entry, body)
         for prefix in prefixes:
-            self._write_once(prefix, item_key(entry), page)
+            self._once(self._request(prefix, item_key(entry), page))
 
     def publish(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         """Put an item on the site and answer the URL of its page under each prefix (clause 4.1.1).
@@ -125,6 +131,9 @@ class Website:
         """
         entries = newest_first({*self._listed(PUBLIC), *self._listed(INTERNAL)})
         for entry in entries:
+            for requests in self._file_requests(entry, PREFIXES[entry.classification]):
+                for request in requests:
+                    self._put(request)
             page = item_page(entry, bodies(entry))
             for prefix in PREFIXES[entry.classification]:
                 self._put(self._request(prefix, item_key(entry), page))
@@ -183,13 +192,35 @@ class Website:
             request["IfMatch"] = seen.etag
         return self._put(request) not in LOST
 
-    def _write_once(self, prefix: str, path: str, page: bytes) -> None:
-        request = self._request(prefix, path, page)
+    def _once(self, request: "PutObjectRequestTypeDef") -> None:
         request["IfNoneMatch"] = "*"
         for _ in range(TRIES):
             if self._put(request) != "ConditionalRequestConflict":
                 return
-        raise Stale(prefix=prefix)
+        raise Stale(key=request["Key"])
+
+    def _file_requests(
+        self, entry: Entry, prefixes: tuple[str, ...]
+    ) -> "Iterator[list[PutObjectRequestTypeDef]]":
+        """What writes each file of an item under each prefix, one file in memory at a time.
+
+        Images are shown; anything else is saved, never opened as a page of the site.
+        """
+        folder = item_key(entry).rpartition("/")[0]
+        for path, file in attached_files(entry).items():
+            content = self.attached(entry, file)
+            yield [
+                {
+                    "Bucket": self.bucket,
+                    "Key": f"{prefix}/{folder}/{path}",
+                    "Body": content,
+                    "ContentType": content_type(file),
+                    "ContentDisposition": "inline" if file.is_image else disposition(file),
+                    "CacheControl": CACHE_CONTROL[prefix],
+                    "Metadata": {"sha256": file.sha256},
+                }
+                for prefix in prefixes
+            ]
 
     def _request(self, prefix: str, path: str, page: bytes) -> "PutObjectRequestTypeDef":
         return {
