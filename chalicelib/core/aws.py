@@ -31,7 +31,8 @@ class Aws:
     def make(self, service: str) -> Any:  # noqa: ANN401 — as above
         """A fresh client whose tries, all together, end before the API's function does (29 s).
 
-        S3 is told its signature's version, or presigned addresses come in an older one in some regions.
+        S3 is told its signature's version, or presigned addresses come in an older one in some regions. SES has no
+        idempotency key, so there a second try of a call whose answer was lost would be a second mail: it gets one.
         """
         from botocore.config import Config  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
         from botocore.session import get_session  # noqa: PLC0415 — boto3's own session costs a start a tenth more
@@ -45,7 +46,7 @@ class Aws:
                 connect_timeout=2,
                 read_timeout=5,
                 signature_version="s3v4" if service == "s3" else None,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                retries={"mode": "standard", "total_max_attempts": 1 if service == "sesv2" else 3},
                 parameter_validation=False,
                 user_agent="imprimatur",  # botocore composes its own twice a call: an eighth of the call's CPU
             ),

@@ -79,6 +79,17 @@ def answer(
     )
 
 
+def page(exchange: Exchange, document: str, *, policy: str, status: int = 200) -> Response:
+    """An HTML answer; `policy` is its Content-Security-Policy."""
+    headers = _BASE_HEADERS | {
+        "X-Correlation-Id": exchange.correlation_id,
+        "Content-Type": "text/html; charset=utf-8",
+        "Content-Language": exchange.language,
+        "Content-Security-Policy": policy,
+    }
+    return Response(body=document, status_code=status, headers=headers)
+
+
 def problem(exchange: Exchange, error: ImprimaturError) -> Response:
     """An error as RFC 9457 problem details, in the caller's language, with every wrong field."""
     language = exchange.language

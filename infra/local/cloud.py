@@ -24,7 +24,7 @@ from moto import mock_aws
 from moto.core.config import DefaultConfig
 from werkzeug.test import Client
 
-from infra.local import interpreter, machines, mailbox, mends, resources, subscriptions
+from infra.local import interpreter, machines, mail_events, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
 from infra.local.functions import Functions
@@ -74,14 +74,17 @@ def build(
     arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
     interpreter.use(runtime)
+    mail_events.use(clients("sqs"), made.outputs["MailEventsQueueUrl"])
     environment = {
         "TABLE_NAME": made.outputs["TableName"],
         "SITE_BUCKET": made.outputs["SiteBucket"],
         "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
         "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
+        "NOTICES_QUEUE_URL": made.outputs["NoticesQueueUrl"],
         "BASE_URL": base_url,
         "SITE_URL": site_url,
         "MAIL_FROM": MAIL_FROM,
+        "MAIL_CONFIGURATION_SET": made.outputs["MailConfigurationSet"],
         "WAIT_SCALE": f"{wait_scale:g}",
         **{f"{name.upper()}_MACHINE_ARN": arn for name, arn in arns.items()},
         **CREDENTIALS,
@@ -100,6 +103,7 @@ def mend() -> None:
     """Put right what moto gets wrong, once per process."""
     mends.apply()
     interpreter.apply()
+    mail_events.apply()
 
 
 @functools.cache

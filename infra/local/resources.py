@@ -19,6 +19,7 @@ from infra.local.clients import REGION, Clients
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
 ACCOUNT = "123456789012"
@@ -26,6 +27,11 @@ ACCOUNT = "123456789012"
 NOT_ON_A_LAPTOP = {
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
+    "AWS::SES::ConfigurationSetEventDestination": "infra/local/mail_events.py puts the events into the queue",
+    "AWS::SNS::Topic": "as above: nothing but these events goes through it",
+    "AWS::SNS::TopicPolicy": "as above",
+    "AWS::SNS::Subscription": "as above",
+    "AWS::SQS::QueuePolicy": "as above; the laptop has one user",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
@@ -107,6 +113,7 @@ class _Aws:
         self.dynamodb: DynamoDBClient = clients("dynamodb")
         self.s3: S3Client = clients("s3")
         self.sqs: SQSClient = clients("sqs")
+        self.sesv2: SESV2Client = clients("sesv2")
 
     def table(self, properties: _Properties) -> _Made:
         name = properties.take("TableName")
@@ -170,6 +177,11 @@ class _Aws:
         }
         url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return _Made(url, {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name})
+
+    def configuration_set(self, properties: _Properties) -> _Made:
+        name = properties.take("Name")
+        self.sesv2.create_configuration_set(ConfigurationSetName=name)
+        return _Made(name, {})
 
 
 @dataclass
@@ -250,6 +262,7 @@ def create(template: Path, prefix: str, clients: Clients) -> Resources:
             "AWS::DynamoDB::Table": aws.table,
             "AWS::S3::Bucket": aws.bucket,
             "AWS::SQS::Queue": aws.queue,
+            "AWS::SES::ConfigurationSet": aws.configuration_set,
         },
     )
     for name, resource in content["Resources"].items():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chalicelib.publication.channels.website.markdown import ATTRIBUTES, CLASSES, TAGS, legible, to_html
+from chalicelib.publication.channels.markdown import ATTRIBUTES, CLASSES, TAGS, legible, to_html
 from tests.publication.website_builders import elements_of, links_of, text_of
 
 MALICE = st.sampled_from(
