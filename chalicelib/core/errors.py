@@ -189,6 +189,10 @@ class MailRefused(Unready):
 class MailboxBusy(MailRefused):
     """The carrier did not take this mail just now, for the mailbox's sake: others may well be taken."""
 
+    code = "mailbox_busy"
+
 
 class RecipientRefused(MailRefused):
     """The carrier did not take a mail and never will: the mailbox or the mail is the reason."""
+
+    code = "recipient_refused"

@@ -54,8 +54,8 @@ def letter(
 ) -> Mail:
     """The letter `mail.<code>.subject` and `mail.<code>.text` in one of our languages.
 
-    A paragraph of the text that is nothing but `[name]` stands for the block of that name; it is left out together
-    with the paragraph before it, which introduces it, when there is no such block. No parameter can make a
+    A paragraph of the text that is nothing but `[name]` stands for the block of that name. Where there is no such
+    block it is left out, together with the paragraph that introduces it with a colon. No parameter can make a
     paragraph of its own: line breaks in one become spaces.
     """
     told = {name: _one_line(value) for name, value in params.items()}
@@ -66,7 +66,7 @@ def letter(
             paragraphs.append(paragraph)
         elif slot[1] in blocks:
             paragraphs.append(blocks[slot[1]])
-        else:
+        elif _introduces(paragraphs[-1:]):
             paragraphs.pop()
     subject = messages.text(f"mail.{code}.subject", language, told)
     return Mail(
@@ -101,6 +101,10 @@ def page_around(title: str, language: str) -> tuple[str, tuple[str, str]]:
         'font-size:13px;line-height:1.6">'
     )
     return before, (footer, "</div></body></html>\n")
+
+
+def _introduces(last: Sequence[str | Block]) -> bool:
+    return any(isinstance(each, str) and each.endswith((":", "：")) for each in last)
 
 
 def _one_line(value: object) -> object:

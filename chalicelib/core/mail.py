@@ -10,7 +10,7 @@ from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
 from email.utils import parseaddr
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
@@ -21,17 +21,18 @@ if TYPE_CHECKING:
 
 
 class _Verbatim(UnstructuredHeader):
-    """A header of ASCII that stays as it is: Python would wrap a long address into encoded words, which no reader
-    of `List-Unsubscribe` undoes.
+    """A header of ASCII that stays as it is.
+
+    Python would wrap a long address into encoded words, which no reader of `List-Unsubscribe` undoes.
     """
 
     def fold(self, *, policy: Policy) -> str:
         """One line, whatever its length; RFC 5322 allows 998 characters."""
-        return f"{self.name}: {self}{policy.linesep}"
+        return f"List-Unsubscribe: {self}{policy.linesep}"
 
 
 _HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("list-unsubscribe", _Verbatim)
+_HEADERS.map_to_type("list-unsubscribe", cast("Any", _Verbatim))
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
 _OF_THIS_MAIL = frozenset({"MessageRejected", "BadRequestException"})

@@ -7,6 +7,7 @@ answer is.
 
 import smtplib
 import ssl
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -60,25 +61,21 @@ class SmtpMailer:
             raise _refusal(code)
 
     def _at_the_text(self, to: str) -> smtplib.SMTP:
-        """A connection on which everything is said but the text. Raises MailRefused or RecipientRefused."""
-        connection = None
-        try:
-            connection = self._connected()
-            code, _ = connection.mail(bare(self._sender))
-            if code not in _ACCEPTED:
-                raise MailRefused(reason=f"smtp_{code}")  # the sender, whoever the recipient
-            code, _ = connection.rcpt(to)
-            if code not in _ACCEPTED:
-                raise _refusal(code)
-        except (OSError, smtplib.SMTPException) as error:
-            if connection is not None:
-                connection.close()
-            reason = getattr(error, "smtp_code", None)
-            raise MailRefused(reason=f"smtp_{reason}" if reason else "unreachable") from None
-        except MailRefused:
-            if connection is not None:
-                connection.close()
-            raise
+        """A connection on which everything is said but the text. Raises MailRefused, or one of its kinds."""
+        with ExitStack() as stack:
+            try:
+                connection = self._connected()
+                stack.callback(connection.close)
+                sender, _ = connection.mail(bare(self._sender))
+                recipient, _ = connection.rcpt(to) if sender in _ACCEPTED else (sender, b"")
+            except (OSError, smtplib.SMTPException) as error:
+                code = getattr(error, "smtp_code", None)
+                raise MailRefused(reason=f"smtp_{code}" if code else "unreachable") from None
+            if sender not in _ACCEPTED:
+                raise MailRefused(reason=f"smtp_{sender}")  # whoever the recipient
+            if recipient not in _ACCEPTED:
+                raise _refusal(recipient)
+            stack.pop_all()
         return connection
 
     def _connected(self) -> smtplib.SMTP:

@@ -100,7 +100,7 @@ class Notices:
                 yield notice, self._letter(kind, event, form, person, channels)
 
     def _told(self, kind: Kind, event: Event, form: Form, head: Submission) -> tuple[Person, ...]:
-        """Who is told: the drafter, the center's editors when a person is needed, the reviewers who need not any more."""
+        """The drafter; the editors, too, when a person is needed; the reviewers when they need not review any more."""
         if kind is Kind.WITHDRAWN:
             return self.people.persons(self._reviewers(event, head))
         told = {form.drafter: None}

@@ -337,11 +337,13 @@ def put_recipient(
         tries=after.tries,
         expires_at=expires_at,
     )
-    same = RecipientRecord.state == before.state.value
-    if before.claim is not None:
-        same &= RecipientRecord.claim == before.claim
-    elif before.state is RecipientState.PENDING and before.tries == 0:
-        same = RecipientRecord.pk.does_not_exist()
+    if before.claim is None and before.state is RecipientState.PENDING:
+        return Put(record=record, condition=RecipientRecord.pk.does_not_exist())
+    same = (RecipientRecord.state == before.state.value) & (
+        RecipientRecord.claim.does_not_exist()
+        if before.claim is None
+        else RecipientRecord.claim == before.claim
+    )
     return Put(record=record, condition=same)
 
 

@@ -121,10 +121,11 @@ class Mailings:
             return
         after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
         if mailing_record.counts is not None:
-            return self._commit(read_head(head_record), event.revision, [(before, after)])
-        changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
-        settled = self.channel.put(event.submission, event.revision, before, after)
-        return self.journal.table.transact([changed], receipt=settled)
+            self._commit(read_head(head_record), event.revision, [(before, after)])
+        else:
+            changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
+            settled = self.channel.put(event.submission, event.revision, before, after)
+            self.journal.table.transact([changed], receipt=settled)
 
     def _settled(
         self, person: Person, submission: str, *, resend: bool, correlation_id: str

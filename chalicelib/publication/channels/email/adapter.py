@@ -238,7 +238,7 @@ class EmailChannel:
         except MailRefused as error:
             self._put_back(mailing, claimed, error, settle)
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 — whatever it is, the mail may have gone out
             report(error, "announcement")
             settle(mailing, claimed, replace(claimed, state=RecipientState.UNKNOWN))
             raise OutcomeUnknown from None

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
-from chalicelib.publication.channels.website.entry import Entry, item_key
 from chalicelib.publication.channels.markdown import legible
+from chalicelib.publication.channels.website.entry import Entry, item_key
 from chalicelib.publication.channels.website.render import FEED, HOME
 from chalicelib.publication.channels.website.sections import the_plan
 

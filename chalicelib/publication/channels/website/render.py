@@ -15,8 +15,8 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chalicelib.publication.channels.website.entry import Entry, item_key
 from chalicelib.publication.channels.markdown import legible, to_html
+from chalicelib.publication.channels.website.entry import Entry, item_key
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
 HOME = "index.html"
