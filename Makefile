@@ -31,7 +31,7 @@ test: $(STAMP) ## all tests but the long ones: no browser, no network, under thr
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' $(ARGS)
 
 test-crash: $(STAMP) ## the whole crash matrix
-	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/publication/test_email_crashes.py $(ARGS)
 
 test-fuzz: $(STAMP) ## 10,000 forms over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
