@@ -20,7 +20,8 @@ _INK, _QUIET, _LINE, _PAPER, _GROUND, _ACCENT = (
     "#f3f4f6",
     "#a8261c",
 )
-_FONT = "-apple-system,'PingFang SC','Microsoft YaHei','Noto Sans CJK SC','Segoe UI',sans-serif"
+_LATIN = "-apple-system,'Segoe UI',Roboto"
+_CHINESE = "'PingFang SC','Microsoft YaHei','Noto Sans CJK SC'"
 _SLOT = re.compile(r"\[(\w+)]")
 
 
@@ -86,12 +87,14 @@ def page(title: str, language: str, content: str, footer: str = "") -> str:
 def page_around(title: str, language: str) -> tuple[str, tuple[str, str]]:
     """What stands before the content, between content and footer, and after the footer."""
     name = html.escape(messages.text("mail.desk", language, {}))
+    # Quotation marks are as wide as the font that is asked first.
+    fonts = f"{_LATIN},{_CHINESE}" if language == "en" else f"{_CHINESE},{_LATIN}"
     before = (
         f'<!doctype html><html lang="{language}"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light">'
         f"<title>{html.escape(title)}</title></head>"
-        f'<body style="margin:0;padding:16px 8px;background:{_GROUND};color:{_INK};font:16px/1.7 {_FONT}">'
+        f'<body style="margin:0;padding:16px 8px;background:{_GROUND};color:{_INK};font:16px/1.7 {fonts},sans-serif">'
         f'<div style="max-width:600px;margin:0 auto;background:{_PAPER};border:1px solid {_LINE};'
         f'border-top:3px solid {_ACCENT};border-radius:6px;padding:20px 24px;overflow-wrap:break-word">'
         f'<p style="margin:0 0 16px;color:{_QUIET};font-size:14px">{name}</p>'
@@ -133,7 +136,7 @@ def _as_html(block: str | Block, language: str) -> str:
                 f'<p style="margin:24px 0 12px"><a href="{shown}" style="display:inline-block;'
                 f"padding:10px 20px;border-radius:4px;background:{_ACCENT};color:#ffffff;"
                 f'text-decoration:none;font-weight:600">{html.escape(words)}</a></p>'
-                f'<p style="margin:0 0 16px;color:{_QUIET};font-size:13px;line-height:1.5;word-break:break-all">'
+                f'<p style="margin:0 0 16px;color:{_QUIET};font-size:13px;line-height:1.5;overflow-wrap:anywhere">'
                 f"{html.escape(by_hand)}<br>{shown}</p>"
             )
         case Quotation(text=text):

@@ -3,11 +3,10 @@
 import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
-from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword
 
 from chalicelib.core.errors import MailboxBusy, MailRefused, RecipientRefused
 from chalicelib.core.mail import Mail
@@ -26,14 +25,16 @@ class Mailboxes:
         self.taken: list[Envelope] = []
 
     async def handle_RCPT(  # noqa: N802 — aiosmtpd's name
-        self, _server: Any, _session: Any, envelope: Envelope, address: str, _options: Any
+        self, _server: object, _session: object, envelope: Envelope, address: str, _options: object
     ) -> str:
         answer = self.rcpt.get(address, "250 ok")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Any, _session: Any, envelope: Envelope) -> str:  # noqa: N802 — as above
+    async def handle_DATA(  # noqa: N802 — as above
+        self, server: SMTP, _session: object, envelope: Envelope
+    ) -> str:
         if not self.data.startswith("250"):
             return self.data
         self.taken.append(envelope)
@@ -114,7 +115,7 @@ def test_a_server_that_hangs_up_over_the_text_leaves_open_whether_it_took_it(
     server: Controller, mailboxes: Mailboxes
 ) -> None:
     mailboxes.hang_up = True
-    with pytest.raises(OSError) as unknown:  # noqa: PT011 - whatever the connection says
+    with pytest.raises(OSError) as unknown:
         send(server.port, "a@b.example")
     assert not isinstance(unknown.value, MailRefused)
     assert len(mailboxes.taken) == 1
@@ -158,7 +159,7 @@ def test_a_wrong_password_is_a_refusal_that_does_not_show_it(mailboxes: Mailboxe
 
 def test_a_right_password_opens(mailboxes: Mailboxes) -> None:
     def authenticate(
-        _server: object, _session: object, _envelope: object, _mechanism: str, data: Any
+        _server: object, _session: object, _envelope: object, _mechanism: str, data: object
     ) -> AuthResult:
         assert isinstance(data, LoginPassword)
         return AuthResult(success=data.password == b"hunter2")

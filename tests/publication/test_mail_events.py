@@ -52,7 +52,7 @@ def test_a_whole_life_by_mail_is_archived_with_the_mail_and_without_any_address(
         package = world.plain_s3.get_object(Bucket=world.parts.settings.archive_bucket, Key=listed[0]["Key"])[
             "Body"
         ].read()
-        files = read_container(package).files
+        files = read_container(package).entries
         kept = {name.partition("/")[2]: raw for name, raw in files.items()}
         assert kept["data/rendered/email/subject.txt"] == "机房搬迁".encode()
         assert "五月一日".encode() in kept["data/rendered/email/message.html"]
