@@ -1,5 +1,6 @@
 """The SMTP carrier, against a real server that refuses, delays and hangs up when it is told to."""
 
+import asyncio
 import socket
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -39,6 +40,7 @@ class Mailboxes:
             return self.data
         self.taken.append(envelope)
         if self.hang_up:
+            assert isinstance(server.transport, asyncio.WriteTransport)
             server.transport.abort()
         return self.data
 
