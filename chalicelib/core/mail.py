@@ -93,6 +93,13 @@ def bare(sender: str) -> str:
     return parseaddr(sender)[1]
 
 
+def _refusal(error: ClientError) -> MailRefused:
+    """What SES's refusal means; a sender that is not verified yet refuses everybody and not this mail."""
+    said = error.response["Error"]
+    of_this_mail = said["Code"] in _OF_THIS_MAIL and "not verified" not in said.get("Message", "")
+    return (RecipientRefused if of_this_mail else MailRefused)(reason=said["Code"])
+
+
 class SesMailer:
     """SES v2 with raw MIME. It has no idempotency key: a repeat sends again.
 
@@ -123,7 +130,6 @@ class SesMailer:
         except ClientError as error:
             if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
                 raise
-            code = error.response["Error"]["Code"]
-            raise (RecipientRefused if code in _OF_THIS_MAIL else MailRefused)(reason=code) from None
+            raise _refusal(error) from None
         except (EndpointConnectionError, ConnectTimeoutError):
             raise MailRefused(reason="unreachable") from None

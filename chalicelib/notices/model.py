@@ -42,7 +42,6 @@ class NoticeState(StrEnum):
 
     CLAIMED = "claimed"
     SENT = "sent"
-    REFUSED = "refused"
 
 
 @dataclass(frozen=True, kw_only=True)

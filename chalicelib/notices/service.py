@@ -11,7 +11,7 @@ from typing import Any
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import messages
-from chalicelib.core.errors import RecipientRefused, Stale
+from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
 from chalicelib.core.letters import Block, Button, Points, Quotation, letter
 from chalicelib.core.mail import Mail, Mailer
@@ -73,13 +73,8 @@ class Notices:
             self.journal.table.put(put_claim(notice))
         except Stale:
             return  # told, or another message is at it and comes again itself if it fails
-        end = NoticeState.SENT
-        try:
-            self.mailer.send(mail)
-        except RecipientRefused as error:
-            report(error, "notice")
-            end = NoticeState.REFUSED
-        self.journal.table.put(put_end(replace(notice, state=end)))
+        self.mailer.send(mail)
+        self.journal.table.put(put_end(replace(notice, state=NoticeState.SENT)))
 
     def _letters(
         self, kind: Kind, event: Event, head: Submission, message: str

@@ -42,7 +42,7 @@ def put_claim(notice: Notice) -> Put:
 
 
 def put_end(notice: Notice) -> Put:
-    """Describe that it was told, or never can be."""
+    """Describe that it was told."""
     return Put(record=_record(notice))
 
 

@@ -80,9 +80,9 @@ def send(ses: Ses, mail: Mail) -> None:
     SesMailer(client=lambda: client, sender=SENDER, configuration_set="announcements").send(mail)
 
 
-def said_by_ses(code: str, status: int) -> ClientError:
+def said_by_ses(code: str, status: int, sentence: str = "a@b.example is unwanted") -> ClientError:
     answer: Any = {
-        "Error": {"Code": code, "Message": "a@b.example is not verified"},
+        "Error": {"Code": code, "Message": sentence},
         "ResponseMetadata": {"HTTPStatusCode": status},
     }
     return ClientError(answer, "SendEmail")
@@ -112,6 +112,13 @@ def test_what_ses_does_not_take_now_it_may_take_later(code: str) -> None:
 def test_what_ses_never_takes_is_refused_for_good(code: str) -> None:
     with pytest.raises(RecipientRefused):
         send(Ses(said_by_ses(code, 400)), a_mail())
+
+
+def test_a_sender_that_is_not_verified_refuses_no_recipient_for_good() -> None:
+    sentence = "Email address is not verified. The following identities failed the check: desk@example.com"
+    with pytest.raises(MailRefused) as refused:
+        send(Ses(said_by_ses("MessageRejected", 400, sentence)), a_mail())
+    assert type(refused.value) is MailRefused
 
 
 @pytest.mark.parametrize(
