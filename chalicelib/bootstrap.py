@@ -22,13 +22,17 @@ if TYPE_CHECKING:
     from chalicelib.attachment.service import Checking, Shelf, UploadDesk
     from chalicelib.attachment.store import FileStore
     from chalicelib.core.mail import Mailer
+    from chalicelib.core.outbox import Outbox
     from chalicelib.core.queues import Queues
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
+    from chalicelib.notices.service import Notices
     from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
+    from chalicelib.publication.channels.email.adapter import EmailChannel
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
+    from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.sweeping import Sweeper
@@ -61,9 +65,38 @@ class Parts:
     @cached_property
     def mailer(self) -> "Mailer":
         """Outgoing mail."""
+        settings = self.settings
+        if settings.mail_carrier == "smtp":
+            from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
+
+            server = SmtpServer(
+                host=settings.smtp_host,
+                port=int(settings.smtp_port),
+                security=Security(settings.smtp_security),
+                username=settings.smtp_username,
+                password=settings.smtp_password,
+            )
+            return SmtpMailer(server=server, sender=settings.mail_from)
+        if settings.mail_carrier != "ses":
+            raise ValueError(f"MAIL_CARRIER is neither ses nor smtp: {settings.mail_carrier}")
         from chalicelib.core.mail import SesMailer
 
-        return SesMailer(client=self.aws.sesv2, sender=self.settings.mail_from)
+        return SesMailer(
+            client=self.aws.sesv2,
+            sender=settings.mail_from,
+            configuration_set=settings.mail_configuration_set,
+        )
+
+    @cached_property
+    def outbox(self) -> "Outbox":
+        """Where what has happened waits to be told."""
+        from chalicelib.core.outbox import Outbox
+
+        return Outbox(
+            queue=lambda body: self.aws.sqs().send_message(
+                QueueUrl=self.settings.notices_queue_url, MessageBody=body
+            )
+        )
 
     @cached_property
     def people(self) -> "PeopleStore":
@@ -283,8 +316,45 @@ class Parts:
                 website=lambda: self.website,
                 record=lambda prefix, entry: self.table.put(put_entry(prefix, entry)),
                 department_name=lambda department: self.people.departments((department,))[department].name,
-            )
+            ),
+            Channel.EMAIL: self.email_channel,
         }
+
+    @cached_property
+    def email_channel(self) -> "EmailChannel":
+        """Announcements by mail."""
+        from chalicelib.publication.channels.email.adapter import EmailChannel
+
+        return EmailChannel(
+            table=self.table,
+            people=self.people,
+            mailer=lambda: self.mailer,
+            now=self.now,
+            base_url=self.settings.base_url,
+            site_url=self.settings.site_url,
+            scale=self.settings.scale,
+        )
+
+    @cached_property
+    def mailings(self) -> "Mailings":
+        """What becomes of announcements."""
+        from chalicelib.publication.service.mailings import Mailings
+
+        return Mailings(journal=self.journal, access=self.access, channel=self.email_channel)
+
+    @cached_property
+    def notices(self) -> "Notices":
+        """Telling people what has happened."""
+        from chalicelib.notices.service import Notices
+
+        return Notices(
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            checklists=self.checklists,
+            mailer=self.mailer,
+            base_url=self.settings.base_url,
+        )
 
     @cached_property
     def schedule(self) -> "Schedule":

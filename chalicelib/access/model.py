@@ -47,6 +47,7 @@ class Action(StrEnum):
     REVIEW_EXECUTIVE = "review.executive"
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
+    SETTLE_MAIL = "publication.settle_mail"
     ARCHIVE = "archive.write"
     ARCHIVE_READ = "archive.read"
     ARCHIVE_DOWNLOAD = "archive.download"

@@ -33,6 +33,8 @@ class Aws:
 
         S3 is told its signature's version, or presigned addresses come in an older one in some regions; and to put
         the bucket into the host's name, or they lead to the global endpoint, which sends uploads on elsewhere.
+        SES has no idempotency key, so there a second try of a call whose answer was lost would be a second mail: it
+        gets one.
         """
         from botocore.config import Config  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
         from botocore.session import get_session  # noqa: PLC0415 — boto3's own session costs a start a tenth more
@@ -47,7 +49,7 @@ class Aws:
                 read_timeout=5,
                 signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "virtual"} if service == "s3" else None,
-                retries={"mode": "standard", "total_max_attempts": 3},
+                retries={"mode": "standard", "total_max_attempts": 1 if service == "sesv2" else 3},
                 parameter_validation=False,
                 user_agent="imprimatur",  # botocore composes its own twice a call: an eighth of the call's CPU
             ),

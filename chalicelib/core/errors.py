@@ -19,7 +19,10 @@
         ├── TooEarly               the due instant has not come
         ├── ChannelsFrozen         publishing is frozen
         ├── DeliveryUnfinished     a channel has not confirmed
-        └── MailRefused            the carrier did not take a mail
+        ├── OutcomeUnknown         nobody knows yet whether a mail went out
+        └── MailRefused            the carrier did not take a mail; it may later
+            ├── MailboxBusy             this mailbox takes none just now
+            └── RecipientRefused        it never will take this one
 
 State machines match on these class names (`ErrorEquals`), so a rename is a change of the workflow files too.
 `core.http` alone turns them into answers.
@@ -182,7 +185,25 @@ class DeliveryUnfinished(Unready):
     code = "delivery_unfinished"
 
 
+class OutcomeUnknown(Unready):
+    """Whether some mail went out is not known yet: its carrier may still tell."""
+
+    code = "outcome_unknown"
+
+
 class MailRefused(Unready):
-    """The carrier did not take a mail; `reason` is its word for why, without the address."""
+    """The carrier did not take a mail, for certain; `reason` is its word for why, without the address."""
 
     code = "mail_refused"
+
+
+class MailboxBusy(MailRefused):
+    """The carrier did not take this mail just now, for the mailbox's sake: others may well be taken."""
+
+    code = "mailbox_busy"
+
+
+class RecipientRefused(MailRefused):
+    """The carrier did not take a mail and never will: the mailbox or the mail is the reason."""
+
+    code = "recipient_refused"

@@ -12,12 +12,10 @@ from importlib.resources import files
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import Draft202012Validator, create
 
+from chalicelib.core.addresses import is_email
 from chalicelib.core.clock import from_text
 
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:[0-5]\d)", re.ASCII)
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-_ATOM = r"[\w!#$%&'*+/=?^`{|}~-]+"
-_EMAIL = re.compile(rf"(?=.{{1,64}}@){_ATOM}(\.{_ATOM})*@({_LABEL}\.)+{_LABEL}", re.ASCII | re.IGNORECASE)
 
 
 def _is_date_time(text: str) -> bool:
@@ -39,15 +37,10 @@ def _is_time_zone(text: str) -> bool:
     return text in known_time_zones()
 
 
-def _is_email(text: str) -> bool:
-    """An ASCII mailbox without quotes, in a domain of two labels or more (RFC 5321, 4.1.2 and 4.5.3)."""
-    return _EMAIL.fullmatch(text) is not None
-
-
 FORMATS: Mapping[str, Callable[[str], bool]] = {
     "date-time": _is_date_time,
     "time-zone": _is_time_zone,
-    "email": _is_email,
+    "email": is_email,
 }
 
 

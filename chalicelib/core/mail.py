@@ -1,80 +1,135 @@
-"""Outgoing mail: a port, and SES behind it. One message per recipient: private, exact, a result for each."""
+"""Outgoing mail: a port, and SES behind it. One message per recipient: private, exact, a result for each.
 
-import html
+`core.smtp` has the other carrier. Whatever the carrier, a mail that was refused for certain raises MailRefused or
+RecipientRefused; any other exception leaves open whether it went out.
+"""
+
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
-from typing import TYPE_CHECKING, Protocol
+from email.policy import SMTP, Policy
+from email.utils import parseaddr
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
-from chalicelib.core import messages
-from chalicelib.core.errors import MailRefused
+from chalicelib.core.errors import MailRefused, RecipientRefused
 
 if TYPE_CHECKING:
     from mypy_boto3_sesv2 import SESV2Client
 
 
+class _Verbatim(UnstructuredHeader):
+    """A header of ASCII that stays as it is.
+
+    Python would wrap a long address into encoded words, which no reader of `List-Unsubscribe` undoes.
+    """
+
+    def fold(self, *, policy: Policy) -> str:
+        """One line, whatever its length; RFC 5322 allows 998 characters."""
+        return f"List-Unsubscribe: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", cast("Any", _Verbatim))
+_POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
+
+_OF_THIS_MAIL = frozenset({"MessageRejected", "BadRequestException"})
+_SERVER_ERROR = 500
+
+
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """A message to one person. `html` shows the same as `text`."""
+    """A message to one person. `html` shows the same as `text`.
+
+    `headers` come on top of the usual ones. `tags` come back with every event about the mail, from a carrier that
+    has such events: ASCII letters, digits, `_` and `-`.
+    """
 
     to: str
     subject: str
     text: str
     html: str
-
-
-def letter(to: str, code: str, language: str, params: Mapping[str, str], link: str) -> Mail:
-    """A short letter around one link, from the texts `mail.<code>.subject` and `mail.<code>.text`."""
-    before, _, after = messages.text(f"mail.{code}.text", language, params).partition("[link]")
-    paragraphs = "".join(
-        f"<p>{html.escape(part.strip()).replace(chr(10), '<br>')}</p>"
-        if part != link
-        else f'<p><a href="{html.escape(link)}">{html.escape(link)}</a></p>'
-        for part in (before, link, after)
-    )
-    return Mail(
-        to=to,
-        subject=messages.text(f"mail.{code}.subject", language, params),
-        text=f"{before}{link}{after}",
-        html=f'<!doctype html><html lang="{language}"><body>{paragraphs}</body></html>',
-    )
+    headers: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 class Mailer(Protocol):
     """What sends a mail."""
 
     def send(self, mail: Mail) -> None:
-        """Hand the mail over; raises whatever the carrier raises, and the caller may try again."""
+        """Hand the mail over.
+
+        Raises RecipientRefused when it will never be taken, MailRefused when it was not taken now. After any other
+        exception it may have been sent.
+        """
 
 
 def as_message(mail: Mail, sender: str) -> EmailMessage:
-    """The MIME message. Raises ValueError when an address or the subject holds a line break."""
-    message = EmailMessage(policy=SMTP.clone(cte_type="7bit"))
-    message["From"] = sender
-    message["To"] = mail.to
-    message["Subject"] = mail.subject
+    """The MIME message. Raises RecipientRefused when an address, the subject or a header cannot stand in one.
+
+    An address's local part must be ASCII: no carrier of ours speaks SMTPUTF8.
+    """
+    message = EmailMessage(policy=_POLICY)
+    try:
+        message["From"] = sender
+        message["To"] = mail.to
+        message["Subject"] = mail.subject
+        for name, value in mail.headers.items():
+            message[name] = value
+        sound = message["To"].addresses[0].addr_spec == mail.to and mail.to.isascii()
+    except (ValueError, IndexError):
+        sound = False
+    if not sound:
+        raise RecipientRefused(reason="malformed") from None
     message.set_content(mail.text)
     message.add_alternative(mail.html, subtype="html")
     return message
 
 
-class SesMailer:
-    """SES v2 with raw MIME. It has no idempotency key: a repeat sends again."""
+def bare(sender: str) -> str:
+    """The address alone of a sender such as `Imprimatur <desk@example.com>`."""
+    return parseaddr(sender)[1]
 
-    def __init__(self, *, client: "Callable[[], SESV2Client]", sender: str) -> None:
+
+def _refusal(error: ClientError) -> MailRefused:
+    """What SES's refusal means; a sender that is not verified yet refuses everybody and not this mail."""
+    said = error.response["Error"]
+    of_this_mail = said["Code"] in _OF_THIS_MAIL and "not verified" not in said.get("Message", "")
+    return (RecipientRefused if of_this_mail else MailRefused)(reason=said["Code"])
+
+
+class SesMailer:
+    """SES v2 with raw MIME. It has no idempotency key: a repeat sends again.
+
+    Mails with tags go out under the configuration set, whose events tell what became of them.
+    """
+
+    def __init__(self, *, client: "Callable[[], SESV2Client]", sender: str, configuration_set: str) -> None:
         self._client = client
         self._sender = sender
+        self._configuration_set = configuration_set
 
     def send(self, mail: Mail) -> None:
-        """Send through SES. Raises MailRefused with SES's word for it: its sentence may name the mailbox."""
+        """Send through SES. A refusal tells SES's word for it: its sentence may name the mailbox."""
+        message = as_message(mail, self._sender).as_bytes()
+        followed: dict[str, Any] = {}
+        if mail.tags:
+            followed = {
+                "ConfigurationSetName": self._configuration_set,
+                "EmailTags": [{"Name": name, "Value": value} for name, value in mail.tags.items()],
+            }
         try:
             self._client().send_email(
                 FromEmailAddress=self._sender,
                 Destination={"ToAddresses": [mail.to]},
-                Content={"Raw": {"Data": as_message(mail, self._sender).as_bytes()}},
+                Content={"Raw": {"Data": message}},
+                **followed,
             )
         except ClientError as error:
-            raise MailRefused(reason=error.response["Error"]["Code"]) from None
+            if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _SERVER_ERROR:
+                raise
+            raise _refusal(error) from None
+        except (EndpointConnectionError, ConnectTimeoutError):
+            raise MailRefused(reason="unreachable") from None

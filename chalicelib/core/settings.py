@@ -6,7 +6,7 @@ the laptop's cloud sets them in its own process. Only `core` and `bootstrap` rea
 
 import os
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ class Settings:
     queue_url_prefix: str
     """What the URL of every queue begins with, the environment's prefix and its hyphen included."""
     uploads_queue_url: str
+    notices_queue_url: str
+    """Where what has happened waits to be told to people by mail."""
     review_machine_arn: str
     publication_machine_arn: str
     base_url: str
@@ -30,6 +32,17 @@ class Settings:
     site_url: str
     """Where the published website is read, without the prefix."""
     mail_from: str
+    mail_configuration_set: str
+    """SES's configuration set for announcements: what becomes of each comes back through it."""
+    mail_carrier: str = "ses"
+    """`ses` or `smtp`."""
+    smtp_host: str = ""
+    smtp_port: str = "587"
+    smtp_security: str = "starttls"
+    """`starttls`, `tls` from the first byte, or `none` on a network of one's own."""
+    smtp_username: str = ""
+    """Empty: the server asks for none."""
+    smtp_password: str = field(default="", repr=False)
     wait_scale: str = "1"
     """How many times shorter the waits of state machines, retries and pumps are; 1 everywhere but on a laptop."""
     max_lateness_hours: str = "48"

@@ -7,7 +7,8 @@ from typing import Any
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
 from chalicelib.core.ids import fingerprint, new_secret
-from chalicelib.core.mail import Mail, Mailer, letter
+from chalicelib.core.letters import Button, letter
+from chalicelib.core.mail import Mail, Mailer
 from chalicelib.core.table import Found, Key, Table
 from chalicelib.identity.model import (
     HANDLES_PER_ADDRESS,
@@ -151,4 +152,5 @@ class Sessions:
 
 def sign_in_mail(person: Person, link: str) -> Mail:
     """The mail that carries a sign-in handle, in the person's language."""
-    return letter(person.email, "sign_in", person.language, {"name": person.name}, link)
+    blocks = {"link": Button(label="sign_in", address=link)}
+    return letter(person.email, "sign_in", person.language, {"name": person.name}, blocks)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from pynamodb.attributes import UnicodeAttribute
 
-from chalicelib.core.table import Put, Record, Table
+from chalicelib.core.table import Key, Put, Record, Table
 from chalicelib.ledger.model import Event, event_from_document
 
 PREFIX = "EVENT#"
@@ -23,11 +23,17 @@ def partition_key(submission: str) -> str:
     return f"SUBMISSION#{submission}"
 
 
+def event_key(submission: str, seq: int) -> Key[EventRecord]:
+    """Where the event of that number is."""
+    return Key(EventRecord, partition_key(submission), f"{PREFIX}{seq:06d}")
+
+
 def put_event(event: Event) -> Put:
     """Describe the event's write: it fails when the chain already has an event of that number."""
+    key = event_key(event.submission, event.seq)
     record = EventRecord(
-        pk=partition_key(event.submission),
-        sk=f"{PREFIX}{event.seq:06d}",
+        pk=key.pk,
+        sk=key.sk,
         event_type=event.type,
         document=event.canonical.decode(),
     )

@@ -1,23 +1,29 @@
-"""How the stream, the publication machine and the clock reach publishing."""
+"""How the stream, the publication machine, the mail carrier's events and the clock reach publishing."""
 
+import json
 from typing import Any
 
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.core.events import failed_records
+from chalicelib.core.events import failed_messages, failed_records
 
 publication_jobs = Blueprint(__name__)
+
+TOLD = frozenset({"Published", "RecipientsChanged"})
+"""What a person is to be told of, or sent again, once it has happened."""
 
 
 @publication_jobs.on_dynamodb_record(stream_arn="records", name="publication_events", batch_size=25)
 def publication_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
-    """Start the machine of what has been approved, or begins again after its approval."""
+    """Start the machine of what has been approved, or begins again after its approval; pass on what people are told."""
 
     def handle(document: dict[str, Any]) -> None:
         again = document["type"] == "WorkflowRestarted" and document["payload"]["stage"] is None
         if document["type"] == "Scheduled" or again:
             bootstrap.parts().schedule.start(document)
+        elif document["type"] in TOLD:
+            bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)
 
@@ -32,6 +38,12 @@ def last_check(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def deliver(event: dict[str, Any], _context: object) -> None:
     """Deliver to one channel."""
     bootstrap.parts().publishing.deliver(event)
+
+
+@publication_jobs.on_sqs_message(queue="mail-events", batch_size=10, name="mail_events")
+def mail_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
+    """Take in what the carrier says of announcements; a message that fails comes again alone."""
+    return failed_messages(event, lambda body: bootstrap.parts().mailings.heard(json.loads(body)))
 
 
 @publication_jobs.schedule("rate(5 minutes)", name="sweep")

@@ -1,13 +1,27 @@
-"""Deliveries, the website's entries and the freeze in the table."""
+"""Deliveries, the website's entries, the freeze, and mailings with their recipients in the table."""
 
+import json
+import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute
+from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
 
 from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
+from chalicelib.core.ids import fingerprint, new_id
+from chalicelib.core.table import DocumentAttribute, Found, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
+from chalicelib.publication.channels.email.mailing import (
+    RECORD_LIFE,
+    UNSUBSCRIBE_LIFE,
+    Announcement,
+    Mailing,
+    Recipient,
+    RecipientState,
+)
 from chalicelib.publication.channels.website.entry import Entry
 from chalicelib.publication.model import Delivery, DeliveryState
 from chalicelib.submission.model import Category, Channel, Classification
@@ -135,3 +149,223 @@ def _read_entry(record: EntryRecord) -> Entry:
         classification=Classification(facts["classification"]),
         attachments=tuple(map(attachment_from_document, facts.get("attachments", ()))),
     )
+
+
+LIST_PART = 2000
+"""Recipients in one item of a list: about a quarter of what an item may hold."""
+_LISTS, _LETTER, _MAILING, _RECIPIENT = "LIST#", "LETTER#", "MAILING", "RECIPIENT#"
+
+
+class MailingRecord(Record):
+    """That a mailing's list is fixed, and how it ended. `generation` names the list and the letter that count."""
+
+    generation = UnicodeAttribute()
+    salt = UnicodeAttribute()
+    changes = NumberAttribute()
+    counts = DocumentAttribute(null=True)
+
+
+class RecipientListRecord(Record):
+    """A part of a list: person and key of each recipient."""
+
+    recipients = DocumentAttribute()
+
+
+class LetterRecord(Record):
+    """What a mailing sends, compressed: the longest text would not fit otherwise."""
+
+    content = BinaryAttribute(legacy_encoding=False)
+
+
+class RecipientRecord(Record):
+    """What has become of one recipient; there is none as long as nothing has."""
+
+    person = UnicodeAttribute()
+    state = UnicodeAttribute()
+    reason = UnicodeAttribute(null=True)
+    claim = UnicodeAttribute(null=True)
+    claimed_at = UnicodeAttribute(null=True)
+    tries = NumberAttribute(default=0)
+
+
+class UnsubscribeRecord(Record):
+    """Whose announcements end, found by the hash of what a mail's address carries."""
+
+    person = UnicodeAttribute()
+
+
+class SubscriptionRecord(Record):
+    """Whether a person wants announcements; everybody does who has none."""
+
+    announcements = BooleanAttribute()
+
+
+class SuppressionRecord(Record):
+    """An address, by its hash, that announcements no longer go to."""
+
+    reason = UnicodeAttribute()
+
+
+def _mailing_pk(submission: str, revision: int) -> str:
+    return f"MAILING#{submission}#{revision:04d}"
+
+
+def mailing_key(submission: str, revision: int) -> Key[MailingRecord]:
+    """Where a mailing's list is said to be fixed."""
+    return Key(MailingRecord, _mailing_pk(submission, revision), _MAILING)
+
+
+def recipient_key(submission: str, revision: int, recipient: str) -> Key[RecipientRecord]:
+    """Where it is kept what has become of a recipient."""
+    return Key(RecipientRecord, _mailing_pk(submission, revision), f"{_RECIPIENT}{recipient}")
+
+
+def unsubscribe_key(token: str) -> Key[UnsubscribeRecord]:
+    """Whom the token of a mail's unsubscribing address stands for."""
+    return Key(UnsubscribeRecord, f"UNSUBSCRIBE#{fingerprint(token)}", "UNSUBSCRIBE")
+
+
+def subscription_key(person: str) -> Key[SubscriptionRecord]:
+    """Whether a person wants announcements."""
+    return Key(SubscriptionRecord, f"SUBSCRIPTION#{person}", "SUBSCRIPTION")
+
+
+def suppression_key(email: str) -> Key[SuppressionRecord]:
+    """Whether announcements no longer go to an address; case does not matter."""
+    return Key(SuppressionRecord, f"SUPPRESSION#{fingerprint(email.strip().casefold())}", "SUPPRESSION")
+
+
+def put_suppression(email: str, reason: str) -> Put:
+    """Describe that announcements no longer go to an address."""
+    key = suppression_key(email)
+    return Put(record=SuppressionRecord(pk=key.pk, sk=key.sk, reason=reason))
+
+
+def put_subscription(person: str, *, announcements: bool) -> Put:
+    """Describe whether a person wants announcements."""
+    key = subscription_key(person)
+    return Put(record=SubscriptionRecord(pk=key.pk, sk=key.sk, announcements=announcements))
+
+
+def put_unsubscribe(token: str, person: str, now: datetime) -> Put:
+    """Describe a fresh token of a mail that goes out now."""
+    key = unsubscribe_key(token)
+    expires_at = int((now + UNSUBSCRIBE_LIFE).timestamp())
+    return Put(record=UnsubscribeRecord(pk=key.pk, sk=key.sk, person=person, expires_at=expires_at))
+
+
+def fix_mailing(
+    table: Table,
+    *,
+    submission: str,
+    revision: int,
+    salt: str,
+    recipients: Sequence[Recipient],
+    announcement: Announcement,
+    now: datetime,
+) -> None:
+    """Store list and letter, and only then that they are the mailing's. Raises Stale when it has others already.
+
+    Each try stores under a name of its own, so that two at once never mix.
+    """
+    pk, generation = _mailing_pk(submission, revision), new_id("g")
+    expires_at = int((now + RECORD_LIFE).timestamp())
+    content = zlib.compress(json.dumps(asdict(announcement), ensure_ascii=False).encode(), 9)
+    letter = LetterRecord(pk=pk, sk=f"{_LETTER}{generation}", content=content, expires_at=expires_at)
+    table.put(Put(record=letter))
+    for start in range(0, len(recipients), LIST_PART):
+        part = RecipientListRecord(
+            pk=pk,
+            sk=f"{_LISTS}{generation}#{start:06d}",
+            recipients=[[each.person, each.key] for each in recipients[start : start + LIST_PART]],
+            expires_at=expires_at,
+        )
+        table.put(Put(record=part))
+    record = MailingRecord(
+        pk=pk, sk=_MAILING, generation=generation, salt=salt, changes=0, expires_at=expires_at
+    )
+    table.put(Put(record=record, condition=MailingRecord.pk.does_not_exist()))
+
+
+def read_mailing(table: Table, submission: str, revision: int) -> Mailing | None:
+    """A mailing with everybody on its list as recorded, None while its list is not fixed."""
+    raw = {item["sk"]["S"]: item for item in table.raw_partition(_mailing_pk(submission, revision))}
+    if _MAILING not in raw:
+        return None
+    header = MailingRecord.from_raw_data(raw[_MAILING])
+    letter = LetterRecord.from_raw_data(raw[f"{_LETTER}{header.generation}"])
+    recipients = []
+    for sk in sorted(sk for sk in raw if sk.startswith(f"{_LISTS}{header.generation}#")):
+        for person, key in RecipientListRecord.from_raw_data(raw[sk]).recipients:
+            known = raw.get(f"{_RECIPIENT}{key}")
+            recipients.append(
+                Recipient(person=person, key=key)
+                if known is None
+                else read_recipient(RecipientRecord.from_raw_data(known))
+            )
+    return Mailing(
+        submission=submission,
+        revision=revision,
+        generation=header.generation,
+        salt=header.salt,
+        changes=int(header.changes),
+        counts=header.counts,
+        announcement=Announcement(**json.loads(zlib.decompress(letter.content))),
+        recipients=tuple(recipients),
+    )
+
+
+def read_recipient(record: RecipientRecord) -> Recipient:
+    """The recipient that a record holds."""
+    return Recipient(
+        person=record.person,
+        key=record.sk.removeprefix(_RECIPIENT),
+        state=RecipientState(record.state),
+        reason=record.reason,
+        claim=record.claim,
+        claimed_at=from_text(record.claimed_at) if record.claimed_at else None,
+        tries=int(record.tries),
+    )
+
+
+def put_recipient(
+    submission: str, revision: int, before: Recipient, after: Recipient, expires_at: int
+) -> Put:
+    """Describe what becomes of a recipient: only from what it was when it was read."""
+    key = recipient_key(submission, revision, after.key)
+    record = RecipientRecord(
+        pk=key.pk,
+        sk=key.sk,
+        person=after.person,
+        state=after.state.value,
+        reason=after.reason,
+        claim=after.claim,
+        claimed_at=to_text(after.claimed_at) if after.claimed_at else None,
+        tries=after.tries,
+        expires_at=expires_at,
+    )
+    if before.claim is None and before.state is RecipientState.PENDING:
+        return Put(record=record, condition=RecipientRecord.pk.does_not_exist())
+    same = (RecipientRecord.state == before.state.value) & (
+        RecipientRecord.claim.does_not_exist()
+        if before.claim is None
+        else RecipientRecord.claim == before.claim
+    )
+    return Put(record=record, condition=same)
+
+
+def put_mailing(record: MailingRecord, **changes: Any) -> Put:  # noqa: ANN401 — as its attributes
+    """Describe a mailing's next version: only if it has not changed, nor been closed, since it was read."""
+    attributes = ("pk", "sk", "generation", "salt", "changes", "counts", "expires_at")
+    present = {name: getattr(record, name) for name in attributes}
+    condition = (MailingRecord.changes == record.changes) & MailingRecord.counts.does_not_exist()
+    return Put(record=MailingRecord(**present | changes), condition=condition)
+
+
+def unwanted(found: Found, person: str, email: str) -> str | None:
+    """Why a person gets no announcements, in a word: unsubscribed, or what has become of the address."""
+    subscription = found.get(subscription_key(person))
+    if subscription is not None and not subscription.announcements:
+        return "unsubscribed"
+    suppression = found.get(suppression_key(email))
+    return None if suppression is None else str(suppression.reason)

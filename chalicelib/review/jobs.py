@@ -15,7 +15,7 @@ ENDING = frozenset({"Decided", "Withdrawn", "PersonNeeded"})
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)
 def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
-    """Start a round's machine, or wake it after a decision."""
+    """Start a round's machine, or wake it after a decision; pass on what people are told."""
 
     def handle(document: dict[str, Any]) -> None:
         rounds = bootstrap.parts().rounds
@@ -23,6 +23,8 @@ def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has
             rounds.start(document)
         elif document["type"] in ENDING:
             rounds.go_on(document["submission"])
+            if document["payload"].get("decision") != "approve":  # the next stage's mail tells of that
+                bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)
 

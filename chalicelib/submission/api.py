@@ -13,7 +13,7 @@ from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
-from chalicelib.submission.model import Submission, deliveries_in, opinions_in
+from chalicelib.submission.model import Submission, deliveries_in, opinions_in, with_later_outcomes
 from chalicelib.submission.service import Shown
 
 submission_routes = Blueprint(__name__)
@@ -56,7 +56,7 @@ def get_submission(exchange: Exchange, submission: str) -> Response:
         "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
         "opinions": opinions_in(record.events),
-        "deliveries": deliveries_in(record.events, record.head.revision),
+        "deliveries": with_later_outcomes(deliveries_in(record.events, record.head.revision), record.events),
         "events": [_event(event) for event in record.events],
     }
     return answer(exchange, body)

@@ -1,6 +1,7 @@
 """The publication request (信息发布申请表): its form, its states and what is legal in each."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -358,3 +359,27 @@ def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]
                 "receipt": event.payload["receipt"],
             }
     return list(deliveries.values())
+
+
+def with_later_outcomes(deliveries: list[dict[str, Any]], events: Iterable[Event]) -> list[dict[str, Any]]:
+    """The deliveries of a revision, their receipts' counts brought up to what later events say of recipients.
+
+    For whoever looks now; the archive keeps what was known when the text was published.
+    """
+    counts = {
+        delivery["channel"]: Counter(delivery["receipt"]["recipients"])
+        for delivery in deliveries
+        if "recipients" in (delivery["receipt"] or {})
+    }
+    for event in events:
+        if event.type == "RecipientsChanged" and event.payload["channel"] in counts:
+            counted = counts[event.payload["channel"]]
+            for change in event.payload["changes"]:
+                counted[change["before"]] -= 1
+                counted[change["after"]] += 1
+    return [
+        delivery
+        if delivery["channel"] not in counts
+        else delivery | {"receipt": delivery["receipt"] | {"recipients": dict(+counts[delivery["channel"]])}}
+        for delivery in deliveries
+    ]

@@ -25,7 +25,7 @@ from moto.core.config import DefaultConfig
 from werkzeug.test import Client
 
 from chalicelib.people.roster import Roster
-from infra.local import interpreter, machines, mailbox, mends, resources, subscriptions
+from infra.local import interpreter, machines, mail_events, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
 from infra.local.functions import Functions
@@ -91,6 +91,7 @@ def build(
     arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
     interpreter.use(runtime)
+    mail_events.use(clients("sqs"), made.outputs["MailEventsQueueUrl"])
     environment = {
         "TABLE_NAME": made.outputs["TableName"],
         "SITE_BUCKET": made.outputs["SiteBucket"],
@@ -99,9 +100,11 @@ def build(
         "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
         "QUEUE_URL_PREFIX": made.outputs["SignInQueueUrl"].removesuffix("sign-in"),
         "UPLOADS_QUEUE_URL": made.outputs["UploadsQueueUrl"],
+        "NOTICES_QUEUE_URL": made.outputs["NoticesQueueUrl"],
         "BASE_URL": base_url,
         "SITE_URL": site_url,
         "MAIL_FROM": MAIL_FROM,
+        "MAIL_CONFIGURATION_SET": made.outputs["MailConfigurationSet"],
         "WAIT_SCALE": f"{wait_scale:g}",
         **{f"{name.upper()}_MACHINE_ARN": arn for name, arn in arns.items()},
         **CREDENTIALS,
@@ -121,6 +124,7 @@ def mend() -> None:
     """Put right what moto gets wrong, once per process."""
     mends.apply()
     interpreter.apply()
+    mail_events.apply()
 
 
 @functools.cache

@@ -19,6 +19,7 @@ from infra.local.clients import REGION, Clients
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
 
 ACCOUNT = "123456789012"
@@ -26,9 +27,13 @@ ACCOUNT = "123456789012"
 NOT_ON_A_LAPTOP = {
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
-    "AWS::SQS::QueuePolicy": "the laptop has one user",
     "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",
     "DependsOn": "resources come to be in the order in which they refer to each other",
+    "AWS::SES::ConfigurationSetEventDestination": "infra/local/mail_events.py puts the events into the queue",
+    "AWS::SNS::Topic": "as above: nothing but these events goes through it",
+    "AWS::SNS::TopicPolicy": "as above",
+    "AWS::SNS::Subscription": "as above",
+    "AWS::SQS::QueuePolicy": "as above; the laptop has one user",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
@@ -123,6 +128,7 @@ class _Aws:
         self.s3: S3Client = clients("s3")
         self.sqs: SQSClient = clients("sqs")
         self.feeds: list[Feed] = []
+        self.sesv2: SESV2Client = clients("sesv2")
 
     def table(self, properties: _Properties) -> _Made:
         name = properties.take("TableName")
@@ -216,6 +222,11 @@ class _Aws:
         )
         self.feeds.append(feed)
         return _Made(queue, {})
+
+    def configuration_set(self, properties: _Properties) -> _Made:
+        name = properties.take("Name")
+        self.sesv2.create_configuration_set(ConfigurationSetName=name)
+        return _Made(name, {})
 
 
 def _queues_told(notification: Mapping[str, Any]) -> Any:  # noqa: ANN401 - one of botocore's many shapes
@@ -327,6 +338,7 @@ def create(
             "AWS::S3::Bucket": aws.bucket,
             "AWS::SQS::Queue": aws.queue,
             "AWS::Lambda::EventSourceMapping": aws.feed,
+            "AWS::SES::ConfigurationSet": aws.configuration_set,
         },
     )
     for name, resource in content["Resources"].items():

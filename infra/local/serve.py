@@ -93,7 +93,8 @@ def run(
         _serve(stack, front, listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)
         ready(address)
-        stop.wait()
+        while not stop.wait(1):  # a signal that another thread took in wakes nobody by itself
+            pass
     gc.freeze()  # or Python's last collection takes longer than all the rest of stopping
     return 0
 

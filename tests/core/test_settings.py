@@ -12,6 +12,7 @@ REQUIRED = (
     *("TABLE_NAME", "SITE_BUCKET", "ARCHIVE_BUCKET", "SIGN_IN_QUEUE_URL", "REVIEW_MACHINE_ARN"),
     *("PUBLICATION_MACHINE_ARN", "BASE_URL", "SITE_URL", "MAIL_FROM", "QUEUE_URL_PREFIX"),
     *("UPLOADS_BUCKET", "UPLOADS_QUEUE_URL"),
+    *("NOTICES_QUEUE_URL", "MAIL_CONFIGURATION_SET"),
 )
 ENVIRONMENT = {name: name.lower() for name in REQUIRED}
 
@@ -28,6 +29,12 @@ def test_what_is_not_said_has_its_value() -> None:
     assert settings.scale == 1
     assert settings.max_lateness == timedelta(days=2)
     assert settings.center_zone == ZoneInfo("Asia/Shanghai")
+
+
+def test_the_mail_servers_password_is_shown_nowhere() -> None:
+    settings = from_environment({**ENVIRONMENT, "SMTP_PASSWORD": "hunter2"})
+    assert settings.smtp_password == "hunter2"
+    assert "hunter2" not in repr(settings)
 
 
 def test_every_missing_variable_is_named_at_once() -> None:

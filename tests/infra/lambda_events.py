@@ -41,3 +41,16 @@ def a_record(event_type: str, stage: str | None = "initial") -> dict[str, Any]:
             "NewImage": {"event_type": {"S": event_type}, "document": {"S": json.dumps(document)}},
         },
     }
+
+
+def a_message(body: dict[str, Any]) -> dict[str, Any]:
+    """A queue's message, alone in its batch."""
+    return {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps(body)}]}
+
+
+A_BOUNCE = {
+    "eventType": "Bounce",
+    "mail": {"tags": {"submission": ["s-1"], "revision": ["1"], "recipient": ["0" * 32]}},
+    "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": "li@example.com"}]},
+}
+"""What SES publishes of an announcement that came back for good."""

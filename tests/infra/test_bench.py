@@ -46,10 +46,11 @@ def test_life_is_made_of_requests_and_jobs_with_their_aws_calls(measured: dict[s
         "open_stage": 3,
         "open": 3,
         "decide": 3,
-        "publication_events": 1,
+        "publication_events": 2,
         "last_check": 1,
         "deliver": 1,
         "archive": 1,
+        "send_notices": 1,
     }
     assert steps["review_events"]["times"] > 0
     assert steps["submit"]["calls"]["TransactWriteItems"] == 1

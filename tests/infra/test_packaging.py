@@ -23,11 +23,12 @@ from chalice.utils import to_cfn_resource_name
 from app import app
 from chalicelib import bootstrap
 from chalicelib.core.settings import Settings
+from chalicelib.publication.jobs import TOLD
 from chalicelib.review.jobs import ENDING, STARTING
 from infra.local import subscriptions
 from infra.local.resources import load_template
 from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
-from tests.infra.lambda_events import A_TICK, a_record
+from tests.infra.lambda_events import A_BOUNCE, A_TICK, a_message, a_record
 
 DATA = ROOT / "infra" / "stacks" / "data.yaml"
 DEPARTMENT = ROOT / "infra" / "stacks" / "department.yaml"
@@ -93,8 +94,13 @@ EVENTS: Mapping[str, tuple[object, str]] = {
     ),
     "chalicelib.publication.jobs.last_check": (WORK, "dynamodb"),
     "chalicelib.publication.jobs.deliver": ({**WORK, "channel": "website"}, "dynamodb"),
+    "chalicelib.publication.jobs.mail_events": (a_message(A_BOUNCE), "dynamodb"),
     "chalicelib.publication.jobs.sweep": (A_TICK, "dynamodb"),
     "chalicelib.archive.jobs.archive": (WORK, "dynamodb"),
+    "chalicelib.notices.jobs.send_notices": (
+        a_message({"id": "n-1", "submission": "s-1", "seq": 1}),
+        "dynamodb",
+    ),
 }
 """For each handler an event, and the AWS service that it makes the handler call first."""
 
@@ -136,6 +142,7 @@ def test_every_packaged_handler_gets_as_far_as_aws_in_a_fresh_interpreter(packag
     environment = {name: f"https://{name}.test".lower() for name in package.variables()}
     environment |= {"QUEUE_URL_PREFIX": "https://sqs.test/123456789012/imprimatur-"}
     environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
+    environment |= {"MAIL_CARRIER": "ses"}
 
     def first_service(handler: str) -> str:
         probe = Path(__file__).with_name("packaged_handler.py")
@@ -228,7 +235,14 @@ def test_every_import_is_an_export_of_the_data_stack(package: Package) -> None:
 
 def test_every_reader_of_batches_reports_its_failures_one_by_one(package: Package) -> None:
     sources = _event_sources(package)
-    assert sources.keys() == {"ReviewEvents", "PublicationEvents", "SendSignInLinks", "CheckAttachment"}
+    assert sources.keys() == {
+        "ReviewEvents",
+        "PublicationEvents",
+        "SendSignInLinks",
+        "CheckAttachment",
+        "MailEvents",
+        "SendNotices",
+    }
     for source in sources.values():
         assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
@@ -260,12 +274,15 @@ class Recorder:
 
     def __init__(self) -> None:
         self.called = False
-        self.rounds = self.schedule = self
+        self.rounds = self.schedule = self.outbox = self
 
     def start(self, *_: object) -> None:
         self.called = True
 
     def go_on(self, _submission: object) -> None:
+        self.called = True
+
+    def pass_on(self, _document: object) -> None:
         self.called = True
 
 
@@ -289,9 +306,8 @@ def test_filter_lets_through_exactly_the_types_that_the_handler_acts_on(
         "ReviewOverdue",
         "PublishingStarted",
         "Delivered",
-        "Published",
         "Archived",
-    }
+    } | TOLD
     acted = set()
     for event_type in STARTING | ENDING | others:
         for stage in ("initial", None):
@@ -316,10 +332,20 @@ def test_laptop_reads_the_same_batches_retries_and_partial_failures(package: Pac
             assert stream.max_retries == source["MaximumRetryAttempts"]
 
 
-def test_queue_hides_a_message_for_six_time_outs_of_its_reader(package: Package) -> None:
-    for name, reader in (("SignIn", "SendSignInLinks"), ("UploadsQueue", "CheckAttachment")):
-        queue = load_template(DATA)["Resources"][name]["Properties"]
-        assert queue["VisibilityTimeout"] >= 6 * package.functions()[reader]["Timeout"]
+@pytest.mark.parametrize(
+    ("queue", "reader"),
+    [
+        ("SignIn", "SendSignInLinks"),
+        ("UploadsQueue", "CheckAttachment"),
+        ("Notices", "SendNotices"),
+        ("MailEvents", "MailEvents"),
+    ],
+)
+def test_queue_hides_a_message_for_six_time_outs_of_its_reader(
+    queue: str, reader: str, package: Package
+) -> None:
+    hidden = load_template(DATA)["Resources"][queue]["Properties"]["VisibilityTimeout"]
+    assert hidden >= 6 * package.functions()[reader]["Timeout"]
 
 
 def test_app_exports_the_function_that_departments_queues_feed(package: Package) -> None:

@@ -5,6 +5,7 @@ import re
 import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Lock
@@ -13,12 +14,15 @@ from urllib.parse import quote
 
 from app import app
 from chalicelib.core.aws import Aws
+from chalicelib.people.model import Role
+from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.publication.store import read_mailing
 from infra.local.clients import REGION
 from infra.package import ROOT
 from tests.attachment.files import CSV, attach, begin
 from tests.infra.lambda_events import A_TICK
 from tests.senders import System
-from tests.world import ARCHIVIST, LIAISON, World, a_world
+from tests.world import ARCHIVIST, EDITOR, LIAISON, PEOPLE, World, a_person, a_world
 
 ROLES = {path.stem: path for path in (ROOT / "infra" / "roles").glob("*.json")}
 BY_LAMBDA = {
@@ -39,6 +43,12 @@ BY_LAMBDA = {
     "sqs:ReceiveMessage uploads",
     "sqs:DeleteMessage uploads",
     "sqs:GetQueueAttributes uploads",
+    "sqs:ReceiveMessage notices",
+    "sqs:DeleteMessage notices",
+    "sqs:GetQueueAttributes notices",
+    "sqs:ReceiveMessage mail-events",
+    "sqs:DeleteMessage mail-events",
+    "sqs:GetQueueAttributes mail-events",
 }
 """What Lambda itself does with a function's role."""
 AFTER_A_LOST_ANSWER = {
@@ -106,14 +116,20 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
             yield from (f"s3:{action} {_short(params['Bucket'])}" for action in S3_ACTIONS[operation])
         case "GetObject" if "VersionId" in params:
             yield f"s3:GetObjectVersion {_short(params['Bucket'])}"
-        case "SendEmail":  # raw MIME wants both
-            yield from ("ses:SendEmail", "ses:SendRawEmail")
+        case "SendEmail":
+            yield from _mail_actions(params)
         case "SendTaskSuccess":  # only this machine hands out tokens
             yield "states:SendTaskSuccess review"
         case _:
             where = ("TableName", "Bucket", "QueueUrl", "stateMachineArn")
             (named,) = (params[key] for key in where if key in params)
             yield f"{service}:{operation} {_short(named)}"
+
+
+def _mail_actions(params: Mapping[str, Any]) -> Iterator[str]:
+    """Raw MIME wants both, of the identity, and of the configuration set if one is named."""
+    for where in {"", _short(params.get("ConfigurationSetName", ""))}:
+        yield from (f"ses:{action} {where}".strip() for action in ("SendEmail", "SendRawEmail"))
 
 
 def _short(name: str) -> str:
@@ -150,11 +166,12 @@ def live(world: World) -> None:
     file = attach(world)
     check = f"/api/v1/attachments/{begin(world, CSV).body['id']}/check"
     assert world.call("POST", check, as_=LIAISON).status == 202
-    submission = world.submit(attachments=[file])
+    submission = world.submit(attachments=[file], channels=["website", "email"])
     download = f"/api/v1/submissions/{submission}/attachments/{file}"
     assert world.call("GET", download, as_=LIAISON).status == 200
     world.approve()
     world.finish()
+    unknown_is_sent_again(world, submission)
     number = quote(world.record(submission)["catalog_number"])
     for path in ("submissions", "refused-requests", "archive", f"archive/{number}/package"):
         assert world.call("GET", f"/api/v1/{path}", as_=ARCHIVIST).status == 200
@@ -170,9 +187,22 @@ def live(world: World) -> None:
     world.finish()
 
 
+def unknown_is_sent_again(world: World, submission: str) -> None:
+    """Let an editor answer for a mail whose outcome is unknown."""
+    mailing = read_mailing(world.plain_table, submission, 1)
+    assert mailing is not None
+    before = mailing.recipients[0]
+    lost = replace(before, state=RecipientState.UNKNOWN)
+    world.plain_table.put(world.parts.email_channel.put(submission, 1, before, lost))
+    path = f"/api/v1/submissions/{submission}/deliveries/email/unknown"
+    assert world.call("POST", path, {"resend": True}, as_=EDITOR).body["settled"] == 1
+    world.finish()
+
+
 def test_every_role_allows_what_its_function_calls_and_nothing_else() -> None:
     aws = ListeningAws()
-    with a_world(aws=aws, departments=("marketing",)) as world:
+    gone = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
+    with a_world(*PEOPLE, gone, aws=aws, departments=("marketing",)) as world:
         live(world)
     needed = {handler: aws.actions[handler] | AFTER_A_LOST_ANSWER.get(handler, set()) for handler in ROLES}
     assert {handler: allowed(handler) - BY_LAMBDA for handler in ROLES} == needed
@@ -186,7 +216,11 @@ def test_lambda_may_do_its_own_part_with_every_role() -> None:
         assert {
             action for action in BY_LAMBDA if action.endswith(("records/stream", "stream-failures"))
         } <= allowed(handler)
-    assert {action for action in BY_LAMBDA if action.endswith("sign-in")} <= allowed("send_sign_in_links")
-    feeding = {action for action in BY_LAMBDA if action.endswith(" submissions-*")}
-    assert feeding <= allowed("take_in_submissions")
-    assert {action for action in BY_LAMBDA if action.endswith("uploads")} <= allowed("check_attachment")
+    for queue, handler in (
+        ("sign-in", "send_sign_in_links"),
+        ("notices", "send_notices"),
+        ("mail-events", "mail_events"),
+        ("uploads", "check_attachment"),
+        (" submissions-*", "take_in_submissions"),
+    ):
+        assert {action for action in BY_LAMBDA if action.endswith(queue)} <= allowed(handler)

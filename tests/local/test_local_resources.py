@@ -108,7 +108,7 @@ def test_unknown_property_is_refused_by_name(cloud: Cloud, tmp_path: Path) -> No
 
 
 def test_unknown_type_is_refused_by_name(cloud: Cloud, tmp_path: Path) -> None:
-    assert "AWS::SNS::Topic" in refuse(tmp_path, "{Type: AWS::SNS::Topic}")
+    assert "AWS::Kinesis::Stream" in refuse(tmp_path, "{Type: AWS::Kinesis::Stream}")
 
 
 def test_unknown_resource_attribute_is_refused_by_name(cloud: Cloud, tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ OPEN_TO = {
     (Action.REVIEW_EXECUTIVE, "internal"): {"supervising_executive@marketing"},
     (Action.SCHEDULE, "internal"): set(),
     (Action.PUBLISH, "internal"): set(),
+    (Action.SETTLE_MAIL, "internal"): {"center_editor@center", "center_director@center"},
+    (Action.SETTLE_MAIL, "confidential"): {"center_director@center"},
     (Action.ARCHIVE, "internal"): set(),
     (Action.ARCHIVE_READ, "internal"): DEPARTMENT | CENTER | SALES,
     (Action.ARCHIVE_READ, "confidential"): (

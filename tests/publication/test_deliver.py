@@ -60,7 +60,9 @@ def world(board: NoticeBoard) -> Iterator[World]:
 @pytest.fixture(scope="module")
 def published(world: World) -> str:
     """A submission that has gone to two channels, and waits for the adapter of a third."""
-    return world.publish(title="食堂春季菜单", channels=["website", "notice_board", "email"])
+    return world.publish(
+        title="食堂春季菜单", channels=["website", "notice_board", "wechat"], classification="public"
+    )
 
 
 def paths(world: World) -> list[str]:
@@ -105,7 +107,7 @@ def test_each_channel_is_delivered_to_once_and_one_without_an_adapter_waits_for_
     assert states(world, published) == {
         "website": "done",
         "notice_board": "done",
-        "email": "waiting_for_adapter",
+        "wechat": "waiting_for_adapter",
     }
     assert len(world.events(published, "Delivered")) == 2
     assert board.given.count(published) == 1
@@ -118,7 +120,7 @@ def test_the_receipt_names_the_page_and_its_sha256_as_it_stands_on_the_site(
     """Clause 4.1.1: the intranet site shows what was approved."""
     receipts = {each["channel"]: each["receipt"] for each in world.record(published)["deliveries"]}
     key = f"internal/{published}/1/index.html"
-    assert receipts["website"]["urls"] == [f"https://site.test/{key}"]
+    assert f"https://site.test/{key}" in receipts["website"]["urls"]
     shown = page(world, key)
     assert receipts["website"]["files"] == {"index.html": hashlib.sha256(shown).hexdigest()}
     assert "食堂春季菜单" in shown.decode()
@@ -146,7 +148,7 @@ def test_a_confidential_item_for_e_mail_is_archived_and_nothing_of_it_is_on_the_
         title="收购蓝鲸公司", classification="confidential", channels=["email"], audience=["marketing"]
     )
     assert world.state(submission) == "archived"
-    assert states(world, submission) == {"email": "waiting_for_adapter"}
+    assert states(world, submission) == {"email": "done"}
     assert pages(world) == before
     assert submission not in {entry.submission for entry in entries_under(world.plain_table, "internal")}
 
@@ -204,7 +206,7 @@ def test_while_s3_fails_nothing_is_published_and_afterwards_everything_is_once(w
 
 def test_delivering_again_what_is_done_does_nothing(world: World, board: NoticeBoard, published: str) -> None:
     before, site = world.items(), pages(world)
-    for channel in ("website", "notice_board", "email"):
+    for channel in ("website", "notice_board", "wechat"):
         work = {"submission": published, "revision": 1, "attempt": 1, "channel": channel}
         world.parts.publishing.deliver(work)
     assert world.items() == before

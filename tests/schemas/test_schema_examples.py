@@ -10,7 +10,17 @@ import pytest
 from chalicelib.core.validation import CODES, SCHEMAS, schema
 
 EXAMPLES = SCHEMAS / "examples"
-BODIES = ("attachment", "submission", "sign_in", "session", "withdrawal", "review_link", "decision")
+BODIES = (
+    "attachment",
+    "submission",
+    "sign_in",
+    "session",
+    "withdrawal",
+    "review_link",
+    "decision",
+    "subscription",
+    "unknown_mails",
+)
 
 
 def examples(kind: str) -> list[Path]:

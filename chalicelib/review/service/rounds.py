@@ -13,8 +13,9 @@ from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
 from chalicelib.core.ids import fingerprint, new_secret
+from chalicelib.core.letters import Button, letter
 from chalicelib.core.machines import Machine
-from chalicelib.core.mail import Mailer, letter
+from chalicelib.core.mail import Mailer
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person
@@ -301,8 +302,9 @@ class Rounds:
             "stage": task.stage.value,
             "deadline": f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})",
         }
-        link_text = f"{self.base_url}/r#{handle}"
-        self.mailer.send(letter(reviewer.email, "review", reviewer.language, params, link_text))
+        blocks = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
+        code = "reminder" if task.reminded else "review"
+        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks))
 
     def _timeout(self, importance: Importance) -> int:
         """How many seconds the machine waits for a decision before it reminds."""

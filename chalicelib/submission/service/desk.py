@@ -355,7 +355,7 @@ class SubmissionDesk:
         *,
         earlier: Submission | None = None,
     ) -> tuple[Form, Selection]:
-        """The form and its files, or every wrong field at once, those that only records or the sender can tell included.
+        """The form and its files, or every wrong field at once, those included that records or the sender tell.
 
         `earlier` is the submission that a revision is handed in for: it may use the files of its revisions again.
         """

@@ -51,7 +51,12 @@ class Entry:
 
 def item_key(entry: Entry) -> str:
     """Where the item's page lives below a prefix."""
-    return f"{entry.submission}/{entry.revision}/index.html"
+    return item_path(entry.submission, entry.revision)
+
+
+def item_path(submission: str, revision: int) -> str:
+    """As `item_key`, for who knows no more of the item than this."""
+    return f"{submission}/{revision}/index.html"
 
 
 def attached_files(entry: Entry) -> dict[str, Attachment]:

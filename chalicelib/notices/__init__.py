@@ -1,0 +1,1 @@
+"""Telling people at once what has happened to what is theirs (clause 3.2.3)."""

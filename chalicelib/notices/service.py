@@ -1,0 +1,165 @@
+"""Telling people what has happened, in their language, with no secret in it (clause 3.2.3).
+
+A notice is claimed before its mail and confirmed after. One whose outcome nobody knows is sent again: being told twice
+harms nobody, not being told does. One that was confirmed never is.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.access.model import Action, subject_of
+from chalicelib.access.service import AccessControl
+from chalicelib.core import messages
+from chalicelib.core.errors import Stale
+from chalicelib.core.events import report
+from chalicelib.core.letters import Block, Button, Points, Quotation, letter
+from chalicelib.core.mail import Mail, Mailer
+from chalicelib.ledger.model import Event
+from chalicelib.ledger.store import event_key, read_event
+from chalicelib.notices.model import Kind, Notice, NoticeState, kind_of
+from chalicelib.notices.store import put_claim, put_end
+from chalicelib.people.model import CENTER, Person, Role
+from chalicelib.people.store import PeopleStore
+from chalicelib.publication.model import DeliveryState
+from chalicelib.publication.store import deliveries_of
+from chalicelib.review.checklists import Checklists
+from chalicelib.review.store import read_task, task_key
+from chalicelib.submission.model import Classification, Form, ReviewStage, Submission
+from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notices:
+    """Tells people. `base_url` is where they look at their requests."""
+
+    journal: Journal
+    people: PeopleStore
+    access: AccessControl
+    checklists: Checklists
+    mailer: Mailer
+    base_url: str
+
+    def tell(self, message: str, submission: str, seq: int) -> int | None:
+        """Mail whoever is to be told of an event; answers the revision of which mails are to be sent again, if any.
+
+        One mailbox that refuses holds back no other; the last failure is raised once all had their turn.
+        """
+        found = self.journal.table.batch(event_key(submission, seq), head_key(submission))
+        event_record, head_record = found.get(event_key(submission, seq)), found.get(head_key(submission))
+        if event_record is None or head_record is None:
+            return None
+        event, head = read_event(event_record), read_head(head_record)
+        if event.type == "RecipientsChanged":
+            resend = any(change["after"] == "pending" for change in event.payload["changes"])
+            return int(event.payload["revision"]) if resend else None
+        kind = kind_of(event)
+        if kind is None:
+            return None
+        failure: Exception | None = None
+        for notice, mail in self._letters(kind, event, head, message):
+            try:
+                self._send(notice, mail)
+            except Exception as error:  # noqa: BLE001 — whatever the carrier or the table raises
+                report(error, "notice")
+                failure = error
+        if failure is not None:
+            raise failure
+        return None
+
+    def _send(self, notice: Notice, mail: Mail) -> None:
+        try:
+            self.journal.table.put(put_claim(notice))
+        except Stale:
+            return  # told, or another message is at it and comes again itself if it fails
+        self.mailer.send(mail)
+        self.journal.table.put(put_end(replace(notice, state=NoticeState.SENT)))
+
+    def _letters(
+        self, kind: Kind, event: Event, head: Submission, message: str
+    ) -> Iterator[tuple[Notice, Mail]]:
+        """A letter for everybody who is to be told and may still read of it."""
+        record = self.journal.table.get(revision_key(head.id, event.payload["revision"]))
+        if record is None:
+            return
+        form = read_revision(record).form
+        deliveries = (
+            deliveries_of(self.journal.table, head.id, head.revision) if kind is Kind.PUBLISHED else ()
+        )
+        now = self.journal.now()
+        for person in self._told(kind, event, form, head):
+            if self.access.allows(subject_of(person, now), Action.READ, resource_of(head)):
+                notice = Notice(event=event.id, person=person.id, holder=message, claimed_at=now)
+                channels = [(d.channel.value, _addresses(d.receipt)) for d in deliveries if _is_done(d.state)]
+                yield notice, self._letter(kind, event, form, person, channels)
+
+    def _told(self, kind: Kind, event: Event, form: Form, head: Submission) -> tuple[Person, ...]:
+        """The drafter; the editors, too, when a person is needed; the reviewers when they need not review any more."""
+        if kind is Kind.WITHDRAWN:
+            return self.people.persons(self._reviewers(event, head))
+        told = {form.drafter: None}
+        if kind is Kind.NEEDS_PERSON:
+            center = self.people.departments((CENTER,)).get(CENTER)
+            now = self.journal.now()
+            editors = self.people.persons(center.duty_holders if center else ())
+            told |= dict.fromkeys(p.id for p in editors if p.holds(Role.CENTER_EDITOR, CENTER, now))
+        return self.people.persons(tuple(told))
+
+    def _reviewers(self, event: Event, head: Submission) -> tuple[str, ...]:
+        """Who was asked to review what was withdrawn, and has not answered."""
+        stage = event.payload["stage"]
+        if stage is None:
+            return ()
+        record = self.journal.table.get(task_key(head.id, event.payload["revision"], ReviewStage(stage)))
+        return () if record is None else read_task(record).reviewers
+
+    def _letter(
+        self,
+        kind: Kind,
+        event: Event,
+        form: Form,
+        person: Person,
+        channels: list[tuple[str, list[str]]],
+    ) -> Mail:
+        language, said = person.language, event.payload
+        hidden = form.classification is Classification.CONFIDENTIAL
+        params: dict[str, object] = {
+            "name": person.name,
+            "title": messages.text("mail.confidential", language, {}) if hidden else form.title,
+            "stage": said.get("stage"),
+            "reason": said.get("reason"),
+            "catalog_number": said.get("catalog_number"),
+        }
+        blocks: dict[str, Block] = {
+            "link": Button(label="request", address=f"{self.base_url}/submissions/{event.submission}")
+        }
+        if kind in {Kind.RETURNED, Kind.REJECTED}:
+            blocks |= self._opinion(said, language, hidden=hidden)
+        elif kind is Kind.WITHDRAWN and str(said["reason"]).strip() and not hidden:
+            blocks["comment"] = Quotation(text=str(said["reason"]))
+        elif kind is Kind.PUBLISHED:
+            lines = [
+                " ".join([messages.text(f"word.channel.{name}", language, {}), *addresses])
+                for name, addresses in channels
+            ]
+            blocks |= {"channels": Points(items=lines)} if lines else {}
+        return letter(person.email, kind.value, language, params, blocks)
+
+    def _opinion(self, said: Mapping[str, Any], language: str, *, hidden: bool) -> dict[str, Block]:
+        """What a reviewer found; of a confidential text only which items failed: a comment may quote it."""
+        texts = {item.id: item.text[language] for item in self.checklists.items(ReviewStage(said["stage"]))}
+        failed = [texts.get(item, item) for item, passed in said["checklist"].items() if not passed]
+        blocks: dict[str, Block] = {"items": Points(items=failed)} if failed else {}
+        if said["comment"].strip() and not hidden:
+            blocks["comment"] = Quotation(text=said["comment"])
+        return blocks
+
+
+def _is_done(state: DeliveryState) -> bool:
+    return state is DeliveryState.DONE
+
+
+def _addresses(receipt: Mapping[str, Any] | None) -> list[str]:
+    """Where a channel shows it, as its receipt tells."""
+    return [str(address) for address in (receipt or {}).get("urls", ())]

@@ -1,0 +1,294 @@
+"""E-mail as a channel: one message per person of the audience, each claimed before it is sent and confirmed after.
+
+The list is fixed before the first mail. A call whose outcome nobody knows is never repeated: its recipient is unknown
+until the carrier's events tell, or, after a term, until a person decides. Every run does what it can in its time and
+raises when something is left; the next goes on from what is recorded.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from chalicelib.core.clock import Now
+from chalicelib.core.errors import (
+    ChannelsFrozen,
+    DeliveryUnfinished,
+    MailboxBusy,
+    MailRefused,
+    OutcomeUnknown,
+    RecipientRefused,
+    Stale,
+)
+from chalicelib.core.events import report
+from chalicelib.core.ids import new_id, new_salt, new_secret
+from chalicelib.core.mail import Mailer
+from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Found, Put, Table
+from chalicelib.people.model import Person
+from chalicelib.people.store import PeopleStore
+from chalicelib.publication.channels.email.announcement import addressed, announcement
+from chalicelib.publication.channels.email.mailing import (
+    RECORD_LIFE,
+    TERM,
+    Mailing,
+    Recipient,
+    RecipientState,
+    count,
+    fault_of_address,
+    listed,
+)
+from chalicelib.publication.model import Delivery
+from chalicelib.publication.store import (
+    FREEZE_KEY,
+    fix_mailing,
+    mailing_key,
+    put_mailing,
+    put_recipient,
+    put_unsubscribe,
+    read_mailing,
+    subscription_key,
+    suppression_key,
+    unwanted,
+)
+from chalicelib.submission.model import Form, Revision, Submission
+
+RUN = timedelta(minutes=4)
+"""How long one run sends; the function that delivers lives five minutes."""
+AT_ONCE = 45
+"""Recipients about whom one batch read asks: address and person of each, and the freeze."""
+MOST_TRIES = 8
+"""How often a busy mailbox is tried before it counts as refused."""
+
+
+class Settle(Protocol):
+    """How it is recorded what has become of a recipient. Raises Stale when somebody else has recorded more."""
+
+    def __call__(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+        """Record the step from `before` to `after`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailChannel:
+    """Sends announcements. `scale` shortens the term for mails of unknown outcome."""
+
+    table: Table
+    people: PeopleStore
+    mailer: Callable[[], Mailer]
+    now: Now
+    base_url: str
+    site_url: str
+    scale: float
+
+    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
+        """Send to everybody who has not been sent to; the receipt counts recipients by what became of them.
+
+        Raises DeliveryUnfinished when its time is over, OutcomeUnknown while the carrier may still tell what became
+        of a mail, MailRefused when the carrier takes none now, ChannelsFrozen during a freeze.
+        """
+        mailing = again_when_stale(lambda: self._fixed(head, revision.form, delivery))
+        if mailing.counts is None:
+            self.serve(mailing, self.record)
+            mailing = again_when_stale(lambda: self._closed(mailing))
+        files = {name: hashlib.sha256(raw).hexdigest() for name, raw in _files(mailing).items()}
+        return {"recipients": dict(mailing.counts or {}), "files": files}
+
+    def rendered(self, head: Submission, _revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+        """The mail without what differs from person to person, as it was fixed before the first one went out."""
+        mailing = read_mailing(self.table, head.id, delivery.revision)
+        return {} if mailing is None else {f"email/{name}": raw for name, raw in _files(mailing).items()}
+
+    def serve(self, mailing: Mailing, settle: Settle) -> None:
+        """Send to everybody who is pending. Raises as `deliver`; what is recorded by then stays recorded."""
+        ends_at = self.now() + RUN
+        busy: MailRefused | None = None
+        for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
+            if found.get(FREEZE_KEY) is not None:
+                raise ChannelsFrozen
+            for recipient in chunk:
+                if self.now() >= ends_at:
+                    raise DeliveryUnfinished
+                try:
+                    self._serve_one(mailing, recipient, persons.get(recipient.person), found, settle)
+                except MailboxBusy as error:
+                    busy = error
+                except Stale:
+                    continue  # another run is at it
+        if busy is not None:
+            raise busy
+
+    def settled(self, mailing: Mailing, settle: Settle) -> tuple[Recipient, ...]:
+        """The recipients once nothing is left to be done without a person: what no call can be at any more is unknown.
+
+        Raises DeliveryUnfinished while somebody is pending, OutcomeUnknown while the carrier may still tell.
+        """
+        since = self.now() - TERM / self.scale
+        recipients = []
+        for recipient in mailing.recipients:
+            if recipient.state is RecipientState.PENDING:
+                raise DeliveryUnfinished
+            if recipient.state in {RecipientState.SENDING, RecipientState.UNKNOWN}:
+                if recipient.claimed_at is None or recipient.claimed_at > since:
+                    raise OutcomeUnknown
+                if recipient.state is RecipientState.SENDING:
+                    lost = replace(recipient, state=RecipientState.UNKNOWN)
+                    settle(mailing, recipient, lost)
+                    recipient = lost  # noqa: PLW2901 — as it is recorded now
+            recipients.append(recipient)
+        return tuple(recipients)
+
+    def record(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+        """Record what has become of a recipient while the mailing is open: no event, the receipt will count it."""
+        self.table.put(self.put(mailing.submission, mailing.revision, before, after))
+
+    def put(self, submission: str, revision: int, before: Recipient, after: Recipient) -> Put:
+        """Describe the step of a recipient."""
+        expires_at = int((self.now() + RECORD_LIFE).timestamp())
+        return put_recipient(submission, revision, before, after, expires_at)
+
+    def _fixed(self, head: Submission, form: Form, delivery: Delivery) -> Mailing:
+        """The mailing, its list and text fixed now if they were not yet."""
+        mailing = read_mailing(self.table, head.id, delivery.revision)
+        if mailing is not None:
+            return mailing
+        salt, departments = new_salt(), self.people.departments((form.department,))
+        said = announcement(
+            form,
+            submission=head.id,
+            revision=delivery.revision,
+            department_name=departments[form.department].name,
+            site_url=self.site_url,
+        )
+        with suppress(Stale):  # another run was faster, and its list is the one that counts
+            fix_mailing(
+                self.table,
+                submission=head.id,
+                revision=delivery.revision,
+                salt=salt,
+                recipients=listed(self._audience(form), salt),
+                announcement=said,
+                now=self.now(),
+            )
+        mailing = read_mailing(self.table, head.id, delivery.revision)
+        if mailing is None:
+            raise Stale
+        return mailing
+
+    def _audience(self, form: Form) -> tuple[Person, ...]:
+        """Everybody with a duty now: in one of the listed departments, or in any (clause 4.4.3)."""
+        everywhere = form.audience is None
+        departments = (
+            self.people.all_departments()
+            if everywhere
+            else tuple(self.people.departments(form.audience or ()).values())
+        )
+        names = {department.id for department in departments}
+        holders = sorted({person for department in departments for person in department.duty_holders})
+        now = self.now()
+        return tuple(
+            person
+            for person in self.people.persons(tuple(holders))
+            if any(everywhere or duty.department in names for duty in person.duties_at(now))
+        )
+
+    def _chunks(
+        self, recipients: Sequence[Recipient]
+    ) -> Iterator[tuple[Mapping[str, Person], Found, Iterable[Recipient]]]:
+        """So many recipients at a time, with their persons and what speaks against writing to them."""
+        for start in range(0, len(recipients), AT_ONCE):
+            chunk = recipients[start : start + AT_ONCE]
+            persons = {p.id: p for p in self.people.persons(tuple({each.person for each in chunk}))}
+            found = self.table.batch(
+                FREEZE_KEY,
+                *(subscription_key(person) for person in persons),
+                *(suppression_key(person.email) for person in persons.values()),
+            )
+            yield persons, found, chunk
+
+    def _serve_one(
+        self, mailing: Mailing, recipient: Recipient, person: Person | None, found: Found, settle: Settle
+    ) -> None:
+        now = self.now()
+        fault = fault_of_address(person, recipient, mailing.salt, now)
+        if fault is not None or person is None:
+            return settle(mailing, recipient, _ended(recipient, RecipientState.REFUSED, fault))
+        reason = unwanted(found, person.id, person.email)
+        if reason is not None:
+            return settle(mailing, recipient, _ended(recipient, RecipientState.SUPPRESSED, reason))
+        token = new_secret()
+        claimed = self._claimed(mailing, recipient, token, now)
+        mail = addressed(
+            mailing.announcement,
+            to=person.email,
+            language=person.language,
+            unsubscribe=f"{self.base_url}/u/{token}",
+            tags={
+                "submission": mailing.submission,
+                "revision": str(mailing.revision),
+                "recipient": recipient.key,
+            },
+        )
+        try:
+            self.mailer().send(mail)
+        except RecipientRefused as error:
+            reason = str(error.params["reason"])
+            return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason))
+        except MailRefused as error:
+            self._put_back(mailing, claimed, error, settle)
+            raise
+        except Exception as error:  # noqa: BLE001 — whatever it is, the mail may have gone out
+            report(error, "announcement")
+            settle(mailing, claimed, replace(claimed, state=RecipientState.UNKNOWN))
+            raise OutcomeUnknown from None
+        try:
+            settle(mailing, claimed, replace(claimed, state=RecipientState.SENT))
+        except Stale:
+            return None  # the carrier's event was faster
+        return None
+
+    def _claimed(self, mailing: Mailing, recipient: Recipient, token: str, now: datetime) -> Recipient:
+        """Claim the one call that may send, together with the token that its mail carries. Raises Stale."""
+        claimed = replace(
+            recipient, state=RecipientState.SENDING, reason=None, claim=new_id("c"), claimed_at=now
+        )
+        self.table.transact(
+            [put_unsubscribe(token, recipient.person, now)],
+            receipt=self.put(mailing.submission, mailing.revision, recipient, claimed),
+        )
+        return claimed
+
+    def _put_back(self, mailing: Mailing, claimed: Recipient, error: MailRefused, settle: Settle) -> None:
+        """Let a later run try again; a mailbox that is busy for too long counts as refused."""
+        tries = claimed.tries + isinstance(error, MailboxBusy)
+        if tries >= MOST_TRIES:
+            reason = str(error.params["reason"])
+            settle(mailing, claimed, _ended(replace(claimed, tries=tries), RecipientState.REFUSED, reason))
+        else:
+            self.record(mailing, claimed, replace(claimed, state=RecipientState.PENDING, tries=tries))
+
+    def _closed(self, mailing: Mailing) -> Mailing:
+        """Count and close: from now on what becomes of a recipient is told by ledger events. Raises as `settled`."""
+        record = self.table.get(mailing_key(mailing.submission, mailing.revision))
+        present = read_mailing(self.table, mailing.submission, mailing.revision)
+        if record is None or present is None:
+            raise Stale
+        if present.counts is not None:
+            return present
+        counts = count(self.settled(present, self.record))
+        self.table.put(put_mailing(record, counts=counts))
+        return replace(present, counts=counts)
+
+
+def _ended(recipient: Recipient, state: RecipientState, reason: str | None) -> Recipient:
+    return replace(recipient, state=state, reason=reason)
+
+
+def _files(mailing: Mailing) -> dict[str, bytes]:
+    said = mailing.announcement
+    return {
+        "message.html": said.html.encode(),
+        "message.txt": said.text.encode(),
+        "subject.txt": said.subject.encode(),
+    }

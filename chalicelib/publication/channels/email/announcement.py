@@ -1,0 +1,102 @@
+"""What an announcement says: subject, HTML and text, made from the approved form and from nothing else (clause 4.4.2).
+
+The HTML's body is the website's sanitised Markdown. A long text that the website shows, too, is cut where a paragraph
+ends, and says so with the address of the whole; what is nowhere else to read is never cut.
+"""
+
+import html
+from collections.abc import Mapping
+
+from chalicelib.core import messages
+from chalicelib.core.letters import page_around
+from chalicelib.core.mail import Mail
+from chalicelib.core.markdown import legible, to_html
+from chalicelib.publication.channels.email.mailing import Announcement
+from chalicelib.publication.channels.website.entry import INTERNAL, PREFIXES, item_path
+from chalicelib.submission.model import Channel, Classification, Form, Importance
+
+MOST = 3000
+"""Characters of a body that a mail carries when the website has the whole."""
+_LANGUAGE = messages.DEFAULT
+"""The frame's: the text itself is in whatever language its author chose. A reader's footer is in the reader's own."""
+_STYLE = (
+    "<style>.t{overflow-wrap:break-word}.t h1{font-size:22px;line-height:1.4;margin:0 0 8px}"
+    ".t h2,.t h3,.t h4,.t h5,.t h6{font-size:17px;margin:22px 0 8px}.t p,.t ul,.t ol{margin:0 0 14px}"
+    ".t ul,.t ol{padding-left:24px}.t a{color:#a8261c}.t blockquote{margin:0 0 14px;padding-left:14px;"
+    "border-left:3px solid #d9dde3}.t pre{white-space:pre-wrap;background:#f3f4f6;padding:10px}"
+    ".t .scroll{overflow-x:auto;margin:0 0 14px}.t table{border-collapse:collapse}"
+    ".t th,.t td{border:1px solid #d9dde3;padding:5px 9px;text-align:left}"
+    ".t .right{text-align:right}.t .center{text-align:center}.t .from{color:#5b6470;font-size:14px}"
+    ".t .lead{font-weight:600}</style>"
+)
+
+
+def announcement(
+    form: Form, *, submission: str, revision: int, department_name: str, site_url: str
+) -> Announcement:
+    """What goes to everybody of the audience alike."""
+    address = f"{site_url}/{INTERNAL}/{item_path(submission, revision)}" if _is_on_site(form) else None
+    body, is_cut = (form.body, False) if address is None else _beginning(form.body)
+    subject = f"{_mark(form)}{legible(form.title)}"
+    origin = messages.text("mail.announcement.from", _LANGUAGE, {"department": department_name})
+    more = messages.text("mail.announcement.more" if is_cut else "mail.announcement.site", _LANGUAGE, {})
+    text = [legible(form.title), origin, legible(form.summary), legible(body).strip()]
+    content = (
+        f'{_STYLE}<div class="t"><h1>{_shown(form.title)}</h1><p class="from">{_shown(origin)}</p>'
+        f'<p class="lead">{_shown(form.summary)}</p>{to_html(body)}'
+    )
+    if address is not None:
+        text.append(f"{more}\n{address}")
+        content += f'<p>{_shown(more)}<br><a href="{_shown(address)}">{_shown(address)}</a></p>'
+    before, (between, after) = page_around(subject, _LANGUAGE)
+    return Announcement(
+        subject=subject,
+        text="\n\n".join(filter(None, text)) + "\n",
+        top=f"{before}{content}</div>{between}",
+        end=after,
+    )
+
+
+def addressed(
+    said: Announcement, *, to: str, language: str, unsubscribe: str, tags: Mapping[str, str]
+) -> Mail:
+    """The announcement as one person gets it, with that person's way out of the next ones (RFC 8058)."""
+    why = messages.text("mail.announcement.footer", language, {})
+    words = messages.text("mail.announcement.unsubscribe", language, {})
+    return Mail(
+        to=to,
+        subject=said.subject,
+        text=f"{said.text}\n-- \n{why}\n{words}\n{unsubscribe}\n",
+        html=f'{said.top}<p lang="{language}">{_shown(why)}<br>'
+        f'<a href="{_shown(unsubscribe)}" style="color:#5b6470">{_shown(words)}</a></p>{said.end}',
+        headers={
+            "List-Unsubscribe": f"<{unsubscribe}>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+            "Auto-Submitted": "auto-generated",
+        },
+        tags=tags,
+    )
+
+
+def _is_on_site(form: Form) -> bool:
+    return Channel.WEBSITE in form.channels and INTERNAL in PREFIXES[form.classification]
+
+
+def _mark(form: Form) -> str:
+    """What a reader must see before opening: how it is to be handled, or how fast."""
+    if form.classification is Classification.CONFIDENTIAL:
+        return messages.text("mail.mark.confidential", _LANGUAGE, {})
+    if form.importance is not Importance.ROUTINE:
+        return messages.text(f"mail.mark.{form.importance}", _LANGUAGE, {})
+    return ""
+
+
+def _beginning(body: str) -> tuple[str, bool]:
+    """So much of a body as a mail carries, to the end of a paragraph, and whether that is not all."""
+    if len(body) <= MOST:
+        return body, False
+    return body[: max(body.rfind("\n\n", 0, MOST), 0)], True
+
+
+def _shown(text: str) -> str:
+    return html.escape(legible(text))

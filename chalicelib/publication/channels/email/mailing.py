@@ -1,0 +1,174 @@
+"""A mailing: an announcement on its way to the fixed list of its recipients, and what becomes of each."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from chalicelib.core.addresses import is_email
+from chalicelib.core.ids import fingerprint
+from chalicelib.people.model import Person
+
+TERM = timedelta(minutes=10)
+"""How long the carrier's word for a mail of unknown outcome is waited for: longer than any function lives."""
+RECORD_LIFE = timedelta(days=400)
+"""How long is kept to whom an announcement went; the counts stay in the ledger."""
+UNSUBSCRIBE_LIFE = timedelta(days=400)
+"""How long the address in a mail that unsubscribes works."""
+_KEY_LENGTH = 32
+
+
+class RecipientState(StrEnum):
+    """What has become of one recipient."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    """Claimed: a call to the carrier may be under way, or may have been when the function died."""
+    SENT = "sent"
+    BOUNCED = "bounced"
+    COMPLAINED = "complained"
+    REFUSED = "refused"
+    SUPPRESSED = "suppressed"
+    UNKNOWN = "unknown"
+    """Nobody knows whether the mail went out. It is sent again by a person's decision only."""
+    ABANDONED = "abandoned"
+    """A person decided that it is not sent again."""
+
+
+_OPEN = frozenset(
+    {RecipientState.PENDING, RecipientState.SENDING, RecipientState.UNKNOWN, RecipientState.ABANDONED}
+)
+"""The states in which the carrier's word that a mail went out is news."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipient:
+    """One address on a mailing's list. `key` is a salted hash of the address; the address itself is nowhere here.
+
+    `claim` names the one call that may send; `tries` counts how often the mailbox was busy.
+    """
+
+    person: str
+    key: str
+    state: RecipientState = RecipientState.PENDING
+    reason: str | None = None
+    claim: str | None = None
+    claimed_at: datetime | None = None
+    tries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What is sent to everybody alike. A person's own footer goes to the end of `text` and between `top` and `end`."""
+
+    subject: str
+    text: str
+    top: str
+    end: str
+
+    @property
+    def html(self) -> str:
+        """The HTML without any person's footer."""
+        return self.top + self.end
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailing:
+    """The list as it was fixed before the first mail, each recipient as recorded, and what is sent.
+
+    `changes` counts what the carrier's events have changed while mails are still going out. `counts`, by state,
+    is there once the mailing is closed: what becomes of a recipient after that is told by ledger events.
+    """
+
+    submission: str
+    revision: int
+    generation: str
+    salt: str
+    changes: int
+    counts: Mapping[str, int] | None
+    announcement: Announcement
+    recipients: tuple[Recipient, ...]
+
+    def in_state(self, *states: RecipientState) -> tuple[Recipient, ...]:
+        """The recipients that are in one of these states."""
+        return tuple(recipient for recipient in self.recipients if recipient.state in states)
+
+
+def count(recipients: Iterable[Recipient]) -> dict[str, int]:
+    """How many are in each state, in the order of the states, none left out that has one."""
+    counted = Counter(recipient.state for recipient in recipients)
+    return {state.value: counted[state] for state in RecipientState if counted[state]}
+
+
+def recipient_key(salt: str, person: Person) -> str:
+    """The salted hash of the person's address, or of the person where there is none; case does not matter."""
+    return fingerprint(f"{salt}\x00{person.email.strip().casefold() or person.id}")[:_KEY_LENGTH]
+
+
+def listed(persons: Iterable[Person], salt: str) -> tuple[Recipient, ...]:
+    """One recipient per address, in the order of the persons."""
+    by_key: dict[str, Recipient] = {}
+    for person in persons:
+        key = recipient_key(salt, person)
+        by_key.setdefault(key, Recipient(person=person.id, key=key))
+    return tuple(by_key.values())
+
+
+def fault_of_address(person: Person | None, recipient: Recipient, salt: str, now: datetime) -> str | None:
+    """Why the fixed recipient cannot be written to now, in a stable word; None when nothing is wrong."""
+    if person is None or not person.duties_at(now):
+        return "left"
+    if recipient_key(salt, person) != recipient.key:
+        return "address_changed"
+    if not is_email(person.email):
+        return "bad_address"
+    return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailEvent:
+    """What the carrier says of one mail. `addresses` are those to be suppressed; they go into no log."""
+
+    kind: str
+    submission: str
+    revision: int
+    recipient: str
+    permanent: bool
+    addresses: tuple[str, ...] = field(default=(), repr=False)
+
+    def following(self, state: RecipientState) -> RecipientState | None:
+        """What a recipient in that state becomes by it; None when it is no news."""
+        ended = self.kind == "Complaint" or self.permanent or self.kind == "Reject"
+        if not ended:
+            return RecipientState.SENT if state in _OPEN else None
+        known = {*_OPEN, RecipientState.SENT}
+        if self.kind == "Complaint":
+            return RecipientState.COMPLAINED if state in {*known, RecipientState.BOUNCED} else None
+        after = RecipientState.REFUSED if self.kind == "Reject" else RecipientState.BOUNCED
+        return after if state in known else None
+
+
+_SUFFERERS = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
+
+
+def read_mail_event(document: Mapping[str, Any]) -> MailEvent | None:
+    """Read an event as SES publishes it; None for one of another mail, or of a kind that nothing follows from.
+
+    Opens and clicks prove nothing: machines make them. Raises KeyError for what is no such event.
+    """
+    kind, tags = document["eventType"], document["mail"].get("tags", {})
+    if kind not in {"Send", "Delivery", "Bounce", "Complaint", "Reject"} or "recipient" not in tags:
+        return None
+    said = document.get(kind.lower(), {})
+    permanent = kind == "Bounce" and said["bounceType"] == "Permanent"
+    sufferers = said[_SUFFERERS[kind]] if kind == "Complaint" or permanent else ()
+    return MailEvent(
+        kind=kind,
+        submission=tags["submission"][0],
+        revision=int(tags["revision"][0]),
+        recipient=tags["recipient"][0],
+        permanent=permanent,
+        addresses=tuple(sufferer["emailAddress"] for sufferer in sufferers),
+    )

@@ -1,0 +1,199 @@
+"""What becomes of announcements after they were sent, and who no longer wants any (clauses 4.4.2, 4.4.3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from chalicelib.access.model import Action, subject_of
+from chalicelib.access.service import AccessControl
+from chalicelib.core.errors import IllegalTransition, NotFound
+from chalicelib.core.ids import is_id
+from chalicelib.core.retry import again_when_stale
+from chalicelib.ledger.model import Cause, Draft, PolicyReference
+from chalicelib.people.model import Person
+from chalicelib.publication.channels.email.adapter import EmailChannel
+from chalicelib.publication.channels.email.mailing import (
+    MailEvent,
+    Mailing,
+    Recipient,
+    RecipientState,
+    read_mail_event,
+)
+from chalicelib.publication.store import (
+    mailing_key,
+    put_mailing,
+    put_subscription,
+    put_suppression,
+    read_mailing,
+    read_recipient,
+    recipient_key,
+    subscription_key,
+    unsubscribe_key,
+)
+from chalicelib.submission.model import Channel, State, Submission
+from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.store import head_key, read_head
+
+ACTOR = "service:publication"
+AT_ONCE = 50
+"""Recipients that one answer of a person settles: so many fit into a transaction with their event."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailings:
+    """Hears what the carrier says of mails, and lets a person settle what nobody can know."""
+
+    journal: Journal
+    access: AccessControl
+    channel: EmailChannel
+
+    def heard(self, document: Mapping[str, Any]) -> None:
+        """Take in an event of the carrier; a repeat, or one that comes late, changes nothing.
+
+        An address that is gone, or whose owner complains, gets no further announcements.
+        """
+        event = read_mail_event(document)
+        if event is None:
+            return
+        for address in event.addresses:
+            reason = "complaint" if event.kind == "Complaint" else "bounce"
+            self.journal.table.put(put_suppression(address, reason))
+        again_when_stale(lambda: self._heard(event))
+
+    def settle(
+        self, person: Person, submission: str, *, resend: bool, correlation_id: str
+    ) -> tuple[int, int]:
+        """Let a person decide whether mails of unknown outcome are sent again; answers how many were, and are left.
+
+        Raises NotFound and NotPermitted by policy, IllegalTransition while the carrier may still tell.
+        """
+        return again_when_stale(
+            lambda: self._settled(person, submission, resend=resend, correlation_id=correlation_id)
+        )
+
+    def send_again(self, submission: str, revision: int) -> None:
+        """Send to those for whom a person has decided so; each outcome is an event of its own.
+
+        Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then stays recorded.
+        """
+        mailing = read_mailing(self.journal.table, submission, revision)
+        if mailing is None or mailing.counts is None:
+            return
+        self.channel.serve(mailing, self._tell)
+        present = read_mailing(self.journal.table, submission, revision)
+        if present is not None and present.in_state(RecipientState.SENDING):
+            self.channel.settled(present, self._tell)
+
+    def subscriber(self, token: str) -> str:
+        """The person whose announcements a mail's address ends. Raises NotFound."""
+        record = self.journal.table.get(unsubscribe_key(token))
+        if record is None or (record.expires_at or 0) <= self.journal.now().timestamp():
+            raise NotFound
+        return str(record.person)
+
+    def unsubscribe(self, token: str) -> None:
+        """End announcements to whom the token was mailed; a repeat changes nothing. Raises NotFound."""
+        self.subscribe(self.subscriber(token), announcements=False)
+
+    def subscribe(self, person: str, *, announcements: bool) -> None:
+        """Record whether a person wants announcements."""
+        self.journal.table.put(put_subscription(person, announcements=announcements))
+
+    def is_subscribed(self, person: str) -> bool:
+        """Whether a person wants announcements."""
+        record = self.journal.table.get(subscription_key(person))
+        return record is None or bool(record.announcements)
+
+    def _heard(self, event: MailEvent) -> None:
+        where = mailing_key(event.submission, event.revision)
+        whose = recipient_key(event.submission, event.revision, event.recipient)
+        found = self.journal.table.batch(head_key(event.submission), where, whose)
+        head_record, mailing_record, record = (
+            found.get(head_key(event.submission)),
+            found.get(where),
+            found.get(whose),
+        )
+        if head_record is None or mailing_record is None or record is None:
+            return
+        before = read_recipient(record)
+        state = event.following(before.state)
+        if state is None:
+            return
+        after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
+        if mailing_record.counts is not None:
+            self._commit(read_head(head_record), event.revision, [(before, after)])
+        else:
+            changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
+            settled = self.channel.put(event.submission, event.revision, before, after)
+            self.journal.table.transact([changed], receipt=settled)
+
+    def _settled(
+        self, person: Person, submission: str, *, resend: bool, correlation_id: str
+    ) -> tuple[int, int]:
+        head = self.journal.head(submission) if is_id("s", submission) else None
+        subject = subject_of(person, self.journal.now())
+        reading = (Action.READ, *((Action.ARCHIVE_READ,) if head and head.state is State.ARCHIVED else ()))
+        if head is None or not all(self.access.allows(subject, each, resource_of(head)) for each in reading):
+            raise NotFound
+        grant = self.access.grant(subject, Action.SETTLE_MAIL, resource_of(head))
+        mailing = read_mailing(self.journal.table, head.id, head.revision)
+        if mailing is None:
+            raise NotFound
+        if mailing.counts is None:
+            raise IllegalTransition(state=head.state.value)
+        unknown = mailing.in_state(RecipientState.UNKNOWN)
+        after = RecipientState.PENDING if resend else RecipientState.ABANDONED
+        changes = [(each, replace(each, state=after)) for each in unknown[:AT_ONCE]]
+        if changes:
+            self._commit(
+                head,
+                mailing.revision,
+                changes,
+                actor=person.id,
+                policy=grant.policy,
+                correlation_id=correlation_id,
+            )
+        return len(changes), len(unknown) - len(changes)
+
+    def _tell(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+        """Record what has become of a recipient of a closed mailing, with its event."""
+
+        def step() -> None:
+            head = self.journal.head(mailing.submission)
+            self._commit(head, mailing.revision, [(before, after)])
+
+        again_when_stale(step)
+
+    def _commit(
+        self,
+        head: Submission,
+        revision: int,
+        changes: list[tuple[Recipient, Recipient]],
+        *,
+        actor: str = ACTOR,
+        policy: PolicyReference | None = None,
+        correlation_id: str | None = None,
+    ) -> None:
+        draft = Draft(
+            type="RecipientsChanged",
+            cause=Cause(actor=actor, policy=policy, correlation_id=correlation_id or head.correlation_id),
+            payload={
+                "revision": revision,
+                "channel": Channel.EMAIL,
+                "changes": [
+                    {"person": after.person, "before": _told(before), "after": after.state}
+                    for before, after in changes
+                ],
+            },
+        )
+        puts = [self.channel.put(head.id, revision, before, after) for before, after in changes]
+        self.journal.commit(head, head, [draft], puts)
+
+
+_WITH_REASON = frozenset({RecipientState.BOUNCED, RecipientState.COMPLAINED, RecipientState.REFUSED})
+
+
+def _told(recipient: Recipient) -> RecipientState:
+    """The state that the ledger knows: a claim is told to nobody."""
+    sending = recipient.state is RecipientState.SENDING
+    return RecipientState.PENDING if sending else recipient.state

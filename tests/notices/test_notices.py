@@ -1,0 +1,190 @@
+"""People are told at once, in their language, once each, and with no secret in it (clause 3.2.3)."""
+
+import logging
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app import app
+from tests.faults import Fault, FaultyAws, Mode
+from tests.infra.lambda_events import a_message
+from tests.notices.told import about, returned
+from tests.publication.test_announcement import HOSTILE, Elements
+from tests.world import EDITOR, HEAD, LIAISON, World, a_world
+
+AWS = FaultyAws()
+PLAIN = frozenset({"html", "head", "meta", "title", "body", "div", "p", "a", "br", "blockquote", "ul", "li"})
+SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with a_world(aws=AWS) as world:
+        yield world
+
+
+@pytest.fixture(autouse=True)
+def at_rest(world: World) -> Iterator[None]:
+    yield
+    AWS.begin()
+    world.cloud.settle()
+
+
+def test_who_handed_it_in_is_told_why_it_came_back_and_where_to_look(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Clause 3.2.3: fail: tell the submitter why, ask for changes, at once."""
+    caplog.set_level(logging.INFO)
+    submission = returned(world)
+    (mail,) = about(world, submission)
+    assert mail.to == LIAISON.email
+    assert mail.subject == "退回修改：关于五一期间办公区停电检修的通知"
+    assert "部门负责人审核" in mail.text
+    assert "> 请补充联系电话。\n> 并核对日期。" in mail.text.replace("\r\n", "\n")
+    assert "- 内容与本部门实际工作相符，符合现行业务规定。" in mail.text
+    assert mail.links == (f"https://desk.test/submissions/{submission}",)
+    assert not SECRET.search(mail.text + mail.html)
+    assert not re.search(r"[\w.]+@[\w.]+", caplog.text)
+
+
+def test_a_refusal_is_told_with_its_reasons(world: World) -> None:
+    """Clause 3.3.4: fail: reasons."""
+    submission = world.submit()
+    world.cloud.settle()
+    world.decide(EDITOR, "reject", comment="与公司业务无关。")
+    world.cloud.settle()
+    (mail,) = about(world, submission)
+    assert mail.to == LIAISON.email
+    assert "不予发布" in mail.subject
+    assert "与公司业务无关。" in mail.text
+
+
+def test_a_publication_is_told_with_number_channels_and_address(world: World) -> None:
+    submission = world.publish()
+    (mail,) = about(world, submission)
+    assert mail.to == LIAISON.email
+    assert world.record(submission)["catalog_number"] in mail.text
+    assert f"- 内网网站 https://site.test/internal/{submission}/1/index.html" in mail.text
+
+
+def test_reviewers_who_were_asked_are_told_that_they_need_not_any_more(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    world.withdraw(submission, "日期改期。")
+    world.cloud.settle()
+    (mail,) = about(world, submission)
+    assert mail.to == EDITOR.email
+    assert "无需再审核" in mail.subject
+    assert "日期改期。" in mail.text
+
+
+def test_where_nobody_reviews_nobody_is_told_of_a_withdrawal(world: World) -> None:
+    submission = returned(world)
+    before = len(about(world, submission))
+    world.withdraw(submission)
+    world.cloud.settle()
+    assert len(about(world, submission)) == before
+
+
+def test_a_confidential_title_and_comment_stay_out_of_mails(world: World) -> None:
+    """Clause 1.3.4: no leak."""
+    submission = returned(
+        world, title="收购蓝鲸公司", classification="confidential", channels=["email"], audience=["marketing"]
+    )
+    (mail,) = about(world, submission)
+    everything = mail.subject + mail.text + mail.html
+    assert "蓝鲸" not in everything
+    assert "联系电话" not in everything
+    assert "（机密事项）" in mail.subject
+    assert "- 内容与本部门实际工作相符" in mail.text
+
+
+@pytest.mark.parametrize("text", HOSTILE[:8])
+def test_hostile_text_is_inert_in_a_notice(world: World, text: str) -> None:
+    submission = returned(world, title=text[:60], comment=text)
+    (mail,) = about(world, submission)
+    found = Elements(mail.html).found
+    assert {tag for tag, _ in found} <= PLAIN
+    assert {str(attributes["href"]) for _, attributes in found if "href" in attributes} == {
+        f"https://desk.test/submissions/{submission}"
+    }
+
+
+def test_an_overdue_review_is_asked_for_in_other_words(world: World) -> None:
+    """Clause 3.3.4: reminders."""
+    submission = world.submit()
+    world.cloud.settle()
+    world.passed += timedelta(days=3)
+    work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
+    app.handler_map["remind_reviewers"](work, None)
+    world.parts.rounds.open_stage(work, "another-token")
+    mails = [mail for mail in world.cloud.mails() if mail.to == EDITOR.email]
+    assert mails[0].subject == "已逾期，请尽快审核：关于五一期间办公区停电检修的通知"
+    assert "新的期限" in mails[0].text
+
+
+def test_records_and_messages_that_come_twice_and_in_any_order_tell_once(world: World) -> None:
+    world.cloud.pumps.duplicate = True
+    world.cloud.pumps.shuffle = random.Random(7)  # noqa: S311 - an order for a test
+    try:
+        submission = returned(world)
+    finally:
+        world.cloud.pumps.duplicate = False
+        world.cloud.pumps.shuffle = None
+    world.cloud.settle()
+    assert len(about(world, submission)) == 1
+
+
+def message_of(world: World, submission: str, name: str) -> dict[str, object]:
+    (event,) = [e for e in world.events(submission, "Decided") if e.payload["decision"] != "approve"]
+    return a_message({"id": name, "submission": submission, "seq": event.seq})
+
+
+def test_what_was_confirmed_is_never_told_again(world: World) -> None:
+    submission = returned(world)
+    for name in ("n-another", "n-another", "n-third"):
+        answer = app.handler_map["send_notices"](message_of(world, submission, name), None)
+        assert answer == {"batchItemFailures": []}
+    assert len(about(world, submission)) == 1
+
+
+@pytest.mark.parametrize("mode", [Mode.BEFORE, Mode.AFTER])
+def test_a_notice_is_told_at_least_once_whatever_call_goes_wrong(world: World, mode: Mode) -> None:
+    submission = world.submit()
+    world.approve("initial")
+    world.cloud.settle()
+    opinion = world.opinion(HEAD, "request_changes")
+    for name in ("outbox", "notices"):
+        world.parts.__dict__.pop(name, None)
+    usual = world.parts.outbox.queue
+    held: list[str] = []
+    world.parts.__dict__["outbox"] = replace(world.parts.outbox, queue=held.append)
+    assert world.call("POST", "/api/v1/review-links/decision", opinion, as_=HEAD).status == 200
+    world.cloud.settle()
+    world.parts.__dict__["outbox"] = replace(world.parts.outbox, queue=usual)
+    (event,) = [e for e in world.events(submission, "Decided") if e.payload["decision"] != "approve"]
+    AWS.begin()
+    batch = a_message({"id": "n-0", "submission": submission, "seq": event.seq})
+    before = world.items()
+    app.handler_map["send_notices"](batch, None)
+    points = AWS.points()
+    mails = len(about(world, submission))
+    assert mails == 1
+    for nth, point in enumerate(points):
+        world.put_back(before)
+        AWS.begin(Fault(point=point, mode=mode))
+        again = app.handler_map["send_notices"](batch, None)
+        assert again["batchItemFailures"], point
+        app.handler_map["send_notices"](batch, None)
+        sent = len(about(world, submission)) - mails
+        unheard = point.label == "SendEmail" and mode is Mode.AFTER
+        confirming = (
+            point.label.startswith("PutItem NOTICE") and nth == len(points) - 1 and mode is Mode.BEFORE
+        )
+        assert sent == (2 if unheard or confirming else 1), point
+        mails = len(about(world, submission))
+    world.cloud.settle()

@@ -1,0 +1,118 @@
+"""Ending announcements by the address in a mail, and having them again (RFC 8058, clause 4.4.2)."""
+
+import json
+import logging
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests.publication.mailings import announced
+from tests.world import HEAD, PEOPLE, World, a_world
+
+ONE_CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with a_world(*PEOPLE, wait_scale=100) as world:
+        yield world
+
+
+@pytest.fixture
+def path(world: World) -> str:
+    """Where the newest announcement lets the head of department unsubscribe."""
+    world.call("POST", "/api/v1/me/announcements", {"subscribed": True}, as_=HEAD)
+    announced(world, audience=["marketing"]).deliver()
+    mail = next(mail for mail in world.cloud.mails() if mail.to == HEAD.email)
+    (link,) = (link for link in mail.links if "/u/" in link)
+    return link.removeprefix("https://desk.test")
+
+
+def is_subscribed(world: World) -> bool:
+    return bool(world.call("GET", "/api/v1/me/announcements", as_=HEAD).body["subscribed"])
+
+
+def test_looking_never_unsubscribes_and_shows_a_page_of_ones_language(world: World, path: str) -> None:
+    """Clause 4.4.2: mail scanners open every address."""
+    for method in ("GET", "HEAD"):
+        world.cloud.http.open(path, method=method, base_url="https://desk.test")
+    shown = world.cloud.http.get(path, headers={"Accept-Language": "en"})
+    assert shown.status_code == 200
+    assert shown.headers["Content-Type"].startswith("text/html")
+    assert "Stop announcements" in shown.text
+    assert "<script" not in shown.text
+    assert "default-src 'none'" in shown.headers["Content-Security-Policy"]
+    assert shown.headers["Referrer-Policy"] == "no-referrer"
+    assert shown.headers["Cache-Control"] == "no-store"
+    assert HEAD.email not in shown.text
+    assert is_subscribed(world)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        (ONE_CLICK, "List-Unsubscribe=One-Click"),
+        ({"Content-Type": "multipart/form-data; boundary=b"}, "--b--"),
+        (ONE_CLICK, ""),
+    ],
+)
+def test_one_click_ends_announcements_without_any_session_and_a_repeat_changes_nothing(
+    world: World, path: str, headers: dict[str, str], body: str
+) -> None:
+    for _ in range(2):
+        assert world.cloud.http.post(path, data=body, headers=headers).status_code == 200
+    assert not is_subscribed(world)
+    text = announced(world, audience=["marketing"])
+    assert text.deliver()["recipients"] == {"sent": 2, "suppressed": 1}
+    assert HEAD.email not in text.envelopes()
+
+
+def test_mails_of_the_workflow_come_all_the_same_and_the_way_back_is_a_session(
+    world: World, path: str
+) -> None:
+    world.cloud.http.post(path, data="", headers=ONE_CLICK)
+    world.submit()
+    world.approve("initial")
+    world.cloud.settle()
+    mail = next(mail for mail in world.cloud.mails() if mail.to == HEAD.email)
+    assert "/r#" in mail.text
+    assert "/u/" not in mail.text, "no way out of what one's duty asks for"
+    answer = world.call("POST", "/api/v1/me/announcements", {"subscribed": True}, as_=HEAD)
+    assert answer.body["subscribed"] is True
+    text = announced(world, audience=["marketing"])
+    text.deliver()
+    assert text.envelopes()[HEAD.email] == 1
+
+
+@pytest.mark.parametrize("token", ["A" * 43, "x", "a" * 44, "%00" * 3])
+def test_an_unknown_address_tells_nothing(world: World, token: str) -> None:
+    for answer in (
+        world.cloud.http.get(f"/u/{token}"),
+        world.cloud.http.post(f"/u/{token}", data="", headers=ONE_CLICK),
+    ):
+        assert answer.status_code in {403, 404}
+
+
+def test_an_address_stops_working_in_the_end(world: World, path: str) -> None:
+    with world.later(days=401):
+        assert world.cloud.http.post(path, data="", headers=ONE_CLICK).status_code == 404
+    assert is_subscribed(world)
+
+
+def test_each_mail_has_an_address_of_its_own_and_only_its_hash_is_kept(
+    world: World, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    announced(world, audience=["marketing"]).deliver()
+    world.cloud.http.post(path, data="", headers=ONE_CLICK)
+    tokens = re.findall(r"/u/([\w-]{43})", " ".join(mail.text for mail in world.cloud.mails()))
+    assert len(set(tokens)) == len(tokens)
+    kept = json.dumps(world.items(), default=str, skipkeys=True) + " ".join(map(str, world.items()))
+    assert not [token for token in tokens if token in kept or token in caplog.text]
+
+
+def test_nobody_signed_in_changes_nothing(world: World) -> None:
+    assert world.call("GET", "/api/v1/me/announcements").status == 401
+    assert world.call("POST", "/api/v1/me/announcements", {"subscribed": False}).status == 401
+    assert world.call("POST", "/api/v1/me/announcements", {}, as_=HEAD).status == 422
