@@ -41,16 +41,16 @@ def hand_in(desk: Desk, liaison: dict[str, Any]) -> tuple[visitor.Desk, str]:
 def press_everything(context: BrowserContext, link: str) -> int:
     """Open a link and press what can be pressed, one after another, each in a tab of its own; answers how often."""
     for pressed in itertools.count():
-        with context.new_page() as page:
-            page.goto(link)
-            page.wait_for_load_state("networkidle")
-            for choice in page.locator("input[type=radio]:visible, input[type=checkbox]:visible").all():
-                choice.check()
-            buttons = page.locator("button:visible, input[type=submit]:visible, a:visible").all()
-            if pressed >= len(buttons):
-                return pressed
-            buttons[pressed].dispatch_event("click")
-            page.wait_for_load_state("networkidle")
+        page = context.new_page()
+        page.goto(link)
+        page.wait_for_load_state("networkidle")
+        for choice in page.locator("input[type=radio]:visible, input[type=checkbox]:visible").all():
+            choice.check()
+        buttons = page.locator("button:visible, input[type=submit]:visible, a:visible").all()
+        if pressed >= len(buttons):
+            return pressed
+        buttons[pressed].dispatch_event("click")
+        page.wait_for_load_state("networkidle")
     raise AssertionError("a page with buttons without end")
 
 
