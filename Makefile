@@ -41,7 +41,7 @@ test-browser: $(READY) ## the main job with Chromium, on a phone's and a desktop
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
 test-crash: $(READY) ## the whole crash matrix
-	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication/test_email_crashes.py $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication $(ARGS)
 
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)

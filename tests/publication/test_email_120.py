@@ -3,6 +3,8 @@
 import random
 from collections.abc import Callable
 
+import pytest
+
 from tests.faults import CrashError, FaultyAws
 from tests.publication.mailings import announced, staff
 from tests.world import PEOPLE, a_world
@@ -12,6 +14,7 @@ AWS = FaultyAws()
 NUMBER = 120
 
 
+@pytest.mark.crash_full
 def test_120_recipients_get_exactly_120_envelopes_through_a_storm() -> None:
     """Clause 4.4.1: e-mail to an audience. Every fourth run or so is broken off somewhere."""
     chance = random.Random(2026)  # noqa: S311 - an order of mishaps for a test

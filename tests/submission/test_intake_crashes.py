@@ -114,7 +114,7 @@ def end_well(part: slice, *, share: int, record_property: Record) -> None:
 
 
 def test_whichever_call_fails_or_repeats_each_letter_ends_as_one_submission(record_property: Record) -> None:
-    end_well(slice(None), share=3, record_property=record_property)
+    end_well(slice(None), share=10, record_property=record_property)
 
 
 @pytest.mark.crash_full
