@@ -1,0 +1,107 @@
+"""The page about oneself: duties that count now, and whether announcements come (clause 4.4.2)."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from chalicelib.core import messages
+from chalicelib.people.model import Duty, Person, Role
+from tests.browsing import Browser, Shown
+from tests.world import HEAD, LIAISON, PEOPLE, World, a_person, a_world
+from tests.xss import harm_in
+
+CHOOSE = "/me/announcements"
+WILD = replace(a_person("wild", (Role.EMPLOYEE, "marketing")), name="<script>alert(1)</script>")
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with a_world(*PEOPLE, WILD) as world:
+        yield world
+
+
+def text_of(shown: Shown) -> str:
+    (main,) = shown.page.all("main")
+    return main.text
+
+
+def is_subscribed(world: World, person: Person) -> bool:
+    return bool(world.call("GET", "/api/v1/me/announcements", as_=person).body["subscribed"])
+
+
+def test_the_name_at_the_top_leads_to_what_the_desk_knows_of_oneself(world: World) -> None:
+    browser = Browser(world, LIAISON)
+    (name,) = browser.get("/").page.all("a", href="/me")
+    assert name.text == LIAISON.name
+    shown = browser.get("/me")
+    assert shown.status == 200
+    for known in (LIAISON.name, LIAISON.email, "简体中文", messages.text("word.role.liaison", "zh-Hans", {})):
+        assert known in text_of(shown)
+    assert HEAD.email not in shown.html
+
+
+def test_only_duties_that_count_now_are_shown(world: World) -> None:
+    now = world.now()
+    duties = (
+        Duty(role=Role.ARCHIVIST, department="marketing", since=now - timedelta(days=2), until=now - timedelta(1)),
+        Duty(role=Role.SITE_ADMIN, department="marketing", since=now + timedelta(days=1)),
+        Duty(role=Role.EMPLOYEE, department="marketing", since=now - timedelta(1), until=now + timedelta(days=9)),
+    )
+    with a_world(*PEOPLE, replace(WILD, duties=duties)) as other:
+        shown = Browser(other, replace(WILD, duties=duties)).get("/me")
+        (listed,) = shown.page.all("ul", class_="duties")
+        (item,) = listed.all("li")
+        assert messages.text("word.role.employee", "zh-Hans", {}) in item.text
+        assert f"{now + timedelta(days=9):%Y-%m}" in item.text
+
+
+def test_one_button_stops_announcements_and_the_same_one_resumes_them(world: World) -> None:
+    """Clause 4.4.2."""
+    browser = Browser(world, LIAISON)
+    stopped = browser.submit(browser.get("/me"), CHOOSE)
+    assert (stopped.path, stopped.status) == ("/me", 200)
+    assert "群发邮件已停止" in text_of(stopped)
+    assert not is_subscribed(world, LIAISON)
+    assert is_subscribed(world, HEAD), "nobody else is concerned"
+    resumed = browser.submit(stopped, CHOOSE)
+    assert "群发邮件已恢复" in text_of(resumed)
+    assert is_subscribed(world, LIAISON)
+
+
+def test_a_foreign_page_a_stale_form_and_nonsense_change_nothing(world: World) -> None:
+    browser = Browser(world, LIAISON)
+    form = browser.get("/me").form(CHOOSE)
+    assert browser.post(CHOOSE, form, sec_fetch_site="cross-site").status == 403
+    assert browser.post(CHOOSE, {**form, "csrf": "x"}).status == 409
+    assert browser.post(CHOOSE, {**form, "subscribed": "maybe"}).status == 422
+    assert Browser(world).post(CHOOSE, form).status == 401
+    assert is_subscribed(world, LIAISON)
+
+
+def test_who_is_not_signed_in_is_asked_to(world: World) -> None:
+    assert Browser(world).get("/me").path == "/sign-in"
+
+
+def test_a_page_that_a_mail_leads_to_leads_on_to_oneself(world: World) -> None:
+    shown = Browser(world).get(f"/u/{'A' * 43}")
+    assert shown.page.all("a", href="/me")
+
+
+@pytest.mark.parametrize(
+    ("language", "heading"), [("zh-CN", "现任职责"), ("zh-TW", "現任職責"), ("en", "Present duties")]
+)
+def test_it_speaks_the_readers_language_and_a_name_stays_text(
+    world: World, language: str, heading: str
+) -> None:
+    shown = Browser(world, WILD, language=language).get("/me")
+    assert heading in text_of(shown)
+    assert WILD.name in text_of(shown)
+    assert harm_in(shown.page) == []
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_every_role_has_a_name(language: str) -> None:
+    names = {messages.text(f"word.role.{role}", language, {}) for role in Role}
+    assert len(names) == len(Role)
