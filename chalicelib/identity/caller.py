@@ -29,7 +29,7 @@ class Visit:
 
     @property
     def follows_systems(self) -> bool:
-        """Whether to offer what departments' systems sent in vain. It only leads there: policy decides what is shown."""
+        """Whether to lead to what departments' systems sent in vain; what is shown there, policy decides."""
         return any(
             duty.role is Role.LIAISON or (duty.role in _OF_THE_CENTER and duty.department == CENTER)
             for duty in self.duties
