@@ -1,4 +1,4 @@
-"""What the desk knows of oneself, and whether announcements come: with a session, or from a mail without one.
+"""Announcements with a browser: whether oneself gets them, and what becomes of those of unknown outcome.
 
 `/u/{token}` is the one address of ours that carries a secret in its path: mail programs call it themselves, and it can
 do nothing but end announcements ([decision 10](../../docs/decisions/0010-unsubscribing-by-an-address.md)).
@@ -50,6 +50,19 @@ def choose_announcements(exchange: Exchange) -> Response:
     subscribed = checked("subscription", {"subscribed": _ANSWERS.get(answer)})["subscribed"]
     bootstrap.parts().mailings.subscribe(present.person.id, announcements=subscribed)
     return see_other(exchange, "/me?done=announcements")
+
+
+@publication_pages.route("/submissions/{submission}/unknown-mails", methods=["POST"], content_types=[FORM])
+@page_view(publication_pages)
+def settle_unknown(exchange: Exchange, submission: str) -> Response:
+    form = exchange.form()
+    present, _ = posted(exchange, form)
+    (answer, *_) = form.get("resend", [""])
+    resend = checked("unknown_mails", {"resend": _ANSWERS.get(answer)})["resend"]
+    bootstrap.parts().mailings.settle(
+        present.person, submission, resend=resend, correlation_id=exchange.correlation_id
+    )
+    return see_other(exchange, f"/submissions/{submission}?done={'resent' if resend else 'left'}")
 
 
 @publication_pages.route("/u/{token}", methods=["GET"])

@@ -1,4 +1,4 @@
-"""The page about oneself: duties that count now, and whether announcements come (clause 4.4.2)."""
+"""Announcements with a browser: who wants them, and those of unknown outcome (clauses 4.4.2, 4.4.3)."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,9 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from chalicelib.core import messages
+from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Duty, Person, Role
+from chalicelib.publication.channels.email.mailing import Mailing, RecipientState
+from chalicelib.publication.store import read_mailing
 from tests.browsing import Browser, Shown
-from tests.world import HEAD, LIAISON, PEOPLE, World, a_person, a_world
+from tests.world import ARCHIVIST, EDITOR, HEAD, LIAISON, PEOPLE, World, a_person, a_world
 from tests.xss import harm_in
 
 CHOOSE = "/me/announcements"
@@ -116,3 +119,85 @@ def test_it_speaks_the_readers_language_and_a_name_stays_text(
 def test_every_role_has_a_name(language: str) -> None:
     names = {messages.text(f"word.role.{role}", language, {}) for role in Role}
     assert len(names) == len(Role)
+
+
+# Mails of unknown outcome
+
+
+def mailing_of(world: World, submission: str) -> Mailing:
+    mailing = read_mailing(world.plain_table, submission, 1)
+    assert mailing is not None
+    return mailing
+
+
+def one_lost(world: World) -> str:
+    """A published request, one of whose mails nobody knows of."""
+    submission = world.publish(channels=["email"], audience=["marketing"])
+    before = mailing_of(world, submission).recipients[0]
+    after = replace(before, state=RecipientState.UNKNOWN)
+    change = {"person": before.person, "before": before.state, "after": after.state}
+    draft = Draft(
+        type="RecipientsChanged",
+        cause=Cause(actor="service:publication", correlation_id="c-test"),
+        payload={"revision": 1, "channel": "email", "changes": [change]},
+    )
+    head = world.plain_journal.head(submission)
+    put = world.parts.email_channel.put(submission, 1, before, after)
+    world.plain_journal.commit(head, head, [draft], [put])
+    return submission
+
+
+def settling(submission: str) -> str:
+    return f"/submissions/{submission}/unknown-mails"
+
+
+@pytest.mark.parametrize(("answer", "becomes"), [("yes", "sent"), ("no", "abandoned")])
+def test_an_editor_lets_mails_of_unknown_outcome_go_out_again_or_be(
+    world: World, answer: str, becomes: str
+) -> None:
+    """Clause 4.4.3."""
+    submission = one_lost(world)
+    browser, page = Browser(world, EDITOR), f"/submissions/{submission}"
+    shown = browser.get(page)
+    assert "1 位收件人的邮件结果不明" in text_of(shown)
+    assert "会收到两次" in text_of(shown)
+    done = browser.submit(shown, settling(submission), resend=answer)
+    assert (done.status, done.path) == (200, page)
+    assert not done.page.all("form", action=settling(submission))
+    world.finish()
+    states = [each.state for each in mailing_of(world, submission).recipients]
+    assert states.count(RecipientState(becomes)) == (len(states) if becomes == "sent" else 1)
+    assert messages.text(f"word.recipient.{becomes}", "zh-Hans", {}) in text_of(browser.get(page))
+
+
+def test_others_only_read_how_many_there_are(world: World) -> None:
+    """Clause 5.3.1."""
+    submission = one_lost(world)
+    for person in (LIAISON, HEAD, ARCHIVIST):
+        browser = Browser(world, person)
+        shown = browser.get(f"/submissions/{submission}")
+        assert "结果不明 1" in text_of(shown)
+        assert not shown.page.all("form", action=settling(submission))
+        form = {**browser.get("/me").form(CHOOSE), "resend": "yes"}
+        assert browser.post(settling(submission), form).status == 403
+    stranger = Browser(world, WILD)
+    form = {**stranger.get("/me").form(CHOOSE), "resend": "yes"}
+    assert stranger.post(settling(submission), form).status == 404
+    assert len(mailing_of(world, submission).in_state(RecipientState.UNKNOWN)) == 1
+
+
+def test_an_answer_that_is_none_or_comes_from_elsewhere_settles_nothing(world: World) -> None:
+    submission = one_lost(world)
+    browser = Browser(world, EDITOR)
+    form = browser.get(f"/submissions/{submission}").form(settling(submission))
+    assert browser.post(settling(submission), form).status == 422
+    assert browser.post(settling(submission), {"resend": "yes"}).status == 403
+    foreign = browser.post(settling(submission), {**form, "resend": "yes"}, sec_fetch_site="cross-site")
+    assert foreign.status == 403
+    assert len(mailing_of(world, submission).in_state(RecipientState.UNKNOWN)) == 1
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_every_state_of_a_recipient_has_a_name(language: str) -> None:
+    names = {messages.text(f"word.recipient.{state}", language, {}) for state in RecipientState}
+    assert len(names) == len(RecipientState)
