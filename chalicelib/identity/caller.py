@@ -11,15 +11,29 @@ from chalicelib.core.http import Exchange, cookie
 from chalicelib.core.ids import fingerprint
 from chalicelib.core.table import Found, Key
 from chalicelib.identity.model import COOKIE, SESSION_LIFE
-from chalicelib.people.model import Person
+from chalicelib.people.model import CENTER, Duty, Person, Role
+
+_OF_THE_CENTER = frozenset({Role.CENTER_EDITOR, Role.CENTER_DIRECTOR})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Visit:
-    """A signed-in person at a browser. `csrf` is the mark that every form of this session carries."""
+    """A signed-in person at a browser. `csrf` is the mark that every form of this session carries.
+
+    `duties` are those that count now.
+    """
 
     person: Person
     csrf: str
+    duties: tuple[Duty, ...]
+
+    @property
+    def follows_systems(self) -> bool:
+        """Whether to lead to what departments' systems sent in vain; what is shown there, policy decides."""
+        return any(
+            duty.role is Role.LIAISON or (duty.role in _OF_THE_CENTER and duty.department == CENTER)
+            for duty in self.duties
+        )
 
 
 def caller(exchange: Exchange) -> Person:
@@ -43,8 +57,9 @@ def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
     token = exchange.cookie(COOKIE)
     if token is None:
         raise NotSignedIn
-    person, found = bootstrap.parts().sessions.person(token, *also)
-    return Visit(person=person, csrf=_mark_of(token)), found
+    parts = bootstrap.parts()
+    person, found = parts.sessions.person(token, *also)
+    return Visit(person=person, csrf=_mark_of(token), duties=person.duties_at(parts.now())), found
 
 
 def posted(exchange: Exchange, form: Mapping[str, Sequence[str]], *also: Key[Any]) -> tuple[Visit, Found]:

@@ -14,7 +14,7 @@ from typing import Any
 
 from chalicelib.core import messages
 from chalicelib.core.clock import to_text
-from chalicelib.core.errors import BadRequest
+from chalicelib.core.errors import BadRequest, NotPermitted
 from chalicelib.core.ids import derived_id
 from chalicelib.core.problems import Problem
 from chalicelib.people.model import is_department_id
@@ -33,6 +33,8 @@ LONGEST_POINTER = 200
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _MESSAGE_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 _SUBMISSIONS = "submissions-"
+_OF_THE_ROSTER = frozenset({"unknown_person", "unknown_department"})
+"""Wrong fields that are right once the roster knows whom or what they name."""
 
 
 class Attribute(StrEnum):
@@ -204,6 +206,14 @@ class RefusedRequest:
     def expires_at(self) -> datetime:
         """When it is forgotten."""
         return self.received_at + KEPT_FOR
+
+    @property
+    def rests_on_the_roster(self) -> bool:
+        """Whether the same letter might be taken in once the roster is another: nothing else is wrong with it."""
+        wrong = self.problem.errors
+        if not wrong:
+            return self.problem.code == NotPermitted.code
+        return all(each.code in _OF_THE_ROSTER for each in wrong)
 
 
 def refused(

@@ -47,8 +47,7 @@ def page(
     **context: object,
 ) -> Response:
     """The page of a template. `visit`, when given, is the signed-in `identity.caller.Visit`."""
-    chosen = exchange.query.get(LANGUAGE_COOKIE)
-    language = chosen if chosen in messages.LANGUAGES else exchange.language
+    language = language_of(exchange)
     if language != exchange.language:
         cookies = [*cookies, language_cookie(language)]
     asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE_COOKIE}
@@ -58,6 +57,12 @@ def page(
         .render({"visit": None, "path": exchange.path, "asked": asked, **context})
     )
     return _answer(exchange, status, cookies, {"Content-Type": "text/html; charset=utf-8"}, text)
+
+
+def language_of(exchange: Exchange) -> str:
+    """The language that a page is shown in: the one just chosen at its foot, else the reader's."""
+    chosen = exchange.query.get(LANGUAGE_COOKIE)
+    return chosen if chosen in messages.LANGUAGES else exchange.language
 
 
 def see_other(exchange: Exchange, location: str, *, cookies: Sequence[str] = ()) -> Response:

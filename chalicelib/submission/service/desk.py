@@ -53,6 +53,9 @@ from chalicelib.submission.store import (
 
 Faults = Iterator[FieldError]
 
+_SENT_OUT = frozenset({State.PUBLISHING, State.PUBLISHED, State.ARCHIVED})
+"""The states in which mails of unknown outcome may wait for a person."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
@@ -218,11 +221,12 @@ class SubmissionDesk:
         return State.WITHDRAWN in LEGAL[head.state]
 
     def steps(self, person: Person, head: Submission) -> frozenset[Action]:
-        """What the person may do with a submission as it stands: revise, withdraw, both or nothing."""
+        """What the person may do with a submission as it stands: revise, withdraw, settle mails of unknown outcome."""
         subject, resource = subject_of(person, self._journal.now()), resource_of(head)
         legal = {
             Action.REVISE: head.state in REVISABLE,
             Action.WITHDRAW: self.may_be_withdrawn(head),
+            Action.SETTLE_MAIL: head.state in _SENT_OUT,
         }
         return frozenset(
             action for action, now in legal.items() if now and self._access.allows(subject, action, resource)

@@ -1,5 +1,6 @@
 """Refused requests, for those who must know of them: the center, and the department itself (clause 3.1.1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chalicelib.access.model import Action, Resource, subject_of
@@ -7,7 +8,7 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core.errors import FieldError, InvalidInput, NotFound
 from chalicelib.core.ids import is_id
 from chalicelib.core.listing import Page, newest, page
-from chalicelib.people.model import Person, is_department_id
+from chalicelib.people.model import Department, Person, is_department_id
 from chalicelib.people.store import PeopleStore
 from chalicelib.submission.letters import RefusedRequest, Standing
 from chalicelib.submission.model import Classification
@@ -40,18 +41,33 @@ class RefusedRequests:
     people: PeopleStore
     access: AccessControl
 
-    def listing(self, person: Person, *, department: str | None, cursor: str | None) -> Page[Shown]:
+    def listing(
+        self,
+        person: Person,
+        *,
+        department: str | None,
+        cursor: str | None,
+        among: Sequence[Department] | None = None,
+    ) -> Page[Shown]:
         """A page of what the person may know of, newest first, from one department or from all.
 
+        `among` is what `departments` answered, where that is known already: it saves reading them again.
         Raises InvalidInput for what is no department's id.
         """
         if department is not None and not is_department_id(department):
             raise InvalidInput((FieldError(pointer="/department", code="bad_id"),))
-        departments = [department] if department else [each.id for each in self.people.all_departments()]
-        keys = [refused_listing_key(name) for name in departments if self._may_know(person, name)]
+        if department:
+            names = [department] if self._may_know(person, department) else []
+        else:
+            names = [each.id for each in (self.departments(person) if among is None else among)]
+        keys = [refused_listing_key(name) for name in names]
         rows = newest(self.journal.table, RefusedRequestRecord, keys, cursor=cursor)
         present = ((position, self._shown(person, record)) for position, record in rows)
         return page(present, lambda _shown: True)
+
+    def departments(self, person: Person) -> tuple[Department, ...]:
+        """The departments whose refused requests the person may know of."""
+        return tuple(each for each in self.people.all_departments() if self._may_know(person, each.id))
 
     def read(self, person: Person, refused_request: str) -> Shown:
         """One of them with its content. Raises NotFound where policy forbids even to know of it."""

@@ -41,6 +41,7 @@ from chalicelib.submission.model import (
     State,
     Submission,
     deliveries_in,
+    with_later_outcomes,
 )
 from chalicelib.submission.service.desk import Record
 from chalicelib.submission.timeline import Kind, Step, persons_in, timeline
@@ -159,6 +160,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
     record = parts.submission_desk.read(present.person, submission, found)
     head, form = record.head, record.revision.form
     steps = timeline(head, record.events)
+    deliveries = with_later_outcomes(deliveries_in(record.events, head.revision), record.events)
     names, departments = parts.people.names(
         sorted({*persons_in(steps), head.drafter}), sorted({head.department, *(head.audience or ())})
     )
@@ -172,7 +174,8 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         steps=steps,
         task=_task_in(steps),
         failed=_failed_items(steps, exchange.language),
-        deliveries=deliveries_in(record.events, head.revision),
+        deliveries=deliveries,
+        unknown=_unknown_mails(deliveries),
         names=names,
         departments=departments,
         may=parts.submission_desk.steps(present.person, head),
@@ -386,6 +389,11 @@ def _wrong(faults: Iterable[FieldError], filled: Filled, language: str) -> dict[
         if text not in told:
             told.append(text)
     return wrong
+
+
+def _unknown_mails(deliveries: Iterable[Mapping[str, Any]]) -> int:
+    """To how many recipients nobody knows whether the announcement went out."""
+    return sum((each["receipt"] or {}).get("recipients", {}).get("unknown", 0) for each in deliveries)
 
 
 def _task_in(steps: Iterable[Step]) -> Step | None:
