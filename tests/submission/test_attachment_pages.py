@@ -42,7 +42,7 @@ def world() -> Iterator[World]:
 def ticked(shown: Shown) -> dict[str, str]:
     """The files that the form lists and would send, with the words beside each."""
     rows = shown.page.all("ul", data_files="")[0].all("li")
-    boxes = [(row.all("input", name="attachments")[0], words_of(row.all("b")[0])) for row in rows]
+    boxes = [(row.all("input", name="attachments")[0], words_of(row.all("strong")[0])) for row in rows]
     return {box.attributes["value"]: name for box, name in boxes if "checked" in box.attributes}
 
 
@@ -94,7 +94,7 @@ def test_files_stay_over_errors_and_previews_with_their_names(world: World) -> N
     wrong = fill_in(world, browser, attachments=[file], title="")
     assert wrong.status == 422
     assert ticked(wrong) == {file: "时间表.csv"}
-    preview = browser.submit(wrong, NEW, **typed(world), attachments=[file], intent="preview")
+    preview = browser.submit(wrong, NEW, **typed(world, attachments=[file], intent="preview"))
     assert ticked(preview) == {file: "时间表.csv"}
     (named,) = (
         part for part in preview.page.all("ul", class_="files") if "data-files" not in part.attributes
@@ -206,7 +206,13 @@ def test_reviewers_find_the_files_beside_the_text(world: World) -> None:
 
 def test_only_those_who_may_read_the_request_get_its_files(world: World) -> None:
     file = attach(world)
-    submission = handed_in(world, Browser(world, LIAISON), attachments=[file], classification="confidential")
+    hidden = {
+        "classification": "confidential",
+        "channels": ["email"],
+        "reach": "departments",
+        "audience": ["marketing"],
+    }
+    submission = handed_in(world, Browser(world, LIAISON), attachments=[file], **hidden)
     address = f"/submissions/{submission}/attachments/{file}"
     assert Browser(world, LIAISON).send("GET", address).status == 303
     for person in (STRANGER, OTHER_LIAISON):

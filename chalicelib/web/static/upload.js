@@ -78,7 +78,7 @@
     const kept = row.querySelector("input");
     kept.name = "attachments";
     kept.value = upload.id;
-    row.querySelector("b").textContent = upload.name;
+    row.querySelector("strong").textContent = upload.name;
     row.querySelector(".muted").textContent = `${extension(upload.name).toUpperCase()} · ${size(upload.size)}`;
     list.append(row);
     box.dispatchEvent(new Event("input", { bubbles: true }));
