@@ -119,7 +119,7 @@ _OWN_TAGS = frozenset(
     {"html", "head", "meta", "title", "link", "script", "body", "header", "nav", "main", "footer", "section"}
     | {"article", "div", "span", "p", "h1", "h2", "h3", "ul", "ol", "li", "dl", "dt", "dd", "strong", "code"}
     | {"time", "a", "img", "form", "fieldset", "legend", "label", "input", "textarea", "select", "optgroup"}
-    | {"option", "button", "details", "summary", "ins", "del"}
+    | {"option", "button", "details", "summary", "ins", "del", "template", "noscript"}
 )
 
 

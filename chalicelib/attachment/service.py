@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +28,7 @@ from chalicelib.attachment.store import (
 )
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import FieldError, InvalidInput, NotFound, Stale
-from chalicelib.core.ids import new_id
+from chalicelib.core.ids import is_id, new_id
 from chalicelib.core.table import Key, Table
 from chalicelib.people.model import Person
 
@@ -81,6 +81,16 @@ class UploadDesk:
         if not self.access.allows(subject_of(person, self.now()), Action.ATTACH, _resource(upload)):
             raise NotFound
         return upload
+
+    def own_files(self, person: Person, ids: Iterable[str]) -> dict[str, Attachment]:
+        """The files of those ids that are the person's own uploads, by id, whatever their state: with one call.
+
+        It is for showing a form again; whether they may be used is for `Shelf.select` to say.
+        """
+        keys = [attachment_key(each) for each in ids if is_id("a", each)]
+        found = self.table.batch(*keys)
+        uploads = [read_upload(record) for record in map(found.get, keys) if record is not None]
+        return {upload.file.id: upload.file for upload in uploads if upload.uploader == person.id}
 
     def check_again(self, upload: Upload) -> None:
         """Have a file checked whose own event was lost; where nothing was uploaded, or all is said, nothing happens."""

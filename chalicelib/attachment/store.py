@@ -8,6 +8,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 from pynamodb.attributes import UnicodeAttribute
@@ -108,6 +109,12 @@ class FileStore:
             Conditions=[*conditions, ["content-length-range", file.size, file.size]],
             ExpiresIn=seconds,
         )
+
+    def origin(self) -> str:
+        """Scheme, host and port to which `upload_form` posts: what a page must allow that wants to."""
+        form = self.client().generate_presigned_post(Bucket=self.bucket, Key=UPLOADS, ExpiresIn=1)
+        address = urlsplit(form["url"])
+        return f"{address.scheme}://{address.netloc}"
 
     def uploaded(self, attachment: str, limit: int) -> bytes | None:
         """What was sent, None where nothing was; of more than `limit` bytes only the first of them and one more."""

@@ -195,6 +195,9 @@ def difference(before: Form, after: Form) -> list[dict[str, Any]]:
         for name in _COMPARED
         if before.document.get(name) != after.document.get(name)
     ]
+    files = list(before.attachments), list(after.attachments)
+    if files[0] != files[1]:
+        changes.append({"field": "attachments", "before": files[0], "after": files[1]})
     if before.body != after.body:
         changes.append({"field": "body", "lines": _changed_lines(before.body, after.body)})
     return changes

@@ -137,12 +137,19 @@ def _review(
         zone=parts.settings.center_time_zone,
         names={person.id: person.name for person in people},
         departments={department.id: department.name for department in parts.people.all_departments()},
+        files=_file_names(opened),
         history=[(task, _failed(task, exchange.language)) for task in earlier],
         typed={"decision": None, "comment": "", "checklist": {}, **(typed or {})},
         wrong=faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {},
         told=told_of(error, exchange.language) if error else None,
         done=done,
     )
+
+
+def _file_names(opened: OpenedLink) -> dict[str, str]:
+    """The names of the files of both revisions that are compared, by id."""
+    compared = filter(None, (opened.before, opened.revision))
+    return {file.id: file.name for revision in compared for file in revision.attachments}
 
 
 def _failed(task: ReviewTask, language: str) -> list[str]:

@@ -27,8 +27,9 @@ _BETWEEN_KEYWORDS = re.compile(r"[、,，;；\n]")
 class Filled:
     """The fields of the page's form, by their names there.
 
-    `channels` and `audience` are what was ticked. `publish_date` and `publish_time` are by the clocks of `time_zone`;
-    `fold` says which of two is meant where these clocks show a time twice: `0` the earlier, `1` the later.
+    `channels` and `audience` are what was ticked, `attachments` the ids of the files that go with it.
+    `publish_date` and `publish_time` are by the clocks of `time_zone`; `fold` says which of two is meant where these
+    clocks show a time twice: `0` the earlier, `1` the later.
     `declaration` is the version of the declaration that was accepted.
     """
 
@@ -37,6 +38,7 @@ class Filled:
     summary: str = ""
     body: str = ""
     keywords: str = ""
+    attachments: tuple[str, ...] = ()
     category: str = ""
     department: str = ""
     classification: str = ""
@@ -53,7 +55,8 @@ class Filled:
     @classmethod
     def from_fields(cls, posted: Mapping[str, Sequence[str]]) -> Self:
         """Read a posted form; whatever is not there is empty."""
-        lists: dict[str, Any] = {name: tuple(posted.get(name, ())) for name in ("channels", "audience")}
+        several = ("attachments", "channels", "audience")
+        lists: dict[str, Any] = {name: tuple(posted.get(name, ())) for name in several}
         texts = {field.name: next(iter(posted.get(field.name, ())), "") for field in fields(cls)}
         return cls(**{**texts, **lists})
 
@@ -68,6 +71,7 @@ class Filled:
             summary=form.summary,
             body=form.body,
             keywords=_line_of(form.keywords),
+            attachments=form.attachments,
             category=form.category,
             department=form.department,
             classification=form.classification,
@@ -100,6 +104,7 @@ def document(
         "department": filled.department,
         "classification": filled.classification,
         "importance": filled.importance,
+        "attachments": list(filled.attachments),
         "channels": list(filled.channels),
         "time_zone": filled.time_zone,
         "audience": list(filled.audience) if filled.reach == SOME else filled.reach,

@@ -44,9 +44,13 @@ def page(
     *,
     status: int = 200,
     cookies: Sequence[str] = (),
+    connect: str | None = None,
     **context: object,
 ) -> Response:
-    """The page of a template. `visit`, when given, is the signed-in `identity.caller.Visit`."""
+    """The page of a template. `visit`, when given, is the signed-in `identity.caller.Visit`.
+
+    `connect` is one more origin, besides ours, that the page's script may talk to.
+    """
     language = language_of(exchange)
     if language != exchange.language:
         cookies = [*cookies, language_cookie(language)]
@@ -56,7 +60,11 @@ def page(
         .get_template(f"{template}.html.jinja")
         .render({"visit": None, "path": exchange.path, "asked": asked, **context})
     )
-    return _answer(exchange, status, cookies, {"Content-Type": "text/html; charset=utf-8"}, text)
+    headers = {"Content-Type": "text/html; charset=utf-8"}
+    if connect is not None:
+        policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {connect}")
+        headers["Content-Security-Policy"] = policy
+    return _answer(exchange, status, cookies, headers, text)
 
 
 def language_of(exchange: Exchange) -> str:
@@ -205,12 +213,21 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
         "word": functools.partial(_word, language),
     }
     environment.filters["moment"] = moment
+    environment.filters["bytes"] = bytes_in_words
     return environment
 
 
 def _word(language: str, *name: str) -> str:
     """A value in words, such as `word("state", "in_review")`: the same as in mails and errors."""
     return messages.text(".".join(("word", *name)), language, {})
+
+
+def bytes_in_words(size: int) -> str:
+    """A number of bytes as people say it, such as `1.5 MB`; `upload.js` says it in the same way."""
+    for unit, factor in (("MB", 1_000_000), ("KB", 1_000)):
+        if size >= factor:
+            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
+    return f"{size} B"
 
 
 def moment(instant: datetime, zone: str) -> str:

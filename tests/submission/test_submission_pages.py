@@ -517,7 +517,8 @@ def test_the_routes_of_the_desk_take_no_json() -> None:
         for route, methods in app.routes.items()
         if route.startswith("/submissions") and "POST" in methods
     ]
-    assert [entry.content_types for entry in posts] == [["application/x-www-form-urlencoded"]] * 3
+    assert len(posts) >= 3
+    assert all(entry.content_types == ["application/x-www-form-urlencoded"] for entry in posts)
 
 
 # Text stays text

@@ -44,6 +44,7 @@ from chalicelib.submission.store import head_key, read_head, read_revision, revi
 class OpenedLink:
     """What a reviewer sees. `changes` compares with the revision before; `opinion` is there once it was decided.
 
+    `before` is the revision that it is compared with, None for a first one.
     `revision` is None for a reviewer whose duty has ended since: only the recorded decision is still shown.
     """
 
@@ -51,6 +52,7 @@ class OpenedLink:
     task: ReviewTask
     revision: Revision | None
     changes: list[dict[str, Any]] | None
+    before: Revision | None = None
 
     @property
     def opinion(self) -> Opinion | None:
@@ -96,8 +98,9 @@ class Decisions:
             if task.opinion is None or task.opinion.reviewer != person.id:
                 raise NotPermitted
             return OpenedLink(head=head, task=task, revision=None, changes=None)
-        changes = difference(revisions[1].form, revisions[0].form) if len(revisions) > 1 else None
-        return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes)
+        before = revisions[1] if len(revisions) > 1 else None
+        changes = None if before is None else difference(before.form, revisions[0].form)
+        return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes, before=before)
 
     def history(self, opened: OpenedLink) -> tuple[ReviewTask, ...]:
         """The stages that were decided before the one that a reviewer sees, in every round, in their order."""

@@ -14,6 +14,7 @@ from markupsafe import Markup
 
 from chalicelib import bootstrap
 from chalicelib.access.model import Action
+from chalicelib.attachment.model import Attachment
 from chalicelib.core import messages
 from chalicelib.core.errors import (
     Conflict,
@@ -170,6 +171,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         visit=present,
         head=head,
         form=form,
+        files=record.revision.attachments,
         body=Markup(to_html(form.body)),  # noqa: S704 — sanitised there
         steps=steps,
         task=_task_in(steps),
@@ -183,6 +185,16 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         zone=parts.settings.center_time_zone,
         now=parts.now(),
     )
+
+
+@submission_pages.route("/submissions/{submission}/attachments/{attachment}", methods=["GET"])
+@page_view(submission_pages)
+def download_attachment(exchange: Exchange, submission: str, attachment: str) -> Response:
+    """Send the browser to the bucket: the address, which works for a minute, is never in a page."""
+    desk = bootstrap.parts().submission_desk
+    present, found = visit(exchange, desk.key(submission))
+    _, url = desk.download(present.person, submission, attachment, found)
+    return see_other(exchange, url)
 
 
 @submission_pages.route("/submissions/{submission}/revise", methods=["GET"])
@@ -334,15 +346,20 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
     head = sheet.record.head if sheet.record else None
     own = (head.department,) if head else parts.submission_desk.departments_to_submit_for(present.person)
     faults = error.errors if isinstance(error, InvalidInput) else ()
-    wrong = _wrong(faults, filled, exchange.language)
+    files = _files_of(present, sheet)
+    wrong = _wrong(faults, filled, files, exchange.language)
     review = _last_return(sheet.record) if sheet.record else None
     items = {} if review is None else _failed_items([review], exchange.language)
     return page(
         exchange,
         "request_form",
         status=200 if error is None else error.status,
+        connect=parts.files.origin(),
         visit=present,
         filled=filled,
+        files=files,
+        attaching=parts.attachment_rules,
+        types_by_extension=_types_by_extension(),
         ticked=sheet.ticked,
         key=sheet.key,
         head=head,
@@ -376,8 +393,25 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
     )
 
 
-def _wrong(faults: Iterable[FieldError], filled: Filled, language: str) -> dict[str, list[str]]:
-    """What is wrong in words, by field of the page; what concerns one of several keywords names it."""
+def _types_by_extension() -> dict[str, str]:
+    """The media type of every extension that a file may have."""
+    types = bootstrap.parts().attachment_rules.types
+    return {extension: media_type.value for media_type, known in types.items() for extension in known}
+
+
+def _files_of(present: Visit, sheet: _Sheet) -> dict[str, Attachment | None]:
+    """The files that the form names, by id: those of the present revision, and the person's own uploads."""
+    ids = tuple(dict.fromkeys(sheet.filled.attachments))
+    kept = {file.id: file for file in sheet.record.revision.attachments} if sheet.record else {}
+    fresh = [each for each in ids if each not in kept]
+    own = bootstrap.parts().upload_desk.own_files(present.person, fresh) if fresh else {}
+    return {each: kept.get(each) or own.get(each) for each in ids}
+
+
+def _wrong(
+    faults: Iterable[FieldError], filled: Filled, files: Mapping[str, Attachment | None], language: str
+) -> dict[str, list[str]]:
+    """What is wrong in words, by field of the page; what concerns one of several keywords or files names it."""
     keywords = keywords_in(filled.keywords)
     wrong: dict[str, list[str]] = {}
     for fault in faults:
@@ -385,6 +419,10 @@ def _wrong(faults: Iterable[FieldError], filled: Filled, language: str) -> dict[
         text = messages.text(f"field.{fault.code}", language, fault.params)
         if name == "keywords" and place:
             text = f"{keywords[int(place)]} · {text}"
+        if name == "attachments" and place:
+            attachment = filled.attachments[int(place)]
+            file = files[attachment]
+            text = f"{attachment if file is None else file.name} · {text}"
         told = wrong.setdefault(name if name in FIELDS else "", [])
         if text not in told:
             told.append(text)

@@ -295,12 +295,16 @@ class SubmissionDesk:
             events=tuple(events_of(self._journal.table, head.id)),
         )
 
-    def download(self, person: Person, submission: str, attachment: str) -> tuple[Attachment, str]:
+    def download(
+        self, person: Person, submission: str, attachment: str, found: Found | None = None
+    ) -> tuple[Attachment, str]:
         """A file of any revision of a submission, and an address that gives it for a minute.
+
+        The head has perhaps been read already from `key`.
 
         Raises NotFound where policy forbids to read the submission, and where no revision has such a file.
         """
-        head = self._readable(person, submission)
+        head = self._readable(person, submission, found)
         file = self._kept_files(head).get(attachment)
         if file is None:
             raise NotFound
