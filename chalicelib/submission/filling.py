@@ -27,9 +27,10 @@ _BETWEEN_KEYWORDS = re.compile(r"[、,，;；\n]")
 class Filled:
     """The fields of the page's form, by their names there.
 
-    `channels` and `audience` are what was ticked, `attachments` the ids of the files that go with it. `publish_date` and `publish_time` are by the clocks of `time_zone`;
-    `fold` says which of two is meant where these clocks show a time twice: `0` the earlier, `1` the later.
-    `declaration` is the version of the declaration that was accepted.
+    `attachments` are the ids of the files that go with it, `channels` and `audience` are what was ticked.
+    `publish_date` and `publish_time` are by the clocks of `time_zone`; `fold` says which of two is meant where these
+    clocks show a time twice: `0` the earlier, `1` the later. `declaration` is the version of the declaration that was
+    accepted.
     """
 
     title: str = ""
