@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := infra/requirements/dev.txt
-# One more than two cores: some tests wait for others.
-WORKERS ?= 3
+# Two more than two cores: some tests wait for others.
+WORKERS ?= 4
 PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
