@@ -6,8 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := infra/requirements/dev.txt
-# Two more than two cores: some tests wait for others.
-WORKERS ?= 4
+# One more than two cores: some tests wait for others.
+WORKERS ?= 3
 PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
