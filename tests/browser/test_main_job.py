@@ -127,8 +127,7 @@ def test_a_request_goes_from_the_form_to_the_verified_package(
         address = reviewer["email"]
 
         def fresh(address: str = address) -> str | None:
-            links = (link for mail in desk.mails(address) for link in mail["links"] if "/r#" in link)
-            return next((link for link in links if link not in known), None)
+            return next((link for link in desk.links(address, "r") if link not in known), None)
 
         approve(visitors(address), str(desk.wait_for(fresh, f"a review link to {address}")), stage)
 

@@ -59,13 +59,18 @@ class Desk:
             time.sleep(0.1)
         raise AssertionError(f"waited in vain for {name}")
 
+    def links(self, to: str, kind: str) -> list[str]:
+        """The links of a kind (`s`, `r`) in the mails to an address, newest first."""
+        return [link for mail in self.mails(to) for link in mail["links"] if f"/{kind}#" in link]
+
     def link(self, to: str, kind: str, *, after: int = 0) -> str:
-        """The newest link of a kind (`s`, `r`) to an address, once it has more than `after` mails with one."""
+        """The newest link of a kind to an address, once there are more than `after` of them."""
 
-        def links() -> list[str]:
-            return [link for mail in self.mails(to) for link in mail["links"] if f"/{kind}#" in link]
+        def newest() -> str | None:
+            links = self.links(to, kind)
+            return links[0] if len(links) > after else None
 
-        return str(self.wait_for(lambda: links()[0] if len(links()) > after else None, f"a link to {to}"))
+        return str(self.wait_for(newest, f"a link to {to}"))
 
 
 class Visitor:
@@ -88,7 +93,7 @@ class Visitor:
 
     def sign_in(self) -> None:
         """From the sign-in page that is shown, by the mail, to where signing in leads."""
-        before = len([m for m in self.desk.mails(self.email) if any("/s#" in link for link in m["links"])])
+        before = len(self.desk.links(self.email, "s"))
         self.page.fill("#email", self.email)
         self.page.click("main button")
         self.open(self.desk.link(self.email, "s", after=before))
