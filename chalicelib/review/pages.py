@@ -5,29 +5,30 @@ The handle comes in a form, from the script that takes it out of the address; th
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
-from markupsafe import Markup
 
 from chalicelib import bootstrap
 from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
 from chalicelib.core.http import Exchange
-from chalicelib.core.markdown import to_html
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import Visit, posted, refuse_foreign_page, visit
 from chalicelib.review.model import Decision, ReviewTask
-from chalicelib.review.service import OpenedLink
 from chalicelib.web.pages import (
     FORM,
     SIGN_IN,
     faults_by_field,
     page,
     page_view,
+    readable,
     return_cookie,
     see_other,
     told_of,
 )
+
+if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
+    from chalicelib.review.service import OpenedLink
 
 review_pages = Blueprint(__name__)
 
@@ -97,7 +98,9 @@ def _typed(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return typed
 
 
-def _with_items_left_open(error: InvalidInput, opened: OpenedLink, typed: Mapping[str, Any]) -> InvalidInput:
+def _with_items_left_open(
+    error: InvalidInput, opened: "OpenedLink", typed: Mapping[str, Any]
+) -> InvalidInput:
     """Every fault at once: the items without an answer, too, where the form was found wrong before they counted."""
     items = {item.id for item in bootstrap.parts().checklists.items(opened.task.stage)}
     left_open = {f"/checklist/{item}" for item in items - set(typed["checklist"])}
@@ -111,7 +114,7 @@ def _review(
     exchange: Exchange,
     present: Visit,
     handle: str,
-    opened: OpenedLink,
+    opened: "OpenedLink",
     *,
     typed: Mapping[str, Any] | None = None,
     error: Conflict | InvalidInput | None = None,
@@ -131,7 +134,7 @@ def _review(
         handle=handle,
         opened=opened,
         form=form,
-        body=None if form is None else Markup(to_html(form.body)),  # noqa: S704 — sanitised there
+        body=None if form is None else readable(form.body),
         items=[(item.id, item.text[exchange.language]) for item in items],
         decisions=list(Decision),
         zone=parts.settings.center_time_zone,
@@ -146,7 +149,7 @@ def _review(
     )
 
 
-def _file_names(opened: OpenedLink) -> dict[str, str]:
+def _file_names(opened: "OpenedLink") -> dict[str, str]:
     """The names of the files of both revisions that are compared, by id."""
     compared = filter(None, (opened.before, opened.revision))
     return {file.id: file.name for revision in compared for file in revision.attachments}

@@ -1,7 +1,7 @@
 """Publication requests over HTTP."""
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
@@ -14,7 +14,9 @@ from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
 from chalicelib.submission.model import Submission, deliveries_in, opinions_in, with_later_outcomes
-from chalicelib.submission.service import Shown
+
+if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
+    from chalicelib.submission.service import Shown
 
 submission_routes = Blueprint(__name__)
 
@@ -131,7 +133,7 @@ def summary(head: Submission) -> dict[str, Any]:
     }
 
 
-def refused_summary(shown: Shown, language: str) -> dict[str, Any]:
+def refused_summary(shown: "Shown", language: str) -> dict[str, Any]:
     """A refused request as lists show it; its title only to those who may read it. Instants are UTC."""
     request = shown.request
     return {

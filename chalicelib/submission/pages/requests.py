@@ -7,10 +7,9 @@ shown again with everything that was typed; a preview saves nothing.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
-from markupsafe import Markup
 
 from chalicelib import bootstrap
 from chalicelib.access.model import Action
@@ -28,7 +27,6 @@ from chalicelib.core.errors import (
 )
 from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
-from chalicelib.core.markdown import to_html
 from chalicelib.core.validation import checked, schema, time_zones
 from chalicelib.identity.caller import Visit, posted, visit
 from chalicelib.people.model import Role
@@ -44,9 +42,11 @@ from chalicelib.submission.model import (
     deliveries_in,
     with_later_outcomes,
 )
-from chalicelib.submission.service.desk import Record
 from chalicelib.submission.timeline import Kind, Step, persons_in, timeline
-from chalicelib.web.pages import FORM, faults_by_field, page, page_view, see_other, told_of
+from chalicelib.web.pages import FORM, faults_by_field, page, page_view, readable, see_other, told_of
+
+if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
+    from chalicelib.submission.service.desk import Record
 
 submission_pages = Blueprint(__name__)
 
@@ -172,7 +172,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         head=head,
         form=form,
         files=record.revision.attachments,
-        body=Markup(to_html(form.body)),  # noqa: S704 — sanitised there
+        body=readable(form.body),
         steps=steps,
         task=_task_in(steps),
         failed=_failed_items(steps, exchange.language),
@@ -294,14 +294,14 @@ class _Sheet:
 
     filled: Filled
     key: str = ""
-    record: Record | None = None
+    record: "Record | None" = None
     error: ImprimaturError | None = None
     earlier: str | None = None
     ticked: bool = False
 
     @classmethod
     def of(
-        cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: Record | None = None
+        cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: "Record | None" = None
     ) -> "_Sheet":
         filled = Filled.from_fields(form)
         return cls(filled=filled, key=key, record=record, ticked=bool(filled.declaration))
@@ -368,7 +368,7 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
         told=told_of(error, exchange.language) if error and not faults else None,
         earlier=sheet.earlier,
         preview=preview,
-        body=Markup(to_html(filled.body)) if preview and "body" not in wrong else None,  # noqa: S704 — sanitised there
+        body=readable(filled.body) if preview and "body" not in wrong else None,
         departments=departments,
         own=own,
         rules=rules["properties"],
@@ -439,7 +439,7 @@ def _task_in(steps: Iterable[Step]) -> Step | None:
     return next((step for step in steps if step.kind is Kind.REVIEW and step.mark == "now" and step.at), None)
 
 
-def _last_return(record: Record) -> Step | None:
+def _last_return(record: "Record") -> Step | None:
     """The review that sent the present text back."""
     returns = [
         step
