@@ -88,7 +88,8 @@ def hand_in(liaison: Visitor) -> str:
     page.click("button[value=submit]")
     page.wait_for_url("**/submissions/s-*")
     liaison.look("handed-in")
-    return urlsplit(page.url).path
+    address: str = page.url
+    return urlsplit(address).path
 
 
 def read_in_the_archive(liaison: Visitor, folder: Path) -> None:
