@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -68,9 +69,9 @@ def build(out: Path, *, with_dependencies: bool) -> Path:
 def runtime_requirements() -> str:
     """The locked requirements without Chalice and what only Chalice needs: it packs its own runtime itself."""
     text = (ROOT / "infra" / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-    entries = {
-        entry.partition("==")[0]: entry for entry in re.findall(r"^\w.*\n(?: .*\n)*", text, re.MULTILINE)
-    }
+    entries: dict[str, str] = defaultdict(str)  # one name may have a version per Python
+    for entry in re.findall(r"^\w.*\n(?: .*\n)*", text, re.MULTILINE):
+        entries[entry.partition("==")[0]] += entry
     wanted_by = {
         name: set(" ".join(re.findall(r"^ +# (.*)", entry, re.MULTILINE)).split()) - {"via"}
         for name, entry in entries.items()
