@@ -38,7 +38,7 @@ _RETURN_LIFE = 900
 _OWN_PAGE = re.compile(r"/(?!/)[A-Za-z0-9/._~%?=&-]*(#[A-Za-z0-9_-]{43})?")
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 

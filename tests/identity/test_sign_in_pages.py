@@ -9,6 +9,7 @@ from chalicelib.core.http import LANGUAGE_COOKIE
 from chalicelib.core.ids import new_secret
 from chalicelib.identity.model import BROWSER_COOKIE, COOKIE, SIGN_IN_LIFE
 from chalicelib.people.model import Role
+from chalicelib.web import static
 from tests.browsing import Browser, Shown
 from tests.faults import FaultyAws
 from tests.world import EDITOR, LIAISON, PEOPLE, World, a_person, a_world
@@ -257,6 +258,7 @@ def test_a_page_forbids_what_it_does_not_need(world: World) -> None:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
+        assert "data:" not in policy
         assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
         assert headers["x-content-type-options"] == "nosniff"
         assert "max-age" in headers["strict-transport-security"]
@@ -286,3 +288,15 @@ def test_static_files_never_change_at_their_address(world: World) -> None:
     assert style.headers["content-type"] == "text/css; charset=utf-8"
     assert Browser(world).get("/static/0000000000000000/style.css").status == 404
     assert Browser(world).get("/static/0000000000000000/..%2Fpages.py").status == 404
+
+
+def test_names_of_static_files_that_anybody_makes_up_are_not_kept(world: World) -> None:
+    def kept() -> int:
+        return sum(f.cache_info().currsize for f in vars(static).values() if hasattr(f, "cache_info"))
+
+    Browser(world).get("/sign-in")
+    before = kept()
+    for _ in range(20):
+        assert Browser(world).get(f"/static/{new_secret()}/{new_secret()}.css").status == 404
+        assert Browser(world).get(f"/static/{new_secret()}/style.css").status == 404
+    assert kept() == before > 0
