@@ -10,7 +10,6 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,7 +23,7 @@ from chalicelib.core.validation import read_json
 
 log = logging.getLogger(__name__)
 
-LANGUAGE_COOKIE = "language"
+LANGUAGE_COOKIE = "__Host-imprimatur-language"
 MOST_FIELDS = 500
 """Of a posted page."""
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -64,12 +63,15 @@ class Exchange:
         return str(self._request.to_original_event()["path"])
 
     def cookie(self, name: str) -> str | None:
-        """The value of a cookie; None without it, or when cookies cannot be read."""
-        try:
-            morsel = SimpleCookie(self.headers.get("cookie", "")).get(name)
-        except CookieError:
-            return None
-        return None if morsel is None else morsel.value
+        """The value of a cookie of ours; None without it, or when it comes twice with different values.
+
+        Other hosts of the same domain may have set cookies of any form: each pair is read by itself. A browser takes
+        a `__Host-` name from this very host only and keeps one of it, so a second one was slipped in past that rule.
+        Nothing tells which it is, and being signed out is safer than working in a session of somebody else's.
+        """
+        pairs = (pair.partition("=") for pair in self.headers.get("cookie", "").split(";"))
+        values = {value.strip() for found, equals, value in pairs if equals and found.strip() == name}
+        return values.pop() if len(values) == 1 else None
 
     def form(self) -> dict[str, list[str]]:
         """The fields of a posted page, each with its values, lines ended as everywhere else by a line feed.

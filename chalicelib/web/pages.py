@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 SIGN_IN = "/sign-in"
+LANGUAGE = "language"
+"""What the links at a page's foot call the chosen language in the query."""
 FORM = "application/x-www-form-urlencoded"
 """The content type of a posted page."""
 RETURN_COOKIE = "__Host-imprimatur-return"
@@ -36,7 +38,7 @@ _RETURN_LIFE = 900
 _OWN_PAGE = re.compile(r"/(?!/)[A-Za-z0-9/._~%?=&-]*(#[A-Za-z0-9_-]{43})?")
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -54,12 +56,11 @@ def page(
 
     `connect` is one more origin, besides ours, that the page's script may talk to.
     """
-    language = language_of(exchange)
-    if language != exchange.language:
-        cookies = [*cookies, language_cookie(language)]
-    asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE_COOKIE}
+    if _chosen_language(exchange) is not None:
+        cookies = [*cookies, language_cookie(exchange.language)]
+    asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE}
     text = (
-        _templates(language)
+        _templates(exchange.language)
         .get_template(f"{template}.html.jinja")
         .render({"visit": None, "path": exchange.path, "asked": asked, **context})
     )
@@ -68,12 +69,6 @@ def page(
         policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {connect}")
         headers["Content-Security-Policy"] = policy
     return _answer(exchange, status, cookies, headers, text)
-
-
-def language_of(exchange: Exchange) -> str:
-    """The language that a page is shown in: the one just chosen at its foot, else the reader's."""
-    chosen = exchange.query.get(LANGUAGE_COOKIE)
-    return chosen if chosen in messages.LANGUAGES else exchange.language
 
 
 def see_other(exchange: Exchange, location: str, *, cookies: Sequence[str] = ()) -> Response:
@@ -98,13 +93,17 @@ def language_cookie(language: str) -> str:
 
 
 def page_view(blueprint: Blueprint) -> Callable[[View], View]:
-    """Wrap a view of a page: it gets an `Exchange` first, and whatever it raises becomes a page."""
+    """Wrap a view of a page: it gets an `Exchange` first, and whatever it raises becomes a page.
+
+    The exchange's language is the one just chosen at a page's foot, if one was: everything on a page is in it.
+    """
 
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def wrapped(**path: str) -> Response:
             request = blueprint.current_request
             exchange = Exchange(request)
+            exchange.language = _chosen_language(exchange) or exchange.language
             try:
                 return view(exchange, **path)
             except ImprimaturError as error:
@@ -116,6 +115,12 @@ def page_view(blueprint: Blueprint) -> Callable[[View], View]:
         return wrapped
 
     return wrap
+
+
+def _chosen_language(exchange: Exchange) -> str | None:
+    """The language in the query, if the pages are in it."""
+    chosen = exchange.query.get(LANGUAGE)
+    return chosen if chosen in messages.LANGUAGES else None
 
 
 def _troubled(exchange: Exchange, error: ImprimaturError, *, posted: bool) -> Response:

@@ -21,6 +21,7 @@ MAIL = Sent(
 PAGES = {
     "public/index.html": Page(content=b"<h1>Home</h1>", content_type="text/html; charset=utf-8"),
     "internal/a b.html": Page(content=b"a", content_type="text/html"),
+    "internal/files/1.svg": Page(content=b"<svg/>", content_type="image/svg+xml", disposition="inline"),
 }
 
 
@@ -142,6 +143,17 @@ def test_site_shows_pages_and_the_index_of_a_folder(http: Client) -> None:
     assert http.get("/_local/site/public/none.html").status_code == 404
     assert http.get("/_local/else").status_code == 404
     assert http.post("/_local/site/public/").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["public/", "internal/files/1.svg"])
+def test_nothing_published_has_the_desks_origin_or_is_taken_for_another_type(http: Client, path: str) -> None:
+    answer = http.get(f"/_local/site/{path}")
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    sandbox, default, *_ = answer.headers["Content-Security-Policy"].split("; ")
+    assert sandbox.startswith("sandbox ")
+    assert not {"allow-scripts", "allow-same-origin", "allow-forms"} & set(sandbox.split())
+    assert default == "default-src 'none'"
 
 
 def test_cloud_answers_http_and_shows_what_is_in_its_site_bucket(cloud: Cloud) -> None:

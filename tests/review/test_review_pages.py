@@ -79,6 +79,44 @@ def test_an_empty_form_is_shown_with_every_fault_at_its_field_and_decides_nothin
     assert len(marked) == len(form.all("fieldset"))
 
 
+def test_what_is_wrong_is_told_first_in_the_order_of_the_page_and_leads_to_its_field(world: World) -> None:
+    world.submit()
+    shown = opened(world)
+    empty = shown.form("/r/decision")
+    again = Browser(world, EDITOR).post("/r/decision", empty)
+    summary, targets = summary_of(again)
+    items = [e.attributes["name"] for e in shown.page.all("input", type="radio", value="yes")]
+    assert targets == [*items, "decision"]
+    assert [link.text.partition("：")[0] for link in summary.all("a")] == [
+        *(f"第 {number} 项" for number in range(1, len(items) + 1)),
+        "决定",
+    ]
+    assert again.page.all("title")[0].text.startswith("有误：")
+    for typed, target in (
+        (
+            filled_in(shown, "reject", **dict.fromkeys(items, "yes")),
+            items[0],
+        ),  # none fails: that concerns them all
+        (filled_in(shown, "reject", comment=" "), "comment"),
+    ):
+        assert summary_of(Browser(world, EDITOR).post("/r/decision", typed))[1] == [target]
+
+
+def summary_of(shown: Shown) -> tuple[Element, list[str]]:
+    """What is heard first, and the fields that it leads to, all of which can have the focus."""
+    (summary,) = shown.page.all("div", id="errors")
+    assert summary.attributes.keys() >= {"autofocus", "tabindex"}
+    assert (summary.attributes["role"], summary.attributes["tabindex"]) == ("alert", "-1")
+    targets = [link.attributes["href"].removeprefix("#") for link in summary.all("a")]
+    focusable = {
+        element.attributes.get("id")
+        for element in shown.page.walk()
+        if element.tag in {"input", "textarea", "select"}
+    }
+    assert focusable >= set(targets)
+    return summary, targets
+
+
 def test_a_return_without_reason_is_told_and_keeps_what_was_typed(world: World) -> None:
     submission = world.submit()
     shown = opened(world)
@@ -145,7 +183,9 @@ def test_another_opinion_than_the_recorded_one_is_told_so(world: World) -> None:
     Browser(world, EDITOR).post("/r/decision", filled_in(shown))
     second = Browser(world, EDITOR).post("/r/decision", filled_in(shown, "reject"))
     assert second.status == 409
-    assert "已有决定" in second.html
+    summary, targets = summary_of(second)
+    assert "已有决定" in summary.text
+    assert targets == []
     assert [event.payload["decision"] for event in world.events(submission, "Decided")] == ["approve"]
 
 
