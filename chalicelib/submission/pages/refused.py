@@ -43,8 +43,7 @@ def show_refused_request(exchange: Exchange, refused_request: str) -> Response:
     present, _ = visit(exchange)
     parts = bootstrap.parts()
     shown = parts.refused_requests.read(present.person, refused_request)
-    request = shown.request
-    drafter = request.drafter if shown.readable else None
+    request, drafter = shown.request, shown.drafter
     names, departments = parts.people.names([drafter] if drafter else [], [request.department])
     return page(
         exchange,
