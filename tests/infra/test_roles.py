@@ -66,6 +66,7 @@ S3_ACTIONS = {
     ),  # without ListBucket S3 says 403, not 404, for what is not there
     "CopyObject": ("GetObject", "PutObject", "ListBucket"),
     "CreateBucket": ("PutObject",),  # what botocore signs the form of an upload as
+    "ListObjectVersions": ("ListBucketVersions",),
 }
 """What S3's own names for calls do not tell of the actions that they need."""
 
@@ -114,8 +115,8 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
             yield f"dynamodb:Query {_short(params['TableName'])}/index/{params['IndexName']}"
         case _ if operation in S3_ACTIONS:
             yield from (f"s3:{action} {_short(params['Bucket'])}" for action in S3_ACTIONS[operation])
-        case "GetObject" if "VersionId" in params:
-            yield f"s3:GetObjectVersion {_short(params['Bucket'])}"
+        case "GetObject" | "DeleteObject" if "VersionId" in params:
+            yield f"s3:{operation}Version {_short(params['Bucket'])}"
         case "SendEmail":
             yield from _mail_actions(params)
         case "SendTaskSuccess":  # only this machine hands out tokens
@@ -180,6 +181,10 @@ def live(world: World) -> None:
     world.passed += timedelta(days=3)
     work = {"submission": overdue, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
     app.handler_map["remind_reviewers"](work, None)
+    uploads = world.parts.settings.uploads_bucket
+    world.plain_s3.put_object(Bucket=uploads, Key=f"kept/s-{'a' * 20}/a-{'a' * 20}", Body=b"for nothing")
+    with world.later(days=3):
+        assert app.handler_map["tidy_kept_files"](A_TICK, None) == {"removed": 1}
     world.passed += timedelta(days=30)
     app.handler_map["sweep"](A_TICK, None)
     world.cloud.settle()
