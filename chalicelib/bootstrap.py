@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from chalicelib.review.service import Decisions, Rounds
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
-    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk
+    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk, Tidying
 
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
@@ -248,6 +248,13 @@ class Parts:
         from chalicelib.submission.service import RefusedRequests
 
         return RefusedRequests(journal=self.journal, people=self.people, access=self.access)
+
+    @cached_property
+    def tidying(self) -> "Tidying":
+        """Files that were kept for nothing."""
+        from chalicelib.submission.service import Tidying
+
+        return Tidying(journal=self.journal, files=self.files)
 
     @cached_property
     def checklists(self) -> "Checklists":

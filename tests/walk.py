@@ -255,6 +255,11 @@ class Walk:
         self.world.passed += timedelta(days=3)
         work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
         app.handler_map["remind_reviewers"](work, None)
+        kept_for_nothing = f"kept/s-{'a' * 20}/a-{'a' * 20}"
+        bucket = self.world.parts.settings.uploads_bucket
+        self.world.plain_s3.put_object(Bucket=bucket, Key=kept_for_nothing, Body=b"for nothing")
+        with self.world.later(days=3):
+            assert app.handler_map["tidy_kept_files"](A_TICK, None) == {"removed": 1}
         self.world.passed += timedelta(days=30)
         app.handler_map["sweep"](A_TICK, None)
         self.world.cloud.settle()

@@ -12,6 +12,7 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import MISSING, dataclass, fields
+from datetime import timedelta
 from pathlib import Path
 from types import CodeType
 from typing import Any, cast
@@ -25,6 +26,7 @@ from chalicelib import bootstrap
 from chalicelib.core.settings import Settings
 from chalicelib.publication.jobs import TOLD
 from chalicelib.review.jobs import ENDING, STARTING
+from chalicelib.submission.service.tidying import DOUBT
 from infra.local import subscriptions
 from infra.local.resources import load_template
 from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
@@ -78,6 +80,7 @@ EVENTS: Mapping[str, tuple[object, str]] = {
         },
         "dynamodb",
     ),
+    "chalicelib.submission.jobs.tidy_kept_files": (A_TICK, "s3"),
     "chalicelib.attachment.jobs.check_attachment": (
         {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps({"attachment": "a-1"})}]},
         "dynamodb",
@@ -355,9 +358,15 @@ def test_app_exports_the_function_that_departments_queues_feed(package: Package)
     assert "TakeInSubmissions" in package.functions()
 
 
-def test_sweeper_comes_every_few_minutes(package: Package) -> None:
-    (schedule,) = package.functions()["Sweep"]["Events"].values()
-    assert schedule == {"Type": "Schedule", "Properties": {"Schedule": "rate(5 minutes)"}}
+@pytest.mark.parametrize(("function", "rate"), [("Sweep", "5 minutes"), ("TidyKeptFiles", "1 day")])
+def test_what_the_clock_calls_comes_at_its_rate(function: str, rate: str, package: Package) -> None:
+    (schedule,) = package.functions()[function]["Events"].values()
+    assert schedule == {"Type": "Schedule", "Properties": {"Schedule": f"rate({rate})"}}
+
+
+def test_no_function_lives_as_long_as_a_kept_copy_is_left_in_peace(package: Package) -> None:
+    longest = max(function["Timeout"] for function in package.functions().values())
+    assert timedelta(seconds=longest) < DOUBT / 24
 
 
 def test_each_function_has_a_role_of_its_own_made_from_its_own_file(package: Package) -> None:

@@ -59,6 +59,7 @@ S3_ACTIONS = {
     ),  # without ListBucket S3 says 403, not 404, for what is not there
     "CopyObject": ("GetObject", "PutObject", "ListBucket"),
     "CreateBucket": ("PutObject",),  # what botocore signs the form of an upload as
+    "ListObjectVersions": ("ListBucketVersions",),
 }
 """What S3's own names for calls do not tell of the actions that they need."""
 
@@ -104,8 +105,8 @@ def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterato
             yield f"dynamodb:Query {_short(params['TableName'])}/index/{params['IndexName']}"
         case _ if operation in S3_ACTIONS:
             yield from (f"s3:{action} {_short(params['Bucket'])}" for action in S3_ACTIONS[operation])
-        case "GetObject" if "VersionId" in params:
-            yield f"s3:GetObjectVersion {_short(params['Bucket'])}"
+        case "GetObject" | "DeleteObject" if "VersionId" in params:
+            yield f"s3:{operation}Version {_short(params['Bucket'])}"
         case "SendEmail":
             yield from _mail_actions(params)
         case "SendTaskSuccess":  # only this machine hands out tokens

@@ -107,11 +107,14 @@ class SubmissionDesk:
         the same body gets the same answer, another body KeyReused. Raises InvalidSubmission with every wrong field
         at once, and NotPermitted unless the caller is the drafter and a liaison of the department now.
         """
-        submission = new_id("s") if idempotency_key is None else self.made_with(person, idempotency_key)
+        derived = None if idempotency_key is None else self.made_with(person, idempotency_key)
+        submission = derived or new_id("s")
         try:
-            form, files = self._validated(document, partial(_not_the_callers, person), person)
+            form, files = self._validated(
+                document, partial(_not_the_callers, person), person, derived=derived
+            )
         except InvalidSubmission:
-            earlier = self._replayed(submission, document) if idempotency_key else None
+            earlier = self._replayed(submission, document) if derived else None
             if earlier is None:
                 raise
             return earlier
@@ -125,7 +128,7 @@ class SubmissionDesk:
         a key; the drafter must be a liaison of the department now.
         """
         try:
-            form, files, person = self._sent_form(drafter, document, sent.department)
+            form, files, person = self._sent_form(drafter, document, sent)
             grant = self._may_submit(person, form)
         except (InvalidSubmission, NotPermitted):
             earlier = self._replayed(sent.submission, document)
@@ -141,10 +144,10 @@ class SubmissionDesk:
         return self._taken_in(sent.submission, form, files, cause, [unchanged(person), *sent.also])
 
     def _sent_form(
-        self, drafter: Person | None, document: object, department: str
+        self, drafter: Person | None, document: object, sent: Sent
     ) -> tuple[Form, Selection, Person]:
-        ours = partial(_not_the_departments, department, drafter)
-        form, files = self._validated(document, ours, drafter)
+        ours = partial(_not_the_departments, sent.department, drafter)
+        form, files = self._validated(document, ours, drafter, derived=sent.submission)
         if drafter is None:
             raise NotPermitted  # never reached: a form whose drafter is unknown is not valid
         return form, files, drafter
@@ -161,7 +164,13 @@ class SubmissionDesk:
     def _taken_in(
         self, submission: str, form: Form, files: Selection, cause: Cause, also: Sequence[Write]
     ) -> Submission:
-        """The new submission, or the earlier one under this id if the same body made it."""
+        """The new submission, or the earlier one under this id if the same body made it.
+
+        A repeat keeps no file: the earlier one is asked for first where there are any.
+        """
+        met = files.found.get(head_key(submission)) if files.found is not None else None
+        if met is not None:
+            return self._same(read_head(met), form.document)
         revision = self._revision(submission, 1, form, files.files)
         before = opened(
             submission=submission,
@@ -362,10 +371,12 @@ class SubmissionDesk:
         uploader: Person | None,
         *,
         earlier: Submission | None = None,
+        derived: str | None = None,
     ) -> tuple[Form, Selection]:
         """The form and its files, or every wrong field at once, those included that records or the sender tell.
 
         `earlier` is the submission that a revision is handed in for: it may use the files of its revisions again.
+        `derived` is the id that a new one always gets: it is looked up together with its files.
         """
         form: Form | None = None
         errors: tuple[FieldError, ...] = ()
@@ -374,22 +385,32 @@ class SubmissionDesk:
         except InvalidSubmission as error:
             errors = error.errors
         sound = sound_fields(document, errors)
-        files = Selection() if uploader is None else self._files(sound, uploader, earlier)
+        also = () if derived is None else (head_key(derived),)
+        files = Selection() if uploader is None else self._files(sound, uploader, earlier, also)
         errors += (*self._unknown_departments(sound), *senders_faults(sound), *files.errors)
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form, files
 
-    def _files(self, sound: Mapping[str, Any], person: Person, earlier: Submission | None) -> Selection:
+    def _files(
+        self,
+        sound: Mapping[str, Any],
+        person: Person,
+        earlier: Submission | None,
+        also: Sequence[Key[Any]],
+    ) -> Selection:
         """The files that a form names, looked at when its department is sound, too."""
         ids = sound.get("attachments")
         if not ids or "department" not in sound:
             return Selection()
         known = {} if earlier is None else self._kept_files(earlier)
-        return self._shelf.select(ids, person, sound["department"], known)
+        return self._shelf.select(ids, person, sound["department"], known, *also)
 
     def _keep(self, submission: str, files: Selection) -> None:
-        """See to it that the files outlast their uploads, before a revision names them."""
+        """See to it that the files outlast their uploads, before a revision names them.
+
+        What comes to nothing after this leaves copies that no revision names: `Tidying` removes them.
+        """
         gone = self._shelf.keep(submission, files)
         if gone:
             raise InvalidSubmission(gone)
@@ -440,8 +461,10 @@ class SubmissionDesk:
     def _replayed(self, submission: str, document: object) -> Submission | None:
         """The earlier submission under this id, if the same body made it. Raises KeyReused if another did."""
         earlier = self._journal.find(submission)
-        if earlier is None:
-            return None
+        return None if earlier is None else self._same(earlier, document)
+
+    def _same(self, earlier: Submission, document: object) -> Submission:
+        """The earlier submission as it was first answered. Raises KeyReused if another body made it."""
         if not _is_digest_of(self._first_digest(earlier), document):
             raise KeyReused
         return replace(earlier, revision=1, state=State.IN_REVIEW)
