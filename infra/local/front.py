@@ -1,8 +1,8 @@
 """The laptop's front door: API Gateway, the website's CDN and everybody's mailbox, as one WSGI app.
 
 Chalice's local gateway does the routing, mended where it differs from AWS: path parameters are decoded, none
-leaks from another route, the caller's address is real, text arrives as text, and a body over Lambda's 6 MB is
-refused.
+leaks from another route, the caller's address is real, text arrives as text, a body over Lambda's 6 MB is
+refused, and what API Gateway answers by itself is what the stack's template says.
 """
 
 import base64
@@ -20,7 +20,6 @@ from chalice.local import (
     LambdaEventConverter,
     LocalChalice,
     LocalGateway,
-    LocalGatewayException,
     RouteMatcher,
 )
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -31,6 +30,7 @@ from chalicelib.people.roster import Roster
 from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
 from infra.local.mailbox import Sent
+from infra.local.refusals import NOTHING_THERE, REFUSED, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -159,8 +159,10 @@ class _Gateway:
 
     def __init__(self, app: Chalice) -> None:
         in_threads(app)
+        self._routes = app.routes
         self._local = LocalGateway(app, Config())
-        self._converter = _Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
+        self._matcher = RouteMatcher(list(app.routes))
+        self._converter = _Converter(self._matcher, app.api.binary_types)
         self._local.event_converter = self._converter
 
     def answer(self, request: Request) -> Response:
@@ -168,17 +170,19 @@ class _Gateway:
         try:
             body = request.get_data()
         except RequestEntityTooLarge:
-            return problem(413, "Content Too Large")
+            return refusal(REFUSED, status=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers["x-forwarded-for"] = request.remote_addr or ""
         path = request.environ["RAW_URI"]
+        if not self._is_served(request.method, path):
+            return refusal(NOTHING_THERE)
+        return _response(self._local.handle_request(request.method, path, headers, body or None))
+
+    def _is_served(self, method: str, path: str) -> bool:
         try:
-            answer = self._local.handle_request(request.method, path, headers, body or None)
-        except LocalGatewayException as error:
-            return Response(
-                error.body or b"", error.CODE, headers=error.headers, content_type="application/json"
-            )
-        return _response(answer)
+            return method in self._routes[self._matcher.match_route(path).route]
+        except ValueError:
+            return False
 
 
 class _Converter(LambdaEventConverter):

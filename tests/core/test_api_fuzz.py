@@ -46,7 +46,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-"""Left out: `unsupported_method` wants 405 where API Gateway says 403, and `positive_data_acceptance` does not know
+"""Left out: `unsupported_method` wants 405 where API Gateway says 404, and `positive_data_acceptance` does not know
 that a sound form may still be refused for what only roster, clock and policy can tell. That no operation forgets the
 session is shown in `tests/schemas/test_openapi.py`."""
 CALLERS = {"reviews": EDITOR, "archive": ARCHIVIST}

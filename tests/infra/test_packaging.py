@@ -1,5 +1,6 @@
 """What is deployed: the code runs from its package alone, and the template says what the code relies on."""
 
+import copy
 import hashlib
 import importlib.util
 import itertools
@@ -17,17 +18,24 @@ from pathlib import Path
 from types import CodeType
 from typing import Any, cast
 
+import boto3
 import pytest
 from cfnlint.api import lint  # type: ignore[import-untyped]  # it ships none
 from chalice.utils import to_cfn_resource_name
+from samtranslator.parser.parser import Parser  # type: ignore[import-untyped]  # it ships none
+from samtranslator.translator.translator import Translator  # type: ignore[import-untyped]  # as above
 
 from app import app
 from chalicelib import bootstrap
+from chalicelib.core.errors import NotFound
+from chalicelib.core.http import BASE_HEADERS
+from chalicelib.core.problems import problem_of
 from chalicelib.core.settings import Settings
 from chalicelib.publication.jobs import TOLD
 from chalicelib.review.jobs import ENDING, STARTING
 from chalicelib.submission.service.tidying import DOUBT
 from infra.local import subscriptions
+from infra.local.clients import REGION
 from infra.local.resources import load_template
 from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
 from tests.infra.lambda_events import A_BOUNCE, A_TICK, a_message, a_record
@@ -215,6 +223,40 @@ def test_requirements_are_locked_and_leave_out_what_only_chalice_needs() -> None
 def test_cfn_lint_finds_nothing(which: str, package: Package) -> None:
     template = {"data": DATA, "app": package.folder / "sam.json", "department": DEPARTMENT}[which]
     assert [str(match) for match in lint(template.read_text("utf-8"), regions=["us-east-1"])] == []
+
+
+def test_what_api_gateway_answers_by_itself_looks_like_every_other_answer(package: Package) -> None:
+    """And says nothing that the caller sent: messages of API Gateway's own may repeat an Authorization header."""
+    sam = Translator(
+        managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session(region_name=REGION)
+    )
+    only_the_api = {"Resources": {"RestAPI": copy.deepcopy(package.template["Resources"]["RestAPI"])}}
+    translated = sam.translate(only_the_api, parameter_values={})
+    (api,) = (one for one in translated["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi")
+    responses = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    assert set(responses) == {
+        "MISSING_AUTHENTICATION_TOKEN",
+        "INVALID_SIGNATURE",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+    }
+    headers = BASE_HEADERS | {"Content-Type": "application/problem+json"}
+    for kind, response in responses.items():
+        assert response["responseParameters"] == {
+            f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()
+        }
+        (text,) = response["responseTemplates"].values()
+        assert re.findall(r"\$[\w.]+", text) == ["$context.requestId"], kind
+        assert all(json.loads(text).values())
+
+
+def test_a_wrong_address_looks_like_what_does_not_exist(package: Package) -> None:
+    responses = package.resources("Serverless::Api")["RestAPI"]["GatewayResponses"]
+    told = [problem_of(NotFound()).document(each, "$context.requestId") for each in ("zh-Hans", "en")]
+    both = {name: f"{told[0][name]} / {told[1][name]}" for name in ("title", "detail")}
+    for kind in ("MISSING_AUTHENTICATION_TOKEN", "INVALID_SIGNATURE"):
+        assert responses[kind]["StatusCode"] == NotFound.status
+        assert json.loads(responses[kind]["ResponseTemplates"]["application/json"]) == told[0] | both
 
 
 def test_environment_is_exactly_the_settings(package: Package) -> None:

@@ -1,13 +1,15 @@
 import base64
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 from chalice.app import Chalice, Response
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 
+from chalicelib.core.http import BASE_HEADERS
 from chalicelib.people.roster import Roster
 from infra.local.cloud import Cloud
 from infra.local.front import Front, Page
@@ -61,8 +63,8 @@ def test_text_arrives_as_text_with_the_address_of_the_caller(http: Client, seen:
 
 def test_body_over_six_megabytes_is_refused_before_the_app(http: Client, seen: Seen) -> None:
     answer = http.post("/api/v1/things/x", data=b"x" * (6 * 1024 * 1024 + 1))
-    assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
-    assert b'"status": 413' in answer.data
+    assert answer.status_code == 413
+    assert_refused_as_by_api_gateway(answer)
     assert seen.calls == []
 
 
@@ -71,9 +73,26 @@ def test_head_never_has_a_body(http: Client) -> None:
         assert http.head(path).data == b"", path
 
 
-def test_unknown_route_and_wrong_method_are_answered_as_by_api_gateway(http: Client) -> None:
-    assert http.get("/nowhere").status_code == 403
-    assert http.delete("/api/v1/things/x").status_code == 405
+def assert_refused_as_by_api_gateway(answer: TestResponse) -> None:
+    assert answer.content_type == "application/problem+json"
+    assert {name: answer.headers.get(name) for name in BASE_HEADERS} == BASE_HEADERS
+    assert answer.json is not None
+    assert re.fullmatch("c-[a-z0-9]{20}", answer.json["correlation_id"])
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html,application/xhtml+xml;q=0.9"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nowhere"), ("DELETE", "/api/v1/things/x"), ("OPTIONS", "/api/v1/things/x"), ("POST", "/")],
+)
+def test_what_is_not_there_is_answered_as_by_api_gateway(
+    http: Client, seen: Seen, method: str, path: str, accept: str
+) -> None:
+    answer = http.open(path, method=method, headers={"Accept": accept, "Authorization": "Bearer secret"})
+    assert answer.status_code == 404
+    assert_refused_as_by_api_gateway(answer)
+    assert "secret" not in answer.text
+    assert seen.calls == []
 
 
 def test_binary_answer_is_sent_as_bytes() -> None:
