@@ -25,6 +25,7 @@ from moto.core.config import DefaultConfig
 from werkzeug.test import Client
 
 from chalicelib.people.roster import Roster
+from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
 from infra.local import interpreter, machines, mail_events, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
@@ -102,7 +103,8 @@ def build(
         "UPLOADS_QUEUE_URL": made.outputs["UploadsQueueUrl"],
         "NOTICES_QUEUE_URL": made.outputs["NoticesQueueUrl"],
         "BASE_URL": base_url,
-        "SITE_URL": site_url,
+        "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
+        "INTERNAL_SITE_URL": f"{site_url}/{INTERNAL}",
         "MAIL_FROM": MAIL_FROM,
         "MAIL_CONFIGURATION_SET": made.outputs["MailConfigurationSet"],
         "WAIT_SCALE": f"{wait_scale:g}",
