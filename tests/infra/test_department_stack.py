@@ -130,8 +130,8 @@ def test_laptop_hands_attributes_over_as_lambda_does() -> None:
         assert answer["problem"]["detail"].isascii()
 
 
-def test_laptop_refuses_what_nobody_exports() -> None:
-    with a_world(), pytest.raises(TemplateError, match="nobody exports"):
+def test_laptop_refuses_what_nobody_hands_over() -> None:
+    with a_world(), pytest.raises(TemplateError, match="nobody hands over /test/app/take-in-submissions-arn"):
         create(
             STACKS / "department.yaml",
             "test",
