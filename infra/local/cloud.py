@@ -89,7 +89,8 @@ def build(
         ).feeds
     ]
     clients("sesv2").create_email_identity(EmailIdentity=parseaddr(MAIL_FROM)[1])
-    arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
+    substitutions = functions.substitutions() | {"Partition": resources.PSEUDO_PARAMETERS["AWS::Partition"]}
+    arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), substitutions)
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
     interpreter.use(runtime)
     mail_events.use(clients("sqs"), made.queues["mail-events"])
