@@ -12,6 +12,8 @@ PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
 READY := $(STAMP) $(CATALOGUES)
+CHECKS := infra/checks
+VALIDATOR := $(CHECKS)/node_modules/.installed
 
 .PHONY: help run demo test test-browser test-crash test-fuzz check format bench package catalogues lock clean
 
@@ -26,6 +28,11 @@ $(STAMP): $(LOCK)
 
 %.mo: %.po $(STAMP)
 	@$(BIN)/pybabel -q compile -i $< -o $@
+
+$(VALIDATOR): $(CHECKS)/package-lock.json
+	@command -v npm >/dev/null || { echo 'The state machines are checked with a tool of Node: install nodejs and npm.' >&2; exit 1; }
+	@cd $(CHECKS) && npm ci --silent --ignore-scripts
+	@touch $@
 
 run: $(READY) ## the whole cloud on this machine, until Ctrl-C (PORT=8000, WAIT_SCALE=1)
 	@PORT=$(PORT) $(BIN)/python -m infra.cli run
@@ -46,11 +53,12 @@ test-crash: $(READY) ## the whole crash matrix
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
-check: $(STAMP) ## format, lint, types, import contracts
+check: $(STAMP) $(VALIDATOR) ## format, lint, types, import contracts, infrastructure
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
+	$(BIN)/python -m infra.checks
 
 format: $(STAMP) ## put the code into its one format
 	$(BIN)/ruff format .
@@ -76,4 +84,4 @@ lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs 
 	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt browser.in -o browser.txt
 
 clean: ## remove what make has made
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CHECKS)/node_modules build .mypy_cache .ruff_cache .hypothesis

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from chalicelib.attachment.model import AttachmentRules
     from chalicelib.attachment.service import Checking, Shelf, UploadDesk
     from chalicelib.attachment.store import FileStore
+    from chalicelib.core.http import Exchange
     from chalicelib.core.mail import Mailer
     from chalicelib.core.outbox import Outbox
     from chalicelib.core.queues import Queues
@@ -54,6 +55,10 @@ class Parts:
         self.settings = settings
         self.aws = aws or Aws()
         self.now = now
+
+    def address_of(self, exchange: "Exchange") -> str:
+        """The network address that a request is counted under."""
+        return exchange.address(behind_edge=self.settings.is_behind_edge)
 
     @cached_property
     def table(self) -> "Table":
@@ -300,6 +305,7 @@ class Parts:
     @cached_property
     def website(self) -> "Website":
         """The intranet website."""
+        from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
         from chalicelib.publication.channels.website.site import Website
         from chalicelib.publication.store import entries_under
 
@@ -307,7 +313,7 @@ class Parts:
             s3=self.aws.s3(),
             bucket=self.settings.site_bucket,
             entries=partial(entries_under, self.table),
-            base_url=self.settings.site_url,
+            base_urls={PUBLIC: self.settings.public_site_url, INTERNAL: self.settings.internal_site_url},
             attached=lambda entry, file: self.shelf.read(entry.submission, file),
         )
 
@@ -338,7 +344,7 @@ class Parts:
             mailer=lambda: self.mailer,
             now=self.now,
             base_url=self.settings.base_url,
-            site_url=self.settings.site_url,
+            site_url=self.settings.internal_site_url,
             scale=self.settings.scale,
         )
 

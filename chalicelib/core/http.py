@@ -10,6 +10,7 @@ import logging
 import re
 import traceback
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -24,6 +25,8 @@ from chalicelib.core.validation import read_json
 log = logging.getLogger(__name__)
 
 LANGUAGE_COOKIE = "__Host-imprimatur-language"
+VIEWER_ADDRESS = "x-viewer-address"
+"""The header in which the edge says who asks (`infra/stacks/edge.yaml`)."""
 MOST_FIELDS = 500
 """Of a posted page."""
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -51,9 +54,14 @@ class Exchange:
         offered = self.headers.get("x-correlation-id", "")
         self.correlation_id = offered if _CORRELATION.fullmatch(offered) else new_id("c")
 
-    @property
-    def address(self) -> str:
-        """The caller's network address, for rate limits only: never stored in clear."""
+    def address(self, *, behind_edge: bool) -> str:
+        """The caller's network address, for rate limits only: never stored in clear.
+
+        Behind the edge the API's own caller is CloudFront, for everybody, and the edge says whose request it is in a
+        header that it overwrites. Anywhere else a caller could write that header, so there it counts for nothing.
+        """
+        if behind_edge and (said := _address(self.headers.get(VIEWER_ADDRESS, ""))):
+            return said
         identity = self._request.context.get("identity", {})
         return str(identity.get("sourceIp", ""))
 
@@ -92,6 +100,14 @@ class Exchange:
     def body(self) -> object:
         """The JSON body. Raises BadRequest when it is not JSON."""
         return read_json(self._request.raw_body)
+
+
+def _address(said: str) -> str | None:
+    """An address in its one way of being written; None for anything else."""
+    try:
+        return str(ip_address(said))
+    except ValueError:
+        return None
 
 
 def answer(

@@ -48,7 +48,8 @@ def ask_by_page(exchange: Exchange) -> Response:
         wrong, returning = faults_by_field(error, exchange.language), place is not None
         return page(exchange, "sign_in", status=error.status, email=email, wrong=wrong, returning=returning)
     browser = exchange.cookie(BROWSER_COOKIE) or new_secret()
-    bootstrap.parts().sign_in.ask(email, address=exchange.address, browser=browser)
+    parts = bootstrap.parts()
+    parts.sign_in.ask(email, address=parts.address_of(exchange), browser=browser)
     life = int(SIGN_IN_LIFE.total_seconds())
     kept = [cookie(BROWSER_COOKIE, browser, life=life)]
     if (
@@ -72,7 +73,8 @@ def sign_in_by_link(exchange: Exchange) -> Response:
     # Without the browser's secret nothing can fit, but the same work is done: a program's handle must not open here.
     browser = exchange.cookie(BROWSER_COOKIE) or new_secret()
     try:
-        session = bootstrap.parts().sign_in.open(handle, address=exchange.address, browser=browser)
+        parts = bootstrap.parts()
+        session = parts.sign_in.open(handle, address=parts.address_of(exchange), browser=browser)
     except NotFound:
         return page(exchange, "link_not_open", status=NotFound.status)
     cookies = [session_cookie(session.token), cookie(RETURN_COOKIE, "", life=0)]

@@ -69,7 +69,7 @@ def settle_unknown(exchange: Exchange, submission: str) -> Response:
 @page_view(publication_pages)
 def show_unsubscribe(exchange: Exchange, token: str) -> Response:
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     try:
         parts.mailings.subscriber(_sound(token))
     except NotFound:
@@ -81,7 +81,7 @@ def show_unsubscribe(exchange: Exchange, token: str) -> Response:
 @page_view(publication_pages)
 def unsubscribe(exchange: Exchange, token: str) -> Response:
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     try:
         parts.mailings.unsubscribe(_sound(token))
     except NotFound:

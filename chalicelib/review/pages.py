@@ -50,7 +50,7 @@ def open_review(exchange: Exchange) -> Response:
     refuse_foreign_page(exchange)
     handle = _handle_of(exchange.form())
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     try:
         present, found = visit(exchange, parts.decisions.link_key(handle))
     except NotSignedIn:
@@ -64,7 +64,7 @@ def decide_by_page(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     form = exchange.form()
     handle = _handle_of(form)
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     link = parts.decisions.link_key(handle)
     present, found = posted(exchange, form, link)
     typed = _typed(form)

@@ -62,9 +62,11 @@ class Functions:
         """The handler of a function's name or ARN: `name` the other way round."""
         return function.rpartition(":")[2].removeprefix(f"{self._prefix}-")
 
-    def exports(self) -> dict[str, str]:
-        """What the app's stack would export of its functions: names here, ARNs on AWS."""
-        return {f"{self._prefix}-{to_cfn_resource_name(name)}Arn": self.name(name) for name in self._handlers}
+    def handed(self) -> dict[str, str]:
+        """What the app's stack may hand over of its functions: names here, ARNs on AWS."""
+        return {
+            f"/{self._prefix}/app/{name.replace('_', '-')}-arn": self.name(name) for name in self._handlers
+        }
 
     def invoke(self, function: str, payload: bytes) -> Answer:
         """Call a function with a JSON document; its exceptions become its error answer, as Lambda does.

@@ -59,8 +59,8 @@ class Pumps:
         self.shuffle: random.Random | None = None
         self._functions = functions
         self._wait_scale = wait_scale
-        outputs, sqs = resources.outputs, cast("SQSClient", clients("sqs"))
-        self._reader = _StreamReader(clients, outputs["TableStreamArn"])
+        queues, sqs = resources.queues, cast("SQSClient", clients("sqs"))
+        self._reader = _StreamReader(clients, resources.handed["table-stream-arn"])
         self._streams: list[_StreamPump] = []
         self._queues: list[_QueuePump] = []
         self._schedules: dict[str, _Timer] = {}
@@ -81,9 +81,9 @@ class Pumps:
         for each in subscriptions:
             match each:
                 case Stream():
-                    self._streams.append(_StreamPump(each, self._failed(sqs, outputs["StreamFailuresUrl"])))
+                    self._streams.append(_StreamPump(each, self._failed(sqs, queues["stream-failures"])))
                 case Queue():
-                    self._queues.append(_QueuePump(each, sqs, _url(each.queue, outputs), wait_scale))
+                    self._queues.append(_QueuePump(each, sqs, _url(each.queue, queues), wait_scale))
                 case Schedule():
                     self._schedules[each.handler] = _Timer(each.every.total_seconds() / wait_scale)
 
@@ -305,12 +305,12 @@ class _Timer:
         return time.monotonic() >= self._next
 
 
-def _url(queue: str, outputs: Mapping[str, str]) -> str:
+def _url(queue: str, queues: Mapping[str, str]) -> str:
     """The URL of the queue of that name, with or without the prefix."""
-    for url in outputs.values():
-        if url.startswith("http") and f"-{url.rpartition('/')[2]}".endswith(f"-{queue}"):
+    for name, url in queues.items():
+        if f"-{queue}".endswith(f"-{name}"):
             return url
-    raise ValueError(f"no output of the data stack is the URL of a queue called {queue}")
+    raise ValueError(f"the data stack has no queue called {queue}")
 
 
 def _reported(answer: Answer) -> set[str]:

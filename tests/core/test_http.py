@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.core.aws import Aws
+from chalicelib.core.http import VIEWER_ADDRESS, Exchange
 from chalicelib.core.messages import LANGUAGES
 from infra.local.clients import REGION
 from tests.world import LIAISON, Answer, World, a_world
@@ -204,3 +206,30 @@ def test_an_unforeseen_failure_tells_the_correlation_id_and_nothing_else(
     assert "list_submissions" in caplog.text
     assert SECRET not in caplog.text + repr([(record.args, record.exc_info) for record in caplog.records])
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def asked(**headers: str) -> Exchange:
+    """A request that came to the API from 130.176.0.1."""
+    context = {"identity": {"sourceIp": "130.176.0.1"}}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Exchange(SimpleNamespace(headers=named, query_params=None, context=context))
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("203.0.113.1", "203.0.113.1"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("", "130.176.0.1"),
+        ("203.0.113.1, 203.0.113.2", "130.176.0.1"),
+        ("unknown", "130.176.0.1"),
+    ],
+)
+def test_the_edge_says_whose_request_it_is_in_an_address_or_not_at_all(said: str, address: str) -> None:
+    assert asked(x_viewer_address=said).address(behind_edge=True) == address
+
+
+def test_only_behind_the_edge_is_its_header_believed() -> None:
+    assert asked(x_viewer_address="203.0.113.1").address(behind_edge=False) == "130.176.0.1"
+    assert asked().address(behind_edge=True) == "130.176.0.1"
+    assert VIEWER_ADDRESS == "x-viewer-address"

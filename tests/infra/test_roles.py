@@ -19,13 +19,14 @@ from tests.world import a_world
 
 ROLES = {path.stem: path for path in (ROOT / "infra" / "roles").glob("*.json")}
 BY_LAMBDA = {
-    "logs:CreateLogGroup",
     "logs:CreateLogStream",
     "logs:PutLogEvents",
+    "xray:PutTraceSegments",
+    "xray:PutTelemetryRecords",
     "dynamodb:DescribeStream records/stream",
     "dynamodb:GetRecords records/stream",
     "dynamodb:GetShardIterator records/stream",
-    "dynamodb:ListStreams records/stream",
+    "dynamodb:ListStreams",
     "sqs:SendMessage stream-failures",
     "sqs:ReceiveMessage sign-in",
     "sqs:DeleteMessage sign-in",
@@ -133,13 +134,15 @@ def allowed(handler: str) -> set[str]:
     """What a role's file allows, as `_actions` says it."""
     statements = json.loads(ROLES[handler].read_bytes())["Statement"]
     return {
-        f"{action} {_resource(statement['Resource']['Fn::Sub'])}".strip()
+        f"{action} {_resource(statement['Resource'])}".strip()
         for statement in statements
         for action in statement["Action"]
     }
 
 
-def _resource(arn: str) -> str:
+def _resource(resource: Any) -> str:  # noqa: ANN401 — a name with what is put in, or a star
+    """The resource's name; none for a log or a star, which only Lambda's own actions may have."""
+    arn = "" if resource == "*" or ":log-group:" in resource["Fn::Sub"] else resource["Fn::Sub"]
     _, prefixed, name = arn.partition("${Prefix}-")
     return re.sub(r"-\$\{AWS::AccountId}.*|/\*$", "", name) if prefixed else ""
 
@@ -158,11 +161,13 @@ def test_every_role_allows_what_its_function_calls_and_nothing_else() -> None:
 
 def test_lambda_may_do_its_own_part_with_every_role() -> None:
     for handler in ROLES:
-        logs = {action for action in allowed(handler) if action.startswith("logs:")}
-        assert logs == {action for action in BY_LAMBDA if action.startswith("logs:")}
+        own = {action for action in allowed(handler) if action.startswith(("logs:", "xray:"))}
+        assert own == {action for action in BY_LAMBDA if action.startswith(("logs:", "xray:"))}
     for handler in ("review_events", "publication_events"):
         assert {
-            action for action in BY_LAMBDA if action.endswith(("records/stream", "stream-failures"))
+            action
+            for action in BY_LAMBDA
+            if action.endswith(("records/stream", "stream-failures", "ListStreams"))
         } <= allowed(handler)
     for queue, handler in (
         ("sign-in", "send_sign_in_links"),

@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 def said(**changes: Any) -> Announcement:  # noqa: ANN401 — as in a_form
     form = form_from_document(a_form(NOW, **{"channels": ["website", "email"]} | changes))
     return announcement(
-        form, submission="s-1", revision=1, department_name="市场部", site_url="https://site.test"
+        form, submission="s-1", revision=1, department_name="市场部", site_url="https://site.test/internal"
     )
 
 

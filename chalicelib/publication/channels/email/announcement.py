@@ -35,7 +35,7 @@ def announcement(
     form: Form, *, submission: str, revision: int, department_name: str, site_url: str
 ) -> Announcement:
     """What goes to everybody of the audience alike."""
-    address = f"{site_url}/{INTERNAL}/{item_path(submission, revision)}" if _is_on_site(form) else None
+    address = f"{site_url}/{item_path(submission, revision)}" if _is_on_site(form) else None
     body, is_cut = (form.body, False) if address is None else _beginning(form.body)
     subject = f"{_mark(form)}{legible(form.title)}"
     origin = messages.text("mail.announcement.from", _LANGUAGE, {"department": department_name})
