@@ -555,6 +555,9 @@ FAULTS: Mapping[str, Fault] = {
         '"ArchiveRetentionDays": 30',
         "recovery.ArchiveRetentionDays",
     ),
+    "a bucket policy with an action that does not exist": in_data(
+        "parliament", "SitePolicy", "Action: s3:GetObject", "Action: s3:GetObjects"
+    ),
     "an action that does not exist": Fault(
         caught_by="parliament",
         file=f"{ROLES}/sweep.json",
