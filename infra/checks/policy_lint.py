@@ -16,11 +16,21 @@ KNOWN_BETTER = {
     ("states:SendTaskSuccess", "stateMachine"): "AWS takes the machine whose token it is",
 }
 """Actions on kinds of resources about which parliament is wrong, each with its reason."""
+_OF_RESOURCES = ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy")
+_ARNS = {
+    "ReplicaBucketArn|Site|Archive|Uploads|Replica|Heads|TrailFiles|Logs": "arn:aws:s3:::name",
+    r"\w*Queue|\w*DeadLetters|SignIn|Notices|MailEvents|StreamFailures|Submissions|Replies": (
+        "arn:aws:sqs:us-east-1:123456789012:name"
+    ),
+    "MailTopic": "arn:aws:sns:us-east-1:123456789012:name",
+    r"\w+(?=\.Arn)": "arn:aws:lambda:us-east-1:123456789012:function:name",
+}
+"""What the resources are, whose ARNs a policy refers to by their names in the template."""
 _PUT_IN = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}
 
 
 def parliament(tree: Tree) -> Iterator[Finding]:
-    """Each role's file, and each policy in a template that is attached to a role."""
+    """Each role's file, and each policy in a template but those of keys, in which `*` is the key itself."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it imports pkg_resources, which tells everybody that it is old
         from parliament import analyze_policy_string  # type: ignore[import-untyped]  # noqa: PLC0415 — it ships none
@@ -41,18 +51,35 @@ def _documents(tree: Tree) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
         if file in tree.stacks:  # the functions' roles in the packaged template are the files above
             for name, role in of_type(template, "AWS::IAM::Role").items():
                 yield from ((file, name, policy["PolicyDocument"]) for policy in role.get("Policies", []))
+        for name, one in of_type(template, *_OF_RESOURCES).items():
+            yield file, name, one["PolicyDocument"]
 
 
 def _plain(statement: Mapping[str, Any]) -> dict[str, Any]:
     """The statement with something plausible put in for what a deployment puts in."""
-    return {**statement, "Resource": [_arn(text_of(each)) for each in listed(statement["Resource"])]}
+    plain = {**statement, "Resource": [_arn(text_of(each)) for each in listed(statement["Resource"])]}
+    for key in ("Principal", "Condition"):
+        if isinstance(statement.get(key), dict):
+            plain[key] = _put_in_texts(statement[key])
+    return plain
+
+
+def _put_in_texts(value: Any) -> Any:  # noqa: ANN401 — a policy's values have any shape
+    match value:
+        case {"Ref": "SenderArn" | "HeadsWriterArn"}:
+            return "arn:aws:iam::123456789012:role/name"
+        case str() | {"Ref": _} | {"Fn::Sub": _} | {"Fn::GetAtt": _}:
+            return _arn(text_of(value))
+        case dict():
+            return {key: _put_in_texts(each) for key, each in value.items()}
+        case list():
+            return [_put_in_texts(each) for each in value]
+    return value
 
 
 def _arn(text: str) -> str:
-    if text.startswith("${") and text.endswith(".Arn}"):
-        return "arn:aws:lambda:us-east-1:123456789012:function:name"
-    if text.startswith("${ReplicaBucketArn}"):
-        return text.replace("${ReplicaBucketArn}", "arn:aws:s3:::name")
+    for kind, arn in _ARNS.items():
+        text = re.sub(rf"^\$\{{(?:{kind})(?:\.Arn)?}}", arn, text)
     return re.sub(r"\$\{([\w:]+)}", lambda found: _PUT_IN.get(found[1], "name"), text)
 
 

@@ -96,6 +96,7 @@ def behind_edge(world: World) -> Iterator[World]:
 
 
 def test_behind_the_edge_visitors_are_counted_and_not_cloudfront(behind_edge: World) -> None:
+    """Clause 5.2.1."""
     use_up(behind_edge, SIGN_IN_PER_ADDRESS, "203.0.113.20")
 
     def ask_through(edge: str, viewer: str) -> Answer:

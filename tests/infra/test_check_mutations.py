@@ -555,6 +555,9 @@ FAULTS: Mapping[str, Fault] = {
         '"ArchiveRetentionDays": 30',
         "recovery.ArchiveRetentionDays",
     ),
+    "a bucket policy with an action that does not exist": in_data(
+        "parliament", "SitePolicy", "Action: s3:GetObject", "Action: s3:GetObjects"
+    ),
     "an action that does not exist": Fault(
         caught_by="parliament",
         file=f"{ROLES}/sweep.json",
@@ -628,6 +631,7 @@ def test_the_package_of_a_copy_is_the_one_of_chalice(whole: Tree) -> None:
 
 @pytest.mark.parametrize("what", FAULTS)
 def test_the_fault_is_found_by_the_check_that_is_there_for_it(what: str, copy: Path, whole: Tree) -> None:
+    """Clauses 5.2.1, 5.3.1, 5.4.1."""
     fault = FAULTS[what]
     found = [finding for _, finding in findings(broken(fault, copy, whole), check_called(fault.caught_by))]
     assert fault.where in {finding.where for finding in found}, found

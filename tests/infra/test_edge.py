@@ -34,6 +34,7 @@ def answer(function: str, uri: str, **headers: str) -> dict[str, Any]:
 
 
 def test_a_visitor_cannot_choose_the_address_to_be_counted_under() -> None:
+    """Clause 5.2.1."""
     for headers in ({}, {VIEWER_ADDRESS: "198.51.100.1"}):
         assert answer("ViewerAddress", "/", **headers)["headers"][VIEWER_ADDRESS] == {"value": "203.0.113.7"}
 
