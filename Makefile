@@ -43,7 +43,7 @@ demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (A
 test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser $(ARGS)
 
-test-browser: $(READY) ## the main job with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
+test-browser: $(READY) ## the main job and every kind of page with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 

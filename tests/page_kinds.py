@@ -5,6 +5,7 @@ by `tests/web/test_page_kinds.py` to add a sight of it here, and then every lang
 is looked at.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,15 +14,17 @@ from typing import Any
 from urllib.parse import quote
 
 from app import app
+from chalicelib.attachment.model import MediaType
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.ids import new_secret
 from chalicelib.people.model import Person
 from chalicelib.publication.store import put_unsubscribe
 from chalicelib.web.pages import TEMPLATES
+from tests.attachment.files import a_picture, attach
 from tests.browsing import Browser
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
-from tests.world import EDITOR, HEAD, LIAISON, OTHER_LIAISON, REVIEWERS, World, a_world
+from tests.world import EDITOR, HEAD, LIAISON, OTHER_LIAISON, REVIEWERS, World, a_form, a_world
 
 LEAD_ELSEWHERE = frozenset(
     {
@@ -36,6 +39,8 @@ CHINESE = {
     "body": "## 时间安排\n\n- 六月五日前上报计划\n\n| 日期 | 事项 |\n|---|---|\n| 六月二十日 | 集中检查 |\n",
     "keyword": "安全",
     "comment": "请补充联系电话。\n其余同意。",
+    "picture": "集合地点示意图.png",
+    "table": "时间表.csv",
 }
 ENGLISH = {
     "title": "Safety month in June",
@@ -43,6 +48,8 @@ ENGLISH = {
     "body": "## Dates\n\n- plans by 5 June\n\n| day | what |\n|---|---|\n| 20 June | checks |\n",
     "keyword": "safety",
     "comment": "Please add a telephone number.\nThe rest is fine.",
+    "picture": "where-to-meet.png",
+    "table": "dates.csv",
 }
 
 
@@ -82,6 +89,10 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
     with a_world(departments=("marketing",)) as world:
         text: dict[str, Any] = {name: words[name] for name in ("title", "summary", "body")}
         text["keywords"] = [words["keyword"]]
+        text["attachments"] = [
+            attach(world, a_picture(size=(640, 400)), MediaType.PNG, name=words["picture"]),
+            attach(world, name=words["table"]),
+        ]
         archived = world.submit(**text)
         for reviewer in REVIEWERS.values():
             world.cloud.settle()
@@ -100,9 +111,10 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
         assert world.decide(EDITOR, comment=words["comment"]).status == 200
         decided = world.links(EDITOR)[0]
         world.cloud.settle()
-        System(world=world).send(**text | {"title": "", "drafter": HEAD.id})
+        for wrong in ({"drafter": HEAD.id}, {"title": "", "publish_at": "soon"}):
+            form = a_form(world.now(), **{**text, "attachments": [], **wrong})
+            System(world=world).send(body=json.dumps(form, ensure_ascii=False))
         world.cloud.settle()
-        (refused,) = refused_requests_of(world)
         token = new_secret()
         world.plain_table.put(put_unsubscribe(token, HEAD.id, world.now()))
         number = quote(str(world.record(archived)["catalog_number"]))
@@ -110,7 +122,14 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
             world,
             [
                 *_without_session(token),
-                *_of_the_liaison(world, words, archived, returned, reviewed),
+                *_of_the_liaison(
+                    world,
+                    words,
+                    text["attachments"],
+                    archived=archived,
+                    returned=returned,
+                    reviewed=reviewed,
+                ),
                 *_of_reviewers(world, decided),
                 Sight(
                     name="refused-requests",
@@ -118,11 +137,14 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                     path="/refused-requests",
                     person=LIAISON,
                 ),
-                Sight(
-                    name="refused-request",
-                    template="refused_request",
-                    path=f"/refused-requests/{refused}",
-                    person=LIAISON,
+                *(
+                    Sight(
+                        name=f"refused-request-{nth}",
+                        template="refused_request",
+                        path=f"/refused-requests/{refused}",
+                        person=LIAISON,
+                    )
+                    for nth, refused in enumerate(refused_requests_of(world), start=1)
                 ),
                 Sight(name="archive", template="archive", path="/archive", person=LIAISON),
                 Sight(
@@ -158,13 +180,20 @@ def _without_session(token: str) -> list[Sight]:
 
 
 def _of_the_liaison(
-    world: World, words: Mapping[str, str], archived: str, returned: str, reviewed: str
+    world: World,
+    words: Mapping[str, str],
+    attachments: Sequence[str],
+    *,
+    archived: str,
+    returned: str,
+    reviewed: str,
 ) -> list[Sight]:
     browser = Browser(world, LIAISON)
     filled: dict[str, str | Sequence[str]] = {
         **browser.get(NEW).form(NEW),
         **typed(world, title=words["title"], summary=words["summary"], body=words["body"]),
         "keywords": words["keyword"],
+        "attachments": attachments,
     }
     empty = {"csrf": filled["csrf"]}
     withdrawing = f"/submissions/{returned}/withdraw"
