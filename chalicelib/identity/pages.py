@@ -52,9 +52,7 @@ def ask_by_page(exchange: Exchange) -> Response:
     parts.sign_in.ask(email, address=parts.address_of(exchange), browser=browser)
     life = int(SIGN_IN_LIFE.total_seconds())
     kept = [cookie(BROWSER_COOKIE, browser, life=life)]
-    if (
-        place is not None
-    ):  # kept for as long as the link, from now on: somebody may have looked at the page for long
+    if place is not None:  # from now on, for as long as the link: somebody may have read the page for long
         kept.append(return_cookie(place))
     return page(exchange, "mail_sent", email=email, minutes=life // 60, cookies=kept)
 
