@@ -93,6 +93,7 @@ def build(
     interpreter.use(runtime)
     mail_events.use(clients("sqs"), made.outputs["MailEventsQueueUrl"])
     environment = {
+        "DESK": PREFIX,
         "TABLE_NAME": made.outputs["TableName"],
         "SITE_BUCKET": made.outputs["SiteBucket"],
         "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],

@@ -6,7 +6,6 @@ delivery twice, late and out of order.
 
 import base64
 import json
-import logging
 import random
 import threading
 import time
@@ -16,6 +15,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from chalicelib.core.clock import to_second_text, utc_now
+from chalicelib.core.events import report
 from chalicelib.core.ids import new_id
 from infra.local.clients import Clients
 from infra.local.functions import Answer, Functions
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 Invoke = Callable[[str, Mapping[str, Any]], Answer]
-
-_log = logging.getLogger(__name__)
 
 
 class Pumps:
@@ -120,9 +118,9 @@ class Pumps:
                 if looking:
                     feeds.start()
                 delivered = self.step(feeds=looking)
-            except Exception:  # noqa: BLE001 - the next look may go well
+            except Exception as error:  # noqa: BLE001 - the next look may go well
                 if not stop.is_set():
-                    _log.exception("a pump failed and goes on")
+                    report(error, "pump, which goes on")
             if not delivered:
                 stop.wait(interval)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.core import logs, metrics
 from chalicelib.core.errors import IllegalTransition, NotFound
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
@@ -55,6 +56,7 @@ class Mailings:
         event = read_mail_event(document)
         if event is None:
             return
+        logs.note(submission=event.submission)
         for address in event.addresses:
             reason = "complaint" if event.kind == "Complaint" else "bounce"
             self.journal.table.put(put_suppression(address, reason))
@@ -126,6 +128,8 @@ class Mailings:
             changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
             settled = self.channel.put(event.submission, event.revision, before, after)
             self.journal.table.transact([changed], receipt=settled)
+        if state in _WITH_REASON:
+            metrics.count(metrics.MAILS, state)
 
     def _settled(
         self, person: Person, submission: str, *, resend: bool, correlation_id: str
