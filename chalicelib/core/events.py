@@ -6,6 +6,7 @@ This is also where the log learns what a job works on, and where what fails is t
 import functools
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -37,17 +38,20 @@ def job(handler: Callable[P, R]) -> Callable[P, R]:
     def called(*arguments: P.args, **named: P.kwargs) -> R:
         event, *rest = arguments
         context = rest[0] if rest else getattr(event, "context", None)
+        began = time.perf_counter()
         with logs.invocation(
             handler.__name__, request_id=getattr(context, "aws_request_id", None), **_work_of(event)
         ):
             try:
-                return handler(*arguments, **named)
+                answer = handler(*arguments, **named)
             except ImprimaturError as error:
                 report(error, "job")
                 raise
             except Exception as error:  # noqa: BLE001 — whatever it is, Lambda must not log what it says
                 report(error, "job")
                 raise UnforeseenError(type(error).__name__) from None
+            log.info("ended", extra=logs.facts(ms=logs.milliseconds_since(began)))
+            return answer
 
     return called
 
@@ -57,7 +61,7 @@ def _work_of(event: object) -> dict[str, str | None]:
     if not isinstance(event, dict):
         return {}
     work = event.get("work", event)
-    return {name: work.get(name) for name in ("submission", "correlation_id")}
+    return {"submission": work.get("submission"), "led_by": work.get("correlation_id")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,7 @@ def unhandled(event: Mapping[str, Any], handle: Callable[[Message], None]) -> di
         with logs.about(message_id=record["messageId"]):
             try:
                 handle(message(record))
+                log.info("handled")
             except Exception as error:  # noqa: BLE001 — as in failed_messages
                 report(error, "queue message")
                 failures.append({"itemIdentifier": record["messageId"]})
@@ -110,6 +115,7 @@ def failed_messages(event: Iterable[Any], handle: Callable[[str], None]) -> dict
         with logs.about(message_id=name):
             try:
                 handle(record.body)
+                log.info("handled")
             except Exception as error:  # noqa: BLE001 — one bad message must not take the others with it
                 report(error, "queue message")
                 failures.append({"itemIdentifier": name})
@@ -134,6 +140,7 @@ def failed_records(event: Iterable[Any], handle: Callable[[dict[str, Any]], None
                         correlation_id=document.get("correlation_id"),
                     )
                     handle(document)
+                    log.info("handled", extra=logs.facts(event=document.get("type")))
             except Exception as error:  # noqa: BLE001 — the others of the batch must still have their turn
                 report(error, "stream record")
                 failures.append({"itemIdentifier": record.sequence_number})

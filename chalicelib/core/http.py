@@ -173,7 +173,7 @@ def logged(request: Any, get_response: Callable[[Any], Response]) -> Response:  
             method=request.method,
             route=request.path,
             status=status,
-            ms=round((time.perf_counter() - began) * 1000, 1),
+            ms=logs.milliseconds_since(began),
             person=getattr(request, "person", None) if told else None,
         )
         log.info("answered", extra=said)

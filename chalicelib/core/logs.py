@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sys
+import time
 import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,18 +26,23 @@ FIELDS = ("time", "level", "logger", "message", "function")
 """What every line has; `function` is missing outside of any."""
 CONTEXT = ("request_id", "correlation_id", "submission", "event_id", "message_id", "attachment")
 """What a line is about, as far as it is known: ids, and nothing else."""
-FACTS = ("method", "route", "status", "ms", "person", "error", "code", "reason", "trace")
+FACTS = ("method", "route", "status", "ms", "person", "event", "error", "code", "reason", "trace")
 """What single lines say besides."""
 _OURS = ("chalicelib", "infra", "imprimatur")
 """The loggers whose messages are shown; `imprimatur` is Chalice's own, named after the app."""
 _ON_LAMBDA = "AWS_LAMBDA_FUNCTION_NAME"
+_LED_BY = "led_by"
+"""The request that led here, shown as the correlation id until a nearer one is known."""
 
 _present: ContextVar[Mapping[str, str]] = ContextVar("present", default=MappingProxyType({}))
 
 
 @contextmanager
 def invocation(name: str, **ids: str | None) -> Iterator[None]:
-    """For the length of one call of a function its lines say so, and what it is about; nothing of it stays behind."""
+    """For the length of one call of a function its lines say so, and what it is about; nothing of it stays behind.
+
+    `led_by` is the correlation id to begin with, where the submission's own is not known yet.
+    """
     _listen_on_lambda()
     token = _present.set({"function": name, **_known(ids)})
     try:
@@ -62,7 +68,10 @@ def note(**ids: str | None) -> None:
 
 
 def note_correlation(submission: str, correlation_id: str) -> None:
-    """Note what a submission's head says of it, where this is about that submission and nothing nearer is known."""
+    """Note what a submission's head says: it is what events of the desk's own bear.
+
+    Nothing happens where this is not about that submission, or about a request or an event that has its own.
+    """
     present = _present.get()
     if present.get("submission") == submission and "correlation_id" not in present:
         _present.set({**present, "correlation_id": correlation_id})
@@ -71,6 +80,11 @@ def note_correlation(submission: str, correlation_id: str) -> None:
 def present_function() -> str:
     """The function that is being called; empty outside of any."""
     return _present.get().get("function", "")
+
+
+def milliseconds_since(began: float) -> float:
+    """How long something has taken that began then, by `time.perf_counter`."""
+    return round((time.perf_counter() - began) * 1000, 1)
 
 
 def where(trace: TracebackType | None) -> str:
@@ -96,7 +110,11 @@ class Lines(logging.Formatter):
         }
         if record.exc_info and record.exc_info[0] is not None:
             line |= {"error": record.exc_info[0].__name__, "trace": where(record.exc_info[2])}
-        return json.dumps({**_present.get(), **getattr(record, "facts", {}), **line}, default=str)
+        present = dict(_present.get())
+        led_by = present.pop(_LED_BY, None)
+        if led_by is not None:
+            present.setdefault("correlation_id", led_by)
+        return json.dumps({**present, **getattr(record, "facts", {}), **line}, default=str)
 
 
 def said(record: logging.LogRecord) -> str:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 ACCOUNT = "123456789012"
 
 NOT_ON_A_LAPTOP = {
+    "AWS::CloudWatch::Alarm": "nobody is on call",
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
     "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",

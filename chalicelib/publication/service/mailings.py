@@ -117,13 +117,13 @@ class Mailings:
         )
         if head_record is None or mailing_record is None or record is None:
             return
-        before = read_recipient(record)
+        head, before = read_head(head_record), read_recipient(record)
         state = event.following(before.state)
         if state is None:
             return
         after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
         if mailing_record.counts is not None:
-            self._commit(read_head(head_record), event.revision, [(before, after)])
+            self._commit(head, event.revision, [(before, after)])
         else:
             changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
             settled = self.channel.put(event.submission, event.revision, before, after)
