@@ -24,7 +24,7 @@ from chalicelib.submission.jobs import submission_jobs
 from chalicelib.submission.pages import refused_pages, submission_pages
 from chalicelib.web.api import web_routes
 
-app = Chalice(app_name="imprimatur")
+app = Chalice(app_name="imprimatur", configure_logs=False)
 
 app.register_blueprint(health_routes)
 app.register_blueprint(openapi_routes)

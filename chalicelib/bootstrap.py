@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.core import metrics
 from chalicelib.core.aws import Aws
 from chalicelib.core.clock import Now, utc_now
 from chalicelib.core.settings import Settings, from_environment
@@ -55,6 +56,7 @@ class Parts:
         self.settings = settings
         self.aws = aws or Aws()
         self.now = now
+        metrics.of_desk(settings.desk)
 
     def address_of(self, exchange: "Exchange") -> str:
         """The network address that a request is counted under."""
@@ -70,6 +72,8 @@ class Parts:
     @cached_property
     def mailer(self) -> "Mailer":
         """Outgoing mail."""
+        from chalicelib.core.mail import CountedMailer
+
         settings = self.settings
         if settings.mail_carrier == "smtp":
             from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
@@ -81,16 +85,17 @@ class Parts:
                 username=settings.smtp_username,
                 password=settings.smtp_password,
             )
-            return SmtpMailer(server=server, sender=settings.mail_from)
+            return CountedMailer(SmtpMailer(server=server, sender=settings.mail_from))
         if settings.mail_carrier != "ses":
             raise ValueError(f"MAIL_CARRIER is neither ses nor smtp: {settings.mail_carrier}")
         from chalicelib.core.mail import SesMailer
 
-        return SesMailer(
+        mailer = SesMailer(
             client=self.aws.sesv2,
             sender=settings.mail_from,
             configuration_set=settings.mail_configuration_set,
         )
+        return CountedMailer(mailer)
 
     @cached_property
     def outbox(self) -> "Outbox":

@@ -23,6 +23,7 @@ from chalicelib.access.model import (
 )
 from chalicelib.core.canonical import digest
 from chalicelib.core.errors import NotPermitted
+from chalicelib.core.events import report
 from chalicelib.ledger.model import PolicyReference
 
 logger = logging.getLogger(__name__)
@@ -69,8 +70,8 @@ class AccessControl:
             )
             line = self._lines[tuple(fields)] if fields else None
             return Decision(allowed=allowed is True and line is not None, line=line)
-        except Exception:
-            logger.exception("policy could not be evaluated for %r", action)
+        except Exception as error:  # noqa: BLE001 — whatever it is, the answer is no
+            report(error, f"policy that could not be evaluated for {action!r}")
             return Decision(allowed=False)
 
     def _lines_of(self, action: Action) -> list[PolicyLine]:

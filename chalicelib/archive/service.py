@@ -23,6 +23,7 @@ from chalicelib.archive.store import (
     series_key,
 )
 from chalicelib.attachment.service import Shelf
+from chalicelib.core import logs, metrics
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted
 from chalicelib.core.listing import Page, newest, page
@@ -142,6 +143,8 @@ class Archiving:
             },
         )
         self.journal.commit(present, replace(present, state=State.ARCHIVED), [draft], [put_archived(entry)])
+        took = self.journal.now() - entry.published_at
+        metrics.emit({metrics.ARCHIVE_SECONDS: took.total_seconds()})
 
     def _dossier(self, head: Submission) -> Dossier:
         events: list[Event] = []
@@ -191,6 +194,7 @@ class ReadingRoom:
         if record is None:
             raise NotFound
         entry = read_archived(record)
+        logs.note(submission=entry.submission)
         if not self.may(person, Action.ARCHIVE_READ, entry):
             raise NotFound
         return entry

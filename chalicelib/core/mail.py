@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from chalicelib.core import metrics
 from chalicelib.core.errors import MailRefused, RecipientRefused
 
 if TYPE_CHECKING:
@@ -64,6 +65,28 @@ class Mailer(Protocol):
         Raises RecipientRefused when it will never be taken, MailRefused when it was not taken now. After any other
         exception it may have been sent.
         """
+
+
+class CountedMailer:
+    """Hands mails to a carrier and counts what it answered: `unknown` is that it answered nothing."""
+
+    def __init__(self, carrier: Mailer) -> None:
+        self._carrier = carrier
+
+    def send(self, mail: Mail) -> None:
+        """Send, and raise what the carrier raises."""
+        outcome = "unknown"
+        try:
+            self._carrier.send(mail)
+            outcome = "sent"
+        except RecipientRefused:
+            outcome = "refused"
+            raise
+        except MailRefused:
+            outcome = "not_taken"
+            raise
+        finally:
+            metrics.count(metrics.MAILS, outcome)
 
 
 def as_message(mail: Mail, sender: str) -> EmailMessage:

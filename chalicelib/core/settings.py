@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 class Settings:
     """One environment. URLs have no slash at the end."""
 
+    desk: str = "imprimatur"
+    """The environment's name, its prefix on AWS: what figures about it are kept under."""
     table_name: str
     site_bucket: str
     archive_bucket: str

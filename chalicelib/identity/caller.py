@@ -45,11 +45,14 @@ def caller_with(exchange: Exchange, *also: Key[Any]) -> tuple[Person, Found]:
     """As `caller`, with what lies at these keys, read in the same call."""
     scheme, _, bearer = exchange.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return bootstrap.parts().sessions.person(bearer.strip(), *also)
-    token = exchange.cookie(COOKIE)
-    if token is not None:
-        refuse_foreign_page(exchange)
-    return bootstrap.parts().sessions.person(token, *also)
+        token: str | None = bearer.strip()
+    else:
+        token = exchange.cookie(COOKIE)
+        if token is not None:
+            refuse_foreign_page(exchange)
+    person, found = bootstrap.parts().sessions.person(token, *also)
+    exchange.known_as(person.id)
+    return person, found
 
 
 def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
@@ -59,6 +62,7 @@ def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
         raise NotSignedIn
     parts = bootstrap.parts()
     person, found = parts.sessions.person(token, *also)
+    exchange.known_as(person.id)
     return Visit(person=person, csrf=_mark_of(token), duties=person.duties_at(parts.now())), found
 
 

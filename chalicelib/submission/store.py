@@ -11,9 +11,10 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.attachment.model import attachment_from_document
+from chalicelib.core import logs
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.problems import Problem
-from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
+from chalicelib.core.table import BATCH_LIMIT, Check, DocumentAttribute, Found, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.submission.letters import KEPT_BYTES, RefusedRequest, Standing
 from chalicelib.submission.model import (
@@ -33,7 +34,6 @@ from chalicelib.submission.model import (
 IN_FLIGHT_INDEX = "in_flight"
 SHARDS = 16
 """How many keys the index of submissions in flight is spread over."""
-_SWEEP_PAGE = 100
 
 
 class SubmissionRecord(Record):
@@ -133,10 +133,12 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
 
 
 def read_head(record: SubmissionRecord) -> Submission:
-    """The submission that a head holds."""
+    """The submission that a head holds; the log of whoever works on it learns which request it began with."""
     facts = record.facts
+    submission = record.pk.removeprefix("SUBMISSION#")
+    logs.note_correlation(submission, facts["correlation_id"])
     return Submission(
-        id=record.pk.removeprefix("SUBMISSION#"),
+        id=submission,
         state=State(record.state),
         seq=int(record.seq),
         title=facts["title"],
@@ -191,18 +193,22 @@ def read_revision(record: RevisionRecord) -> Revision:
     )
 
 
-def in_flight(table: Table) -> Iterator[SubmissionRecord]:
-    """The record of every submission that a machine must move on, as it stands now."""
+def in_flight(table: Table, *also: Key[Any]) -> Iterator[tuple[SubmissionRecord, Found]]:
+    """The record of every submission that a machine must move on, as it stands now.
+
+    Each comes with what lies at the other keys: they are read in the same calls.
+    """
+    limit = BATCH_LIMIT - len(also)
     for shard in range(SHARDS):
         below = None
         while True:
             items = table.index_page(
-                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{shard:02d}"), ("pk", below), limit=_SWEEP_PAGE
+                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{shard:02d}"), ("pk", below), limit=limit
             )
             keys = [Key(SubmissionRecord, item["pk"]["S"], item["sk"]["S"]) for item in items]
-            found = table.batch(*keys)
-            yield from (record for record in map(found.get, keys) if record is not None)
-            if len(items) < _SWEEP_PAGE:
+            found = table.batch(*keys, *(also if keys else ()))
+            yield from ((record, found) for record in map(found.get, keys) if record is not None)
+            if len(items) < limit:
                 break
             below = items[-1]["pk"]["S"]
 

@@ -19,7 +19,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib.core import messages
 from chalicelib.core.errors import ImprimaturError, InvalidInput, NotSignedIn, RateLimited, StaleForm
-from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, log_unforeseen
+from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, report_view
 from chalicelib.web.catalogues import catalogue
 from chalicelib.web.static import address_of
 
@@ -109,7 +109,7 @@ def page_view(blueprint: Blueprint) -> Callable[[View], View]:
             except ImprimaturError as error:
                 return _troubled(exchange, error, posted=request.method == "POST")
             except Exception as error:  # noqa: BLE001 — the last resort: tell nothing, log where it happened
-                log_unforeseen(error, view, exchange)
+                report_view(error, view)
                 return _troubled(exchange, ImprimaturError(), posted=False)
 
         return wrapped

@@ -22,7 +22,7 @@ _ARNS = {
     r"\w*Queue|\w*DeadLetters|SignIn|Notices|MailEvents|StreamFailures|Submissions|Replies": (
         "arn:aws:sqs:us-east-1:123456789012:name"
     ),
-    "MailTopic": "arn:aws:sns:us-east-1:123456789012:name",
+    "MailTopic|Alarms": "arn:aws:sns:us-east-1:123456789012:name",
     r"\w+(?=\.Arn)": "arn:aws:lambda:us-east-1:123456789012:function:name",
 }
 """What the resources are, whose ARNs a policy refers to by their names in the template."""

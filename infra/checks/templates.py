@@ -41,9 +41,13 @@ _Loader.add_multi_constructor("!", _long_form)
 
 @functools.lru_cache(maxsize=64)
 def parse(text: str) -> Template:
-    """A template in YAML or JSON. The same text gives the same object: nobody changes it."""
+    """A template in YAML or JSON. The same text gives the same object: nobody changes it.
+
+    What a loop makes is left out: cfn-lint unrolls it, and alarms, which alone are made so, have tests of their own.
+    """
     parsed: Template = json.loads(text) if text.startswith("{") else yaml.load(text, _Loader)  # noqa: S506 — safe
-    return parsed
+    resources = parsed.get("Resources", {}).items()
+    return {**parsed, "Resources": {name: one for name, one in resources if "::" not in name}}
 
 
 def merged(over: Any, under: Any) -> Any:  # noqa: ANN401 — a template's values have any shape

@@ -16,7 +16,8 @@ from infra.checks.templates import Template, parse
 ROOT = Path(__file__).parents[2]
 DATA, APP, DEPARTMENT = "data.yaml", "app.yaml", "department.yaml"
 EDGE, EDGE_GLOBAL, RECOVERY = "edge.yaml", "edge-global.yaml", "recovery.yaml"
-IN_ORDER = (RECOVERY, DATA, APP, EDGE_GLOBAL, EDGE, DEPARTMENT)
+WATCH = "watch.yaml"
+IN_ORDER = (RECOVERY, DATA, APP, EDGE_GLOBAL, EDGE, WATCH, DEPARTMENT)
 """The stacks' templates as they are deployed, one after the other."""
 PACKAGED = "the packaged app.yaml"
 """What findings call the template that AWS gets: Chalice's with app.yaml merged in."""

@@ -95,6 +95,7 @@ def build(
     interpreter.use(runtime)
     mail_events.use(clients("sqs"), made.queues["mail-events"])
     environment = {
+        "DESK": PREFIX,
         "TABLE_NAME": made.handed["table-name"],
         "SITE_BUCKET": made.handed["site-bucket"],
         "ARCHIVE_BUCKET": made.handed["archive-bucket"],

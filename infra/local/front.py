@@ -26,6 +26,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from chalicelib.core.clock import utc_now
+from chalicelib.core.events import report
 from chalicelib.people.roster import Roster
 from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
@@ -80,7 +81,12 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request, as WSGI has it."""
         request = Request(environ)
-        return self._answer(request)(environ, start_response)
+        try:
+            answer = self._answer(request)
+        except Exception as error:  # noqa: BLE001 - the server would log what it says, the address included
+            report(error, "request that the laptop's front door could not answer")
+            answer = problem(500, "Internal Server Error")
+        return answer(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         if request.path == LOCAL or request.path.startswith(f"{LOCAL}/"):

@@ -1,7 +1,6 @@
 """Lambda on the laptop: a function's name leads to the app's own handler, called in this process."""
 
 import json
-import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +12,14 @@ from chalice.app import Chalice
 from chalice.local import LambdaContext
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.core.errors import Unready
+from chalicelib.core.errors import ImprimaturError
+from chalicelib.core.events import UnforeseenError, report
 
 MAX_PAYLOAD = 6 * 1024 * 1024
 """What Lambda takes and gives in one synchronous call, in bytes."""
 _SECONDS = 900
 
 Handler = Callable[[Any, Any], Any]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +92,8 @@ def _call(handler: Handler, name: str, payload: bytes, context: LambdaContext) -
     try:
         answer = json.dumps(handler(json.loads(payload), context)).encode()
     except Exception as error:  # noqa: BLE001 - Lambda reports whatever a function raises
-        if not isinstance(error, Unready):
-            _log.exception("%s failed", name)
+        if not isinstance(error, ImprimaturError | UnforeseenError):  # a job of ours has told of those
+            report(error, f"function {name}")
         description = {
             "errorType": type(error).__name__,
             "errorMessage": str(error),

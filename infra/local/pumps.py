@@ -9,7 +9,6 @@ delivery twice, late and out of order.
 
 import base64
 import json
-import logging
 import random
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any, cast
 from moto.sqs.models import sqs_backends
 
 from chalicelib.core.clock import to_second_text, utc_now
+from chalicelib.core.events import report
 from chalicelib.core.ids import new_id
 from infra.local.clients import Clients
 from infra.local.functions import Answer, Functions
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 Record = Mapping[str, Any]
 Invoke = Callable[[str, Mapping[str, Any]], Answer]
 
-_log = logging.getLogger(__name__)
 _PAGE = 1000
 """Stream records that one call answers at most: fewer mean that there are no more."""
 
@@ -127,9 +126,9 @@ class Pumps:
                 if looking:
                     feeds.start()
                 delivered = self.step(feeds=looking)
-            except Exception:  # noqa: BLE001 - the next look may go well
+            except Exception as error:  # noqa: BLE001 - the next look may go well
                 if not stop.is_set():
-                    _log.exception("a pump failed and goes on")
+                    report(error, "pump, which goes on")
             if not delivered:
                 stop.wait(interval)
 

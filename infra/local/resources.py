@@ -35,6 +35,7 @@ _NO_VALUE = object()
 """What `AWS::NoValue` stands for: the property is not there."""
 
 NOT_ON_A_LAPTOP = {
+    "AWS::CloudWatch::Alarm": "nobody is on call",
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
     "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",

@@ -11,11 +11,12 @@ import pytest
 from app import app
 from chalicelib.attachment.model import KeptCopy
 from chalicelib.attachment.store import FileStore
+from chalicelib.core.events import UnforeseenError
 from chalicelib.core.ids import new_id
 from chalicelib.submission.service.tidying import DOUBT, LOOKED_BACK
 from tests.attachment.files import CSV, keys, put_ready, stored
 from tests.browsing import Browser
-from tests.faults import CrashError, Fault, FaultyAws, Mode, Point
+from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.infra.lambda_events import A_TICK
 from tests.senders import System
 from tests.submission.desk_visits import NEW, typed
@@ -251,7 +252,7 @@ def test_whichever_call_of_a_run_fails_or_repeats_the_next_one_leaves_what_is_na
         kept_for_nothing(world, key=new_id("k"))
         AWS.begin(fault)
         for _ in range(2 if fault else 1):
-            with suppress(CrashError):  # the clock comes again
+            with suppress(UnforeseenError):  # the clock comes again
                 tidy(world, days=2)
         assert fault is None or AWS.struck, f"{fault} never came"
         assert [each["Key"] for each in versions(world)] == [f"kept/{submission}/{file}"], fault

@@ -6,6 +6,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.core import logs, metrics
 from chalicelib.core.errors import IllegalTransition, NotFound
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
@@ -55,6 +56,7 @@ class Mailings:
         event = read_mail_event(document)
         if event is None:
             return
+        logs.note(submission=event.submission)
         for address in event.addresses:
             reason = "complaint" if event.kind == "Complaint" else "bounce"
             self.journal.table.put(put_suppression(address, reason))
@@ -115,17 +117,19 @@ class Mailings:
         )
         if head_record is None or mailing_record is None or record is None:
             return
-        before = read_recipient(record)
+        head, before = read_head(head_record), read_recipient(record)
         state = event.following(before.state)
         if state is None:
             return
         after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
         if mailing_record.counts is not None:
-            self._commit(read_head(head_record), event.revision, [(before, after)])
+            self._commit(head, event.revision, [(before, after)])
         else:
             changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
             settled = self.channel.put(event.submission, event.revision, before, after)
             self.journal.table.transact([changed], receipt=settled)
+        if state in _WITH_REASON:
+            metrics.count(metrics.MAILS, state)
 
     def _settled(
         self, person: Person, submission: str, *, resend: bool, correlation_id: str

@@ -8,6 +8,7 @@ from typing import Any
 from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
 from chalicelib.attachment.service import Shelf
+from chalicelib.core import metrics
 from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
@@ -88,13 +89,23 @@ class Publishing:
         if overdue and head.updated_at + grace < now and not self._frozen():
             self.journal.restart(head, ACTOR)
 
+    def overdue(self, head: Submission) -> timedelta:
+        """By how much it should have been published, or gone on, before now."""
+        scheduled = head.state is State.SCHEDULED and head.due_at is not None
+        return self.journal.now() - (head.due_at if scheduled and head.due_at else head.updated_at)
+
     def _last_check(self, work: Mapping[str, Any], *, doubt: bool) -> dict[str, Any]:
         submission, revision = work["submission"], work["revision"]
         task_keys = [task_key(submission, revision, stage) for stage in STAGES]
         where = revision_key(submission, revision)
         found = self.journal.table.batch(head_key(submission), where, FREEZE_KEY, *task_keys)
         head_record, revision_record = found.get(head_key(submission)), found.get(where)
-        following = {"submission": submission, "revision": revision, "attempt": work["attempt"]}
+        following = {
+            "submission": submission,
+            "revision": revision,
+            "attempt": work["attempt"],
+            "correlation_id": work.get("correlation_id"),
+        }
         if head_record is None or revision_record is None:
             return following | {"channels": []}
         head = read_head(head_record)
@@ -157,6 +168,9 @@ class Publishing:
         )
         after = replace(head, state=State.PUBLISHING)
         self.journal.commit(head, after, [draft], [put_new_delivery(delivery) for delivery in deliveries])
+        metrics.emit({metrics.PUBLISH_LATE_SECONDS: (now - (head.due_at or now)).total_seconds()})
+        for delivery in deliveries:
+            metrics.count(metrics.DELIVERIES, delivery.channel, delivery.state)
 
     def _ask_person(self, head: Submission, reason: Reason) -> None:
         draft = Draft(
@@ -187,6 +201,9 @@ class Publishing:
             },
         )
         self.journal.commit(head, head, [draft], [put_delivery(done)])
+        metrics.count(metrics.DELIVERIES, done.channel, done.state)
+        took = self.journal.now() - done.started_at
+        metrics.emit({metrics.DELIVERY_SECONDS: took.total_seconds()}, done.channel)
 
     def _unfinished(self, head: Submission) -> list[Channel]:
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.access.model import Resource
+from chalicelib.core import logs, metrics
 from chalicelib.core.clock import Now, to_text
 from chalicelib.core.errors import NotFound
 from chalicelib.core.ids import new_id
@@ -49,6 +50,7 @@ class Journal:
         `before` is the head as it was read. Raises IllegalTransition, or Stale when anything has happened to the
         submission since; then nothing is written.
         """
+        logs.note(submission=after.id)
         ensure_legal(before.state, after.state)
         now = self.now()
         chain = before.chain
@@ -59,6 +61,10 @@ class Journal:
         after = replace(after, seq=chain.seq, last_hash=chain.hash, updated_at=now)
         receipt, *more = puts
         self.table.transact([put_head(after, expected_seq=before.seq), *more, *also], receipt=receipt)
+        if before.seq == 0 or after.state is not before.state:
+            metrics.count(metrics.SUBMISSIONS, after.state)
+            if after.reason is not None:
+                metrics.count(metrics.PERSON_NEEDED, after.reason)
         return after
 
     def restart(self, head: Submission, actor: str) -> Submission:
@@ -72,7 +78,9 @@ class Journal:
             "publish_at": to_text(after.publish_at),
         }
         cause = Cause(actor=actor, correlation_id=head.correlation_id)
-        return self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+        begun = self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+        metrics.count(metrics.RESTARTED)
+        return begun
 
 
 def patience(grace: timedelta, head: Submission) -> timedelta:

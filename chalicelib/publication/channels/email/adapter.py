@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from chalicelib.core import metrics
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import (
     ChannelsFrozen,
@@ -135,6 +136,7 @@ class EmailChannel:
                 if recipient.state is RecipientState.SENDING:
                     lost = replace(recipient, state=RecipientState.UNKNOWN)
                     settle(mailing, recipient, lost)
+                    metrics.count(metrics.MAILS, lost.state)
                     recipient = lost  # noqa: PLW2901 — as it is recorded now
             recipients.append(recipient)
         return tuple(recipients)
@@ -213,10 +215,10 @@ class EmailChannel:
         now = self.now()
         fault = fault_of_address(person, recipient, mailing.salt, now)
         if fault is not None or person is None:
-            return settle(mailing, recipient, _ended(recipient, RecipientState.REFUSED, fault))
+            return self._unsent(mailing, recipient, RecipientState.REFUSED, fault, settle)
         reason = unwanted(found, person.id, person.email)
         if reason is not None:
-            return settle(mailing, recipient, _ended(recipient, RecipientState.SUPPRESSED, reason))
+            return self._unsent(mailing, recipient, RecipientState.SUPPRESSED, reason, settle)
         token = new_secret()
         claimed = self._claimed(mailing, recipient, token, now)
         mail = addressed(
@@ -247,6 +249,14 @@ class EmailChannel:
         except Stale:
             return None  # the carrier's event was faster
         return None
+
+    @staticmethod
+    def _unsent(
+        mailing: Mailing, recipient: Recipient, state: RecipientState, reason: str | None, settle: Settle
+    ) -> None:
+        """Record that nothing was handed to the carrier."""
+        settle(mailing, recipient, _ended(recipient, state, reason))
+        metrics.count(metrics.MAILS, state)
 
     def _claimed(self, mailing: Mailing, recipient: Recipient, token: str, now: datetime) -> Recipient:
         """Claim the one call that may send, together with the token that its mail carries. Raises Stale."""
