@@ -35,12 +35,15 @@ def sign_in(world: World) -> str:
     raise AssertionError("no handle worked")
 
 
-def test_whatever_call_fails_or_repeats_a_person_gets_in_and_no_handle_works_twice() -> None:
+def test_whatever_call_fails_or_repeats_a_person_gets_in_and_no_handle_works_twice(
+    record_property: Record,
+) -> None:
     with a_world(aws=AWS) as world:
         AWS.begin()
         sign_in(world)
         faults = [Fault(point=point, mode=mode) for point in AWS.points() for mode in Mode]
         assert len(faults) >= 8 * len(Mode)
+        record_property("figure", f"signing in: all {len(faults)} crash points")
         for fault in faults:
             world.passed += timedelta(hours=1)  # past the rate limit, and past every older handle
             AWS.begin(fault)

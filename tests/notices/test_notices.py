@@ -3,7 +3,7 @@
 import logging
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -153,7 +153,9 @@ def test_what_was_confirmed_is_never_told_again(world: World) -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_notice_is_told_at_least_once_whatever_call_goes_wrong(world: World, mode: Mode) -> None:
+def test_a_notice_is_told_at_least_once_whatever_call_goes_wrong(
+    world: World, mode: Mode, record_property: Callable[[str, object], None]
+) -> None:
     submission = world.submit()
     world.approve("initial")
     world.cloud.settle()
@@ -172,6 +174,7 @@ def test_a_notice_is_told_at_least_once_whatever_call_goes_wrong(world: World, m
     before = world.items()
     app.handler_map["send_notices"](batch, None)
     points = AWS.points()
+    record_property("figure", f"one notice: {len(points)} calls, each {mode}")
     mails = len(about(world, submission))
     assert mails == 1
     for nth, point in enumerate(points):
