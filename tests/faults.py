@@ -110,7 +110,7 @@ def _label(operation: str, params: Mapping[str, Any]) -> str:
     """What a call is about, without what differs from life to life: ids, instants, secrets."""
     body, path = params.get("body"), str(params.get("url_path", "/"))
     if operation == "SendEmail":
-        return operation
+        return f"{operation} announcement" if b"ConfigurationSetName" in params["body"] else operation
     if path not in {"", "/"}:
         return f"{operation} {_VOLATILE.sub('*', path)}"
     return f"{operation} {_VOLATILE.sub('*', _about(json.loads(body or '{}')))}".strip()

@@ -229,11 +229,12 @@ class Cloud:
             return False
         if self.pumps.step():
             return False
+        if self.pumps.pending():
+            time.sleep(_PAUSE)  # a message that failed is hidden for a while
+            return False
         return (
-            not self.pumps.pending()
             # An execution may have woken another after that one was looked at; then something has moved.
-            and self._runtime.quiet(through_waits=through_waits)
-            and interpreter.steps_taken() == before
+            self._runtime.quiet(through_waits=through_waits) and interpreter.steps_taken() == before
         )
 
     def _restless(self) -> str:

@@ -1,7 +1,7 @@
 """Deliver what AWS would: the table's stream, queues and schedules to the app's handlers, by public APIs.
 
-Only whether a queue is empty is looked up in moto itself: nearly always it is, and asking by API took a sixth of a
-test's whole life.
+Only what a queue is like, and whether it is empty, is looked up in moto itself: nearly always it is, and asking by
+API took a sixth of a test's whole life.
 
 One step delivers what is pending once. For tests the pumps can be unkind in the ways AWS may be: every
 delivery twice, late and out of order.
@@ -22,7 +22,7 @@ from moto.sqs.models import sqs_backends
 from chalicelib.core.clock import to_second_text, utc_now
 from chalicelib.core.events import report
 from chalicelib.core.ids import new_id
-from infra.local.clients import Clients
+from infra.local.clients import REGION, Clients
 from infra.local.functions import Answer, Functions
 from infra.local.resources import ACCOUNT, Feed, Resources
 from infra.local.subscriptions import Queue, Schedule, Stream, Subscription
@@ -227,11 +227,9 @@ class _QueuePump:
         self._source = source
         self._client = client
         self._url = url
-        attributes = client.get_queue_attributes(
-            QueueUrl=url, AttributeNames=["QueueArn", "VisibilityTimeout"]
-        )["Attributes"]
-        self._arn = attributes["QueueArn"]
-        self._visibility = int(int(attributes["VisibilityTimeout"]) / wait_scale)
+        self._queue = sqs_backends[ACCOUNT][REGION].queues[url.rpartition("/")[2]]
+        self._arn = self._queue.queue_arn
+        self._visibility = int(int(self._queue.attributes["VisibilityTimeout"]) / wait_scale)
 
     def step(self, invoke: Invoke, shuffle: random.Random | None, *, twice: bool) -> int:
         """Receive once and deliver; what failed comes again when its visibility time-out has passed."""
@@ -264,8 +262,7 @@ class _QueuePump:
 
     def pending(self) -> bool:
         """Is there any message, even one that is hidden?"""
-        *_, region, account, name = self._arn.split(":")
-        return bool(sqs_backends[account][region].queues[name]._messages)  # noqa: SLF001 - see above
+        return bool(self._queue._messages)  # noqa: SLF001 - see above
 
     def _refused(self, messages: Iterable[Mapping[str, Any]], invoke: Invoke) -> set[str]:
         answer = invoke(self._source.handler, {"Records": [self._record(message) for message in messages]})

@@ -54,7 +54,7 @@ def every_fault(world: World) -> list[Fault]:
         Fault(point=point, mode=mode)
         for point in points(world)
         for mode in Mode
-        if (point.label, mode) != ("SendEmail", Mode.TWICE)
+        if (point.label, mode) != ("SendEmail announcement", Mode.TWICE)
     ]
 
 

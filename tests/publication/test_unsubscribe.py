@@ -3,20 +3,31 @@
 import json
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from chalicelib.publication.store import subscription_key
+from tests.faults import Fault, FaultyAws, Mode
 from tests.publication.mailings import announced
 from tests.world import HEAD, PEOPLE, World, a_world
 
+Record = Callable[[str, object], None]
+AWS = FaultyAws()
 ONE_CLICK = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world(*PEOPLE, wait_scale=100) as world:
+    with a_world(*PEOPLE, wait_scale=100, aws=AWS) as world:
         yield world
+
+
+@pytest.fixture(autouse=True)
+def no_fault() -> Iterator[None]:
+    yield
+    AWS.begin()
 
 
 @pytest.fixture
@@ -116,3 +127,38 @@ def test_nobody_signed_in_changes_nothing(world: World) -> None:
     assert world.call("GET", "/api/v1/me/announcements").status == 401
     assert world.call("POST", "/api/v1/me/announcements", {"subscribed": False}).status == 401
     assert world.call("POST", "/api/v1/me/announcements", {}, as_=HEAD).status == 422
+
+
+def change_ones_mind(world: World, path: str, fault: Fault | None) -> None:
+    """Stop announcements by a mail's address, have them again and stop them, each until it is answered."""
+
+    def by_click() -> int:
+        return int(world.cloud.http.post(path, data="", headers=ONE_CLICK).status_code)
+
+    def by_session(*, subscribed: bool) -> int:
+        wish = {"subscribed": subscribed}
+        return world.call("POST", "/api/v1/me/announcements", wish, as_=HEAD).status
+
+    AWS.begin(fault)
+    for wish, wanted in (
+        (by_click, False),
+        (partial(by_session, subscribed=True), True),
+        (partial(by_session, subscribed=False), False),
+    ):
+        assert next(status for status in (wish() for _ in range(3)) if status < 500) == 200, fault
+        record = world.plain_table.get(subscription_key(HEAD.id))
+        assert record is not None, fault
+        assert record.announcements == wanted, fault
+    assert fault is None or AWS.struck, f"{fault} never came"
+
+
+def test_whatever_call_fails_or_repeats_the_last_wish_counts(
+    world: World, path: str, record_property: Record
+) -> None:
+    """Clause 4.4.2: one click unsubscribes, for certain."""
+    change_ones_mind(world, path, None)
+    faults = [Fault(point=point, mode=mode) for point in AWS.points() for mode in Mode]
+    assert len(faults) == 7 * len(Mode), faults
+    record_property("figure", f"wishes about announcements: all {len(faults)} crash points")
+    for fault in faults:
+        change_ones_mind(world, path, fault)

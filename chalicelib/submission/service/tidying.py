@@ -20,7 +20,7 @@ DOUBT = timedelta(days=1)
 
 A request names a file only by a copy of its own, or because an earlier revision names it. No function lives for more
 than a quarter of an hour; so whoever made an older copy has committed by now or never will, and whoever is about to
-commit has made another.
+commit has made another. It is no wait, and no scale makes it shorter.
 """
 LOOKED_BACK = timedelta(days=30)
 """How old a copy is looked at: what one run cannot do, those of the next weeks make good."""
