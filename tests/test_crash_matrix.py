@@ -5,6 +5,7 @@ the chain intact, no gap in the catalogue numbers.
 """
 
 import random
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,16 +16,30 @@ from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import object_key, series_key
 from chalicelib.ledger.model import chain_faults
 from chalicelib.ledger.store import events_of
+from chalicelib.publication.freeze import CHAIN
 from chalicelib.publication.store import entries_under
 from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Fault, FaultyAws, Mode, Point
-from tests.world import LIAISON, REVIEWERS, STAGES, Answer, World, a_form, a_world
+from tests.world import (
+    DIRECTOR,
+    EDITOR,
+    LIAISON,
+    PEOPLE,
+    REVIEWERS,
+    STAGES,
+    Answer,
+    World,
+    a_form,
+    a_world,
+)
 
 Record = Callable[[str, object], None]
 AWS = FaultyAws()
 TENTH = 10
 PARTS = 8
 MOST_SWEEPS = 2
+ALIKE = re.compile(r"Query in-flight-(?!00)")
+"""The sixteen keys of the index of what is in flight are read alike: one will do."""
 
 
 def persist(request: Callable[[], Answer]) -> Answer:
@@ -99,6 +114,24 @@ class Life:
             self.sweep()
 
 
+class FrozenLife(Life):
+    """The life of a submission that falls due while publishing is frozen."""
+
+    def end(self) -> None:
+        freeze = {"scope": "all", "reason": "演练"}
+        assert persist(lambda: self.world.call("POST", "/api/v1/freezes", freeze, as_=EDITOR)).status == 200
+        for stage in STAGES:
+            self.review(stage)
+        self.world.finish()
+        while self.world.state(self.submission) != "scheduled":
+            self.sweep()
+        lifted = persist(lambda: self.world.call("POST", "/api/v1/freezes/lift", freeze, as_=DIRECTOR))
+        assert lifted.status in {200, 409}, "409 for what has taken effect before"
+        self.world.finish()
+        while self.world.state(self.submission) != "archived":
+            self.sweep()
+
+
 class AttachedLife(Life):
     """The life of a submission with a file."""
 
@@ -120,6 +153,14 @@ def assert_the_file_is_everywhere(life: Life) -> None:
     site = life.world.parts.settings.site_bucket
     found = life.world.plain_s3.get_object(Bucket=site, Key=f"internal/{life.submission}/1/files/1.csv")
     assert found["Body"].read() == CSV
+
+
+def assert_frozen_once(life: Life) -> None:
+    """One freeze and its end, in an intact chain; what waited is listed there."""
+    events = list(events_of(life.world.plain_table, CHAIN))
+    assert chain_faults(events) == []
+    assert [event.type for event in events] == ["PublishingFrozen", "PublishingUnfrozen"]
+    assert [each["submission"] for each in events[1].payload["waited"]] == [life.submission]
 
 
 def assert_all_is_well(life: Life) -> None:
@@ -153,6 +194,8 @@ def assert_all_is_well(life: Life) -> None:
     assert report.facts.attachment_count == isinstance(life, AttachedLife)
     if isinstance(life, AttachedLife):
         assert_the_file_is_everywhere(life)
+    if isinstance(life, FrozenLife):
+        assert_frozen_once(life)
 
 
 Story = Callable[[Life], None]
@@ -161,7 +204,7 @@ Story = Callable[[Life], None]
 def live(
     story: Story, fault: Fault | None = None, prepare: Callable[[World], None] = lambda _world: None
 ) -> Life:
-    with a_world(aws=AWS) as world:
+    with a_world(*PEOPLE, DIRECTOR, aws=AWS) as world:
         AWS.begin(fault)
         prepare(world)
         life = LIVES.get(story, Life)(world)
@@ -188,8 +231,13 @@ def attached(life: Life) -> None:
     life.end()
 
 
-STORIES: tuple[Story, ...] = (straight, returned, attached)
-LIVES: dict[Story, type[Life]] = {attached: AttachedLife}
+def frozen(life: Life) -> None:
+    """Due while publishing is frozen, and let go."""
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (straight, returned, attached, frozen)
+LIVES: dict[Story, type[Life]] = {attached: AttachedLife, frozen: FrozenLife}
 
 
 def points(story: Story) -> list[Point]:
@@ -199,9 +247,12 @@ def points(story: Story) -> list[Point]:
 
 
 def every_fault() -> list[tuple[Story, Fault]]:
-    """Each call of an undisturbed life of each story, in each way; with a file only those that a file brings."""
+    """Each call of an undisturbed life of each story, in each way; with a file, or frozen, what that brings only."""
     of = {story: points(story) for story in STORIES}
-    of[attached] = [point for point in of[attached] if point not in set(of[straight])]
+    for story in (attached, frozen):
+        of[story] = [
+            point for point in of[story] if point not in set(of[straight]) and not ALIKE.match(point.label)
+        ]
     return [
         (story, Fault(point=point, mode=mode)) for story in STORIES for point in of[story] for mode in Mode
     ]
@@ -236,6 +287,21 @@ def test_the_matrix_has_the_calls_that_a_file_brings() -> None:
     about = " ".join(fault.point.label for story, fault in every_fault() if story is attached)
     for needed in ("CopyObject", "HeadObject", "GetObject", "PutObject", "ATTACHMENT"):
         assert needed in about, about
+
+
+def test_the_matrix_has_the_calls_that_a_freeze_brings_and_each_that_writes_is_survived() -> None:
+    """Clause 5.1.2: what a freeze holds back is neither lost nor doubled, whatever fails on the way."""
+    faults = [(story, fault) for story, fault in every_fault() if story is frozen]
+    about = " ".join(fault.point.label for _, fault in faults)
+    for needed in (
+        "ALL",
+        "PublishingFrozen",
+        "PublishingUnfrozen",
+        "WorkflowRestarted",
+        "Query in-flight-00",
+    ):
+        assert needed in about, about
+    disturbed([each for each in faults if "Publishing" in each[1].point.label])
 
 
 @pytest.mark.crash_full

@@ -22,7 +22,7 @@ from infra.package import ROOT
 from tests.attachment.files import CSV, attach, begin
 from tests.infra.lambda_events import A_TICK
 from tests.senders import System
-from tests.world import ARCHIVIST, EDITOR, LIAISON, PEOPLE, World, a_person, a_world
+from tests.world import ARCHIVIST, DIRECTOR, EDITOR, LIAISON, PEOPLE, World, a_person, a_world
 
 ROLES = {path.stem: path for path in (ROOT / "infra" / "roles").glob("*.json")}
 BY_LAMBDA = {
@@ -172,6 +172,7 @@ def live(world: World) -> None:
     world.approve()
     world.finish()
     unknown_is_sent_again(world, submission)
+    frozen_and_let_go(world)
     number = quote(world.record(submission)["catalog_number"])
     for path in ("submissions", "refused-requests", "archive", f"archive/{number}/package"):
         assert world.call("GET", f"/api/v1/{path}", as_=ARCHIVIST).status == 200
@@ -185,6 +186,20 @@ def live(world: World) -> None:
     world.cloud.settle()
     assert world.call("POST", f"/api/v1/submissions/{overdue}/withdrawal", {}, as_=LIAISON).status == 200
     world.finish()
+
+
+def frozen_and_let_go(world: World) -> None:
+    """Let a channel be frozen, hold something back, and go on."""
+    said = {"scope": "email", "reason": "演练"}
+    assert world.call("POST", "/api/v1/freezes", said, as_=EDITOR).status == 200
+    submission = world.publish(channels=["website", "email"])
+    assert world.state(submission) == "publishing"
+    assert world.call("GET", "/api/v1/freezes", as_=EDITOR).body["waiting_count"] == 1
+    with world.later(hours=1):
+        app.handler_map["sweep"](A_TICK, None)
+    assert world.call("POST", "/api/v1/freezes/lift", said, as_=DIRECTOR).status == 200
+    world.finish()
+    assert world.state(submission) == "archived"
 
 
 def unknown_is_sent_again(world: World, submission: str) -> None:
@@ -202,7 +217,7 @@ def unknown_is_sent_again(world: World, submission: str) -> None:
 def test_every_role_allows_what_its_function_calls_and_nothing_else() -> None:
     aws = ListeningAws()
     gone = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
-    with a_world(*PEOPLE, gone, aws=aws, departments=("marketing",)) as world:
+    with a_world(*PEOPLE, DIRECTOR, gone, aws=aws, departments=("marketing",)) as world:
         live(world)
     needed = {handler: aws.actions[handler] | AFTER_A_LOST_ANSWER.get(handler, set()) for handler in ROLES}
     assert {handler: allowed(handler) - BY_LAMBDA for handler in ROLES} == needed

@@ -77,6 +77,14 @@ def test_publication_names_the_errors_that_mean_not_yet() -> None:
     assert {"TooEarly", "ChannelsFrozen"} <= set(re.findall(r"\w+", json.dumps(machine("publication"))))
 
 
+def test_a_freeze_is_not_tried_again_but_ends_what_it_holds_back() -> None:
+    found = states("publication")
+    for name, following in (("LastCheck", "Frozen"), ("Deliver", "Undelivered"), ("Archive", "Frozen")):
+        assert found[name]["Retry"][0] == {"ErrorEquals": ["ChannelsFrozen"], "MaxAttempts": 0}, name
+        assert [way["Next"] for way in found[name]["Catch"]] == [following]
+    assert found["Frozen"]["Type"] == "Succeed"
+
+
 @each_workflow
 def test_every_task_has_a_time_out_and_every_wait_for_a_token_catches_it(name: str) -> None:
     tasks = {key: state for key, state in states(name).items() if state["Type"] == "Task"}
