@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.email.adapter import EmailChannel
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
+    from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.schedule import Schedule
@@ -399,11 +400,25 @@ class Parts:
         )
 
     @cached_property
+    def freezing(self) -> "Freezing":
+        """The brake."""
+        from chalicelib.publication.service.freezing import Brake, Freezing
+
+        return Freezing(
+            brake=Brake(table=self.table, now=self.now),
+            access=self.access,
+            served=lambda: frozenset(self.adapters),
+            max_lateness=self.settings.max_lateness,
+        )
+
+    @cached_property
     def sweeper(self) -> "Sweeper":
         """The repair of what stands still."""
         from chalicelib.publication.service.sweeping import Sweeper
 
-        return Sweeper(journal=self.journal, rounds=self.rounds, publishing=self.publishing)
+        return Sweeper(
+            journal=self.journal, rounds=self.rounds, publishing=self.publishing, freezing=self.freezing
+        )
 
     @cached_property
     def packages(self) -> "PackageStore":

@@ -122,8 +122,10 @@ def _about(request: Mapping[str, Any]) -> str:
 
 
 def _events(items: list[Any]) -> str:
+    """The events that a transaction appends; without any, what it begins with."""
     puts = [item["Put"]["Item"] for item in items if "Put" in item]
-    return "+".join(item["event_type"]["S"] for item in puts if "event_type" in item) or "other"
+    events = "+".join(item["event_type"]["S"] for item in puts if "event_type" in item)
+    return events or f"{_start(puts[0]['pk'])} {_start(puts[0]['sk'])}"
 
 
 def _batch(tables: Mapping[str, Any]) -> str:

@@ -12,8 +12,10 @@ from chalicelib.archive.store import object_key, series_key
 from chalicelib.core.errors import OutcomeUnknown
 from chalicelib.core.mail import Mail, Mailer
 from chalicelib.ledger.model import chain_faults
+from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import TERM
+from chalicelib.publication.freeze import CHAIN
 from chalicelib.publication.service.mailings import Mailings
 from chalicelib.publication.service.publishing import Publishing
 from chalicelib.publication.store import entries_under, read_mailing, suppression_key
@@ -21,6 +23,7 @@ from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Point
 from tests.notices.told import ensure_told
 from tests.world import (
+    DIRECTOR,
     EDITOR,
     EXECUTIVE,
     HEAD,
@@ -150,6 +153,34 @@ class Life:
         assert report.ok, report.findings
         assert report.facts is not None
         assert report.facts.attachment_count == self.attached
+
+
+class FrozenLife(Life):
+    """The life of a submission that falls due while publishing is frozen."""
+
+    people = (*PEOPLE, DIRECTOR)
+
+    def end(self) -> None:
+        freeze = {"scope": "all", "reason": "演练"}
+        assert persist(lambda: self.world.call("POST", "/api/v1/freezes", freeze, as_=EDITOR)).status == 200
+        for stage in STAGES:
+            self.review(stage)
+        self.world.finish()
+        while self.world.state(self.submission) != "scheduled":
+            self.sweep()
+        lifted = persist(lambda: self.world.call("POST", "/api/v1/freezes/lift", freeze, as_=DIRECTOR))
+        assert lifted.status in {200, 409}, "409 for what has taken effect before"
+        self.world.finish()
+        while self.world.state(self.submission) != "archived":
+            self.sweep()
+
+    def ensure_well(self, *, told_again: bool) -> None:
+        """As everybody's; one freeze and its end, in an intact chain, which lists what waited."""
+        super().ensure_well(told_again=told_again)
+        events = list(events_of(self.world.plain_table, CHAIN))
+        assert chain_faults(events) == []
+        assert [event.type for event in events] == ["PublishingFrozen", "PublishingUnfrozen"]
+        assert [each["submission"] for each in events[1].payload["waited"]] == [self.submission]
 
 
 class AttachedLife(Life):

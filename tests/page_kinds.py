@@ -24,7 +24,18 @@ from tests.attachment.files import a_picture, attach
 from tests.browsing import Browser
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
-from tests.world import EDITOR, HEAD, LIAISON, OTHER_LIAISON, REVIEWERS, World, a_form, a_world
+from tests.world import (
+    DIRECTOR,
+    EDITOR,
+    HEAD,
+    LIAISON,
+    OTHER_LIAISON,
+    PEOPLE,
+    REVIEWERS,
+    World,
+    a_form,
+    a_world,
+)
 
 LEAD_ELSEWHERE = frozenset(
     {
@@ -86,7 +97,7 @@ def routes() -> set[str]:
 @contextmanager
 def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, list[Sight]]]:
     """A desk in whose pages people have written these words, and a sight of each kind of page on it."""
-    with a_world(departments=("marketing",)) as world:
+    with a_world(*PEOPLE, DIRECTOR, departments=("marketing",)) as world:
         text: dict[str, Any] = {name: words[name] for name in ("title", "summary", "body")}
         text["keywords"] = [words["keyword"]]
         text["attachments"] = [
@@ -118,6 +129,8 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
         token = new_secret()
         world.plain_table.put(put_unsubscribe(token, HEAD.id, world.now()))
         number = quote(str(world.record(archived)["catalog_number"]))
+        frozen = {"scope": "email", "reason": words["comment"]}
+        assert world.call("POST", "/api/v1/freezes", frozen, as_=EDITOR).status == 200
         yield (
             world,
             [
@@ -131,6 +144,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                     reviewed=reviewed,
                 ),
                 *_of_reviewers(world, decided),
+                *_of_the_switch(),
                 Sight(
                     name="refused-requests",
                     template="refused_requests",
@@ -159,6 +173,18 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 ),
             ],
         )
+
+
+def _of_the_switch() -> list[Sight]:
+    return [
+        Sight(name="publishing", template="publishing", path="/publishing", person=DIRECTOR),
+        Sight(
+            name="lift-freeze",
+            template="lift_freeze",
+            path="/publishing/lift?scope=email",
+            person=DIRECTOR,
+        ),
+    ]
 
 
 def _without_session(token: str) -> list[Sight]:

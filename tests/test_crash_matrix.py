@@ -5,13 +5,14 @@ chain intact, no gap in the catalogue numbers; everybody told, and no announceme
 """
 
 import random
+import re
 from collections.abc import Callable
 from functools import cache
 
 import pytest
 
 from tests.faults import Fault, FaultyAws, Mode
-from tests.lives import AnnouncedLife, AttachedLife, Life
+from tests.lives import AnnouncedLife, AttachedLife, FrozenLife, Life
 from tests.world import World, a_world
 
 Record = Callable[[str, object], None]
@@ -19,6 +20,8 @@ AWS = FaultyAws()
 TENTH = 10
 PARTS = 8
 ANNOUNCEMENT = "SendEmail announcement"
+ALIKE = re.compile(r"Query in-flight-(?!00)")
+"""The sixteen keys of the index of what is in flight are read alike: one will do."""
 
 Story = Callable[[Life], None]
 
@@ -64,8 +67,13 @@ def announced(life: Life) -> None:
     life.end()
 
 
-STORIES: tuple[Story, ...] = (straight, returned, attached, announced)
-LIVES: dict[Story, type[Life]] = {attached: AttachedLife, announced: AnnouncedLife}
+def frozen(life: Life) -> None:
+    """Due while publishing is frozen, and let go."""
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen)
+LIVES: dict[Story, type[Life]] = {attached: AttachedLife, announced: AnnouncedLife, frozen: FrozenLife}
 
 
 @cache
@@ -76,13 +84,15 @@ def undisturbed(story: Story) -> Life:
 
 @cache
 def every_fault() -> list[tuple[Story, Fault]]:
-    """Each call of an undisturbed life of each story, in each way; with a file or by mail only those that this brings.
+    """Each call of an undisturbed life of each story, in each way; with a file, mails or a freeze what this brings.
 
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """
     of = {story: undisturbed(story).points for story in STORIES}
     for story in LIVES:
-        of[story] = [point for point in of[story] if point not in set(of[straight])]
+        of[story] = [
+            point for point in of[story] if point not in set(of[straight]) and not ALIKE.match(point.label)
+        ]
     return [
         (story, Fault(point=point, mode=mode))
         for story in STORIES
@@ -136,6 +146,21 @@ def test_the_matrix_has_the_calls_that_files_and_mails_bring() -> None:
         about = [fault.point.label for each, fault in every_fault() if each is story]
         missing = [part for part in needed if not any(part in label for label in about)]
         assert missing == [], about
+
+
+def test_the_matrix_has_the_calls_that_a_freeze_brings_and_each_that_writes_is_survived() -> None:
+    """Clause 5.1.2: what a freeze holds back is neither lost nor doubled, whatever fails on the way."""
+    faults = [(story, fault) for story, fault in every_fault() if story is frozen]
+    about = " ".join(fault.point.label for _, fault in faults)
+    for needed in (
+        "ALL",
+        "PublishingFrozen",
+        "PublishingUnfrozen",
+        "WorkflowRestarted",
+        "Query in-flight-00",
+    ):
+        assert needed in about, about
+    disturbed([each for each in faults if "Publishing" in each[1].point.label])
 
 
 @pytest.mark.crash_full

@@ -22,6 +22,7 @@ from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
     ARCHIVIST,
+    DIRECTOR,
     EDITOR,
     HEAD,
     LIAISON,
@@ -35,7 +36,7 @@ from tests.world import (
 )
 
 GONE = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
-WALKERS = (*PEOPLE, GONE)
+WALKERS = (*PEOPLE, DIRECTOR, GONE)
 """Whom a walked world needs; one of them has a mailbox from which mails come back."""
 SENDING_DEPARTMENT = "marketing"
 """The department whose own system sends requests on the walk."""
@@ -87,6 +88,7 @@ class Walk:
         submission = self.publish_what_was_returned_once(liaison)
         self.settle_unknown_mails(submission)
         self.choose_announcements()
+        self.freeze_and_let_go()
         self.read_the_archive(submission)
         self.withdraw(liaison)
         self.sign_out(liaison)
@@ -247,6 +249,23 @@ class Walk:
         liaison.submit(liaison.get("/"), "/sign-out")
         liaison.cookies.update(session)
         assert liaison.get("/").path == "/sign-in"
+
+    def freeze_and_let_go(self) -> None:
+        """A channel, by program, with something held back that a sweep meets; then everything, with a browser."""
+        said = {"scope": "email", "reason": "演练"}
+        self.call("POST", "freezes", said, as_=EDITOR)
+        submission = self.world.publish(channels=["website", "email"])
+        assert self.world.state(submission) == "publishing"
+        assert self.call("GET", "freezes", as_=EDITOR).body["waiting_count"] == 1
+        with self.world.later(hours=1):
+            app.handler_map["sweep"](A_TICK, None)
+        self.call("POST", "freezes/lift", said, as_=DIRECTOR)
+        self.world.finish()
+        assert self.world.state(submission) == "archived"
+        director = _Stroller(self, DIRECTOR)
+        director.submit(director.get("/publishing"), "/publishing", scope="all", reason="演练")
+        asked = director.get("/publishing/lift?scope=all")
+        assert director.submit(asked, "/publishing/lift", reason="演练").status == 200
 
     def leave_lying(self) -> None:
         """Let a request become overdue, and its machine be lost: it is reminded of, and begun again."""

@@ -28,6 +28,11 @@ class Visit:
     duties: tuple[Duty, ...]
 
     @property
+    def holds_the_brake(self) -> bool:
+        """Whether to lead to where publication is frozen; what may be done there, policy decides."""
+        return any(duty.role in _OF_THE_CENTER and duty.department == CENTER for duty in self.duties)
+
+    @property
     def follows_systems(self) -> bool:
         """Whether to lead to what departments' systems sent in vain; what is shown there, policy decides."""
         return any(

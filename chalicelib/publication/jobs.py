@@ -17,12 +17,17 @@ TOLD = frozenset({"Published", "RecipientsChanged"})
 @publication_jobs.on_dynamodb_record(stream_arn="records", name="publication_events", batch_size=25)
 @job
 def publication_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
-    """Start the machine of what has been approved, or begins again after its approval; pass on what people are told."""
+    """Start the machine of what has been approved, or begins again after its approval; pass on what people are told.
+
+    When a freeze ends, what it held back begins again.
+    """
 
     def handle(document: dict[str, Any]) -> None:
         again = document["type"] == "WorkflowRestarted" and document["payload"]["stage"] is None
         if document["type"] == "Scheduled" or again:
             bootstrap.parts().schedule.start(document)
+        elif document["type"] == "PublishingUnfrozen":
+            bootstrap.parts().sweeper.release()
         elif document["type"] in TOLD:
             bootstrap.parts().outbox.pass_on(document)
 

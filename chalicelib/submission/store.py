@@ -14,7 +14,7 @@ from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core import logs
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.problems import Problem
-from chalicelib.core.table import BATCH_LIMIT, Check, DocumentAttribute, Found, Key, Put, Record, Table
+from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.submission.letters import KEPT_BYTES, RefusedRequest, Standing
 from chalicelib.submission.model import (
@@ -111,6 +111,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "last_hash": head.last_hash,
         "updated_at": to_text(head.updated_at),
         "due_at": to_text(head.due_at) if head.due_at else None,
+        "begun_at": to_text(head.begun_at) if head.begun_at else None,
         "catalog_number": head.catalog_number,
         "reason": head.reason,
         "request_digest": head.request_digest,
@@ -161,6 +162,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         created_at=from_text(record.listing_sort.partition("#")[0]),
         updated_at=from_text(facts["updated_at"]),
         due_at=from_text(facts["due_at"]) if "due_at" in facts else None,
+        begun_at=from_text(facts["begun_at"]) if "begun_at" in facts else None,
         catalog_number=facts.get("catalog_number"),
         reason=Reason(facts["reason"]) if "reason" in facts else None,
         request_digest=facts["request_digest"],
@@ -193,22 +195,21 @@ def read_revision(record: RevisionRecord) -> Revision:
     )
 
 
-def in_flight(table: Table, *also: Key[Any]) -> Iterator[tuple[SubmissionRecord, Found]]:
-    """The record of every submission that a machine must move on, as it stands now.
+_SWEEP_PAGE = 100
 
-    Each comes with what lies at the other keys: they are read in the same calls.
-    """
-    limit = BATCH_LIMIT - len(also)
+
+def in_flight(table: Table) -> Iterator[SubmissionRecord]:
+    """The record of every submission that a machine must move on, as it stands now."""
     for shard in range(SHARDS):
         below = None
         while True:
             items = table.index_page(
-                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{shard:02d}"), ("pk", below), limit=limit
+                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{shard:02d}"), ("pk", below), limit=_SWEEP_PAGE
             )
             keys = [Key(SubmissionRecord, item["pk"]["S"], item["sk"]["S"]) for item in items]
-            found = table.batch(*keys, *(also if keys else ()))
-            yield from ((record, found) for record in map(found.get, keys) if record is not None)
-            if len(items) < limit:
+            found = table.batch(*keys)
+            yield from (record for record in map(found.get, keys) if record is not None)
+            if len(items) < _SWEEP_PAGE:
                 break
             below = items[-1]["pk"]["S"]
 

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from chalice.app import Blueprint, Response
 
 from chalicelib.core import messages
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import ImprimaturError, InvalidInput, NotSignedIn, RateLimited, StaleForm
 from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, report_view
 from chalicelib.web.catalogues import catalogue
@@ -230,6 +231,7 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
         "word": functools.partial(_word, language),
     }
     environment.filters["moment"] = moment
+    environment.filters["instant"] = from_text
     environment.filters["bytes"] = bytes_in_words
     return environment
 

@@ -59,7 +59,7 @@ def test_120_recipients_of_a_whole_life_get_exactly_120_envelopes(record_propert
         assert delivery["receipt"]["recipients"] == {"sent": NUMBER}
         mails = sum(label.startswith("SendEmail") for label in AWS.calls)
         claims, ends = (
-            AWS.calls.count("TransactWriteItems other"),
+            AWS.calls.count("TransactWriteItems MAILING RECIPIENT"),
             AWS.calls.count("PutItem MAILING RECIPIENT"),
         )
         record_property("figure", f"mailing: {mails} mails in one life, {len(AWS.calls)} AWS calls")

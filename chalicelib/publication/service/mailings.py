@@ -1,13 +1,14 @@
 """What becomes of announcements after they were sent, and who no longer wants any (clauses 4.4.2, 4.4.3)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import logs, metrics
-from chalicelib.core.errors import IllegalTransition, NotFound
+from chalicelib.core.errors import ChannelsFrozen, Conflict, IllegalTransition, NotFound, Stale
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
@@ -67,7 +68,8 @@ class Mailings:
     ) -> tuple[int, int]:
         """Let a person decide whether mails of unknown outcome are sent again; answers how many were, and are left.
 
-        Raises NotFound and NotPermitted by policy, IllegalTransition while the carrier may still tell.
+        Raises NotFound and NotPermitted by policy, IllegalTransition while the carrier may still tell, and Conflict for
+        sending anything again during a freeze.
         """
         return again_when_stale(
             lambda: self._settled(person, submission, resend=resend, correlation_id=correlation_id)
@@ -76,15 +78,29 @@ class Mailings:
     def send_again(self, submission: str, revision: int) -> None:
         """Send to those for whom a person has decided so; each outcome is an event of its own.
 
-        Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then stays recorded.
+        During a freeze nothing is sent, and the question is the person's again: what a queue forgets in the end cannot
+        wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then
+        stays recorded.
         """
         mailing = read_mailing(self.journal.table, submission, revision)
         if mailing is None or mailing.counts is None:
             return
-        self.channel.serve(mailing, self._tell)
+        try:
+            self.channel.serve(mailing, self._tell)
+        except ChannelsFrozen:
+            self._ask_again(submission, revision)
         present = read_mailing(self.journal.table, submission, revision)
         if present is not None and present.in_state(RecipientState.SENDING):
             self.channel.settled(present, self._tell)
+
+    def _ask_again(self, submission: str, revision: int) -> None:
+        """Put back to unknown whoever is still waiting for the mail that a person has decided on."""
+        present = read_mailing(self.journal.table, submission, revision)
+        if present is None:
+            return
+        for recipient in present.in_state(RecipientState.PENDING):
+            with suppress(Stale):  # a mail event was faster
+                self._tell(present, recipient, replace(recipient, state=RecipientState.UNKNOWN))
 
     def subscriber(self, token: str) -> str:
         """The person whose announcements a mail's address ends. Raises NotFound."""
@@ -145,6 +161,8 @@ class Mailings:
             raise NotFound
         if mailing.counts is None:
             raise IllegalTransition(state=head.state.value)
+        if resend and self.channel.is_frozen():
+            raise Conflict("email_frozen")
         unknown = mailing.in_state(RecipientState.UNKNOWN)
         after = RecipientState.PENDING if resend else RecipientState.ABANDONED
         changes = [(each, replace(each, state=after)) for each in unknown[:AT_ONCE]]

@@ -8,11 +8,10 @@ from chalicelib.access.model import Resource
 from chalicelib.core import logs, metrics
 from chalicelib.core.clock import Now, to_text
 from chalicelib.core.errors import NotFound
-from chalicelib.core.ids import new_id
 from chalicelib.core.table import Table, Write
 from chalicelib.ledger.model import Cause, Draft
-from chalicelib.ledger.store import put_event
-from chalicelib.submission.model import Revision, Submission, ensure_legal
+from chalicelib.ledger.store import append
+from chalicelib.submission.model import Revision, State, Submission, ensure_legal
 from chalicelib.submission.store import head_key, put_head, read_head, read_revision, revision_key
 
 
@@ -53,13 +52,10 @@ class Journal:
         logs.note(submission=after.id)
         ensure_legal(before.state, after.state)
         now = self.now()
-        chain = before.chain
-        puts = []
-        for draft in drafts:
-            event, chain = chain.append(draft, event_id=new_id("e"), at=now)
-            puts.append(put_event(event))
+        (receipt, *more), chain = append(before.chain, drafts, now)
         after = replace(after, seq=chain.seq, last_hash=chain.hash, updated_at=now)
-        receipt, *more = puts
+        if _begins(before, after):
+            after = replace(after, begun_at=now)
         self.table.transact([put_head(after, expected_seq=before.seq), *more, *also], receipt=receipt)
         if before.seq == 0 or after.state is not before.state:
             metrics.count(metrics.SUBMISSIONS, after.state)
@@ -81,6 +77,12 @@ class Journal:
         begun = self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
         metrics.count(metrics.RESTARTED)
         return begun
+
+
+def _begins(before: Submission, after: Submission) -> bool:
+    """Whether a machine begins with this step."""
+    scheduled = before.state is not State.SCHEDULED and after.state is State.SCHEDULED
+    return scheduled or before.attempt != after.attempt
 
 
 def patience(grace: timedelta, head: Submission) -> timedelta:

@@ -43,23 +43,29 @@ from chalicelib.publication.channels.email.mailing import (
 )
 from chalicelib.publication.model import Delivery
 from chalicelib.publication.store import (
-    FREEZE_KEY,
+    FREEZES_KEY,
+    FreezeRecord,
     fix_mailing,
     mailing_key,
     put_mailing,
     put_recipient,
     put_unsubscribe,
+    read_freezes,
     read_mailing,
     subscription_key,
     suppression_key,
     unwanted,
 )
-from chalicelib.submission.model import Form, Revision, Submission
+from chalicelib.submission.model import Channel, Form, Revision, Submission
 
 RUN = timedelta(minutes=4)
 """How long one run sends; the function that delivers lives five minutes."""
 AT_ONCE = 45
 """Recipients about whom one batch read asks: address and person of each, and the freeze."""
+FEW = 10
+"""After so many recipients at most it is looked again whether the channel has been frozen meanwhile,"""
+SOON = timedelta(seconds=5)
+"""and after so long at most, however slow the carrier is (clause 5.1.2)."""
 MOST_TRIES = 8
 """How often a busy mailbox is tried before it counts as refused."""
 
@@ -106,11 +112,14 @@ class EmailChannel:
         ends_at = self.now() + RUN
         busy: MailRefused | None = None
         for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
-            if found.get(FREEZE_KEY) is not None:
-                raise ChannelsFrozen
-            for recipient in chunk:
+            self._ensure_free(found.get(FREEZES_KEY))
+            looked_at = self.now()
+            for place, recipient in enumerate(chunk):
                 if self.now() >= ends_at:
                     raise DeliveryUnfinished
+                if (place and place % FEW == 0) or self.now() - looked_at >= SOON:
+                    self._ensure_free(self.table.get(FREEZES_KEY))
+                    looked_at = self.now()
                 try:
                     self._serve_one(mailing, recipient, persons.get(recipient.person), found, settle)
                 except MailboxBusy as error:
@@ -149,6 +158,14 @@ class EmailChannel:
         """Describe the step of a recipient."""
         expires_at = int((self.now() + RECORD_LIFE).timestamp())
         return put_recipient(submission, revision, before, after, expires_at)
+
+    def is_frozen(self) -> bool:
+        """Whether the channel is frozen now."""
+        return bool(read_freezes(self.table.get(FREEZES_KEY)).over(Channel.EMAIL, self.now()))
+
+    def _ensure_free(self, record: FreezeRecord | None) -> None:
+        if read_freezes(record).over(Channel.EMAIL, self.now()):
+            raise ChannelsFrozen
 
     def _fixed(self, head: Submission, form: Form, delivery: Delivery) -> Mailing:
         """The mailing, its list and text fixed now if they were not yet."""
@@ -203,7 +220,7 @@ class EmailChannel:
             chunk = recipients[start : start + AT_ONCE]
             persons = {p.id: p for p in self.people.persons(tuple({each.person for each in chunk}))}
             found = self.table.batch(
-                FREEZE_KEY,
+                FREEZES_KEY,
                 *(subscription_key(person) for person in persons),
                 *(suppression_key(person.email) for person in persons.values()),
             )

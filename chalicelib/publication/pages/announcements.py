@@ -1,7 +1,7 @@
 """Announcements with a browser: whether oneself gets them, and what becomes of those of unknown outcome.
 
 `/u/{token}` is the one address of ours that carries a secret in its path: mail programs call it themselves, and it can
-do nothing but end announcements ([decision 10](../../docs/decisions/0010-unsubscribing-by-an-address.md)).
+do nothing but end announcements ([decision 10](../../../docs/decisions/0010-unsubscribing-by-an-address.md)).
 """
 
 import re
@@ -15,7 +15,7 @@ from chalicelib.core.validation import checked
 from chalicelib.identity.caller import posted, visit
 from chalicelib.web.pages import FORM, page, page_view, see_other
 
-publication_pages = Blueprint(__name__)
+announcement_pages = Blueprint(__name__)
 
 _ANSWERS = {"yes": True, "no": False}
 
@@ -24,8 +24,8 @@ _FORMS = [FORM, "multipart/form-data", "application/json"]
 """What mail programs and our own button send; nothing of it is read."""
 
 
-@publication_pages.route("/me", methods=["GET"])
-@page_view(publication_pages)
+@announcement_pages.route("/me", methods=["GET"])
+@page_view(announcement_pages)
 def show_me(exchange: Exchange) -> Response:
     present, _ = visit(exchange)
     parts = bootstrap.parts()
@@ -41,8 +41,8 @@ def show_me(exchange: Exchange) -> Response:
     )
 
 
-@publication_pages.route("/me/announcements", methods=["POST"], content_types=[FORM])
-@page_view(publication_pages)
+@announcement_pages.route("/me/announcements", methods=["POST"], content_types=[FORM])
+@page_view(announcement_pages)
 def choose_announcements(exchange: Exchange) -> Response:
     form = exchange.form()
     present, _ = posted(exchange, form)
@@ -52,8 +52,8 @@ def choose_announcements(exchange: Exchange) -> Response:
     return see_other(exchange, "/me?done=announcements")
 
 
-@publication_pages.route("/submissions/{submission}/unknown-mails", methods=["POST"], content_types=[FORM])
-@page_view(publication_pages)
+@announcement_pages.route("/submissions/{submission}/unknown-mails", methods=["POST"], content_types=[FORM])
+@page_view(announcement_pages)
 def settle_unknown(exchange: Exchange, submission: str) -> Response:
     form = exchange.form()
     present, _ = posted(exchange, form)
@@ -65,8 +65,8 @@ def settle_unknown(exchange: Exchange, submission: str) -> Response:
     return see_other(exchange, f"/submissions/{submission}?done={'resent' if resend else 'left'}")
 
 
-@publication_pages.route("/u/{token}", methods=["GET"])
-@page_view(publication_pages)
+@announcement_pages.route("/u/{token}", methods=["GET"])
+@page_view(announcement_pages)
 def show_unsubscribe(exchange: Exchange, token: str) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
@@ -77,8 +77,8 @@ def show_unsubscribe(exchange: Exchange, token: str) -> Response:
     return page(exchange, "unsubscribe", step="ask")
 
 
-@publication_pages.route("/u/{token}", methods=["POST"], content_types=_FORMS)
-@page_view(publication_pages)
+@announcement_pages.route("/u/{token}", methods=["POST"], content_types=_FORMS)
+@page_view(announcement_pages)
 def unsubscribe(exchange: Exchange, token: str) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
