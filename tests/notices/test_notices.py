@@ -125,6 +125,7 @@ def test_an_overdue_review_is_asked_for_in_other_words(world: World) -> None:
     mails = [mail for mail in world.cloud.mails() if mail.to == EDITOR.email]
     assert mails[0].subject == "已逾期，请尽快审核：关于五一期间办公区停电检修的通知"
     assert "新的期限" in mails[0].text
+    assert mails[0].message_id != mails[1].message_id, "another link is another mail"
 
 
 def test_records_and_messages_that_come_twice_and_in_any_order_tell_once(world: World) -> None:
@@ -187,4 +188,5 @@ def test_a_notice_is_told_at_least_once_whatever_call_goes_wrong(world: World, m
         )
         assert sent == (2 if unheard or confirming else 1), point
         mails = len(about(world, submission))
+    assert len({mail.message_id for mail in about(world, submission)}) == 1, "a repeat is the same mail"
     world.cloud.settle()

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.mail import Mail, as_message
+from chalicelib.core.mail import Mail, Stamp, as_message
 from chalicelib.core.messages import LANGUAGES
 from chalicelib.publication.channels.email.announcement import MOST, addressed, announcement
 from chalicelib.publication.channels.email.mailing import Announcement
@@ -65,7 +65,12 @@ def said(**changes: Any) -> Announcement:  # noqa: ANN401 — as in a_form
 
 def to_somebody(text: Announcement, language: str = "zh-Hans") -> Mail:
     return addressed(
-        text, to="a@b.example", language=language, unsubscribe="https://desk.test/u/t", tags={"x": "y"}
+        text,
+        to="a@b.example",
+        language=language,
+        stamp=Stamp(id="m-1", at=NOW),
+        unsubscribe="https://desk.test/u/t",
+        tags={"x": "y"},
     )
 
 

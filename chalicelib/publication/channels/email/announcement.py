@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from chalicelib.core import messages
 from chalicelib.core.letters import page_around
-from chalicelib.core.mail import Mail
+from chalicelib.core.mail import Mail, Stamp
 from chalicelib.core.markdown import legible, to_html
 from chalicelib.publication.channels.email.mailing import Announcement
 from chalicelib.publication.channels.website.entry import INTERNAL, PREFIXES, item_path
@@ -58,7 +58,7 @@ def announcement(
 
 
 def addressed(
-    said: Announcement, *, to: str, language: str, unsubscribe: str, tags: Mapping[str, str]
+    said: Announcement, *, to: str, language: str, stamp: Stamp, unsubscribe: str, tags: Mapping[str, str]
 ) -> Mail:
     """The announcement as one person gets it, with that person's way out of the next ones (RFC 8058)."""
     why = messages.text("mail.announcement.footer", language, {})
@@ -69,6 +69,7 @@ def addressed(
         text=f"{said.text}\n-- \n{why}\n{words}\n{unsubscribe}\n",
         html=f'{said.top}<p lang="{language}">{_shown(why)}<br>'
         f'<a href="{_shown(unsubscribe)}" style="color:#5b6470">{_shown(words)}</a></p>{said.end}',
+        stamp=stamp,
         headers={
             "List-Unsubscribe": f"<{unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
