@@ -165,10 +165,9 @@ class EmailChannel:
         form = revision.form
         salt, departments = new_salt(), self.people.departments((form.department,))
         said = announcement(
-            form,
-            submission=revision.submission,
-            revision=revision.number,
+            revision,
             department_name=departments[form.department].name,
+            base_url=self.base_url,
             site_url=self.site_url,
         )
         with suppress(Stale):  # another run was faster, and its list is the one that counts
