@@ -71,6 +71,11 @@ class Exchange:
             return None
         return None if morsel is None else morsel.value
 
+    @property
+    def raw(self) -> bytes:
+        """The body as it was sent."""
+        return bytes(self._request.raw_body)
+
     def form(self) -> dict[str, list[str]]:
         """The fields of a posted page, each with its values, lines ended as everywhere else by a line feed.
 

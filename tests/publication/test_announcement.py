@@ -54,6 +54,7 @@ def to_somebody(text: Announcement, language: str = "zh-Hans") -> Mail:
         to="a@b.example",
         language=language,
         stamp=Stamp(id="m-1", at=NOW),
+        choose="https://desk.test/me",
         unsubscribe="https://desk.test/u/t",
         tags={"x": "y"},
     )
@@ -172,9 +173,16 @@ def test_everybody_gets_the_way_out_in_their_own_language(language: str) -> None
     mail = to_somebody(said(), language)
     assert mail.headers["List-Unsubscribe"] == "<https://desk.test/u/t>"
     assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert mail.text.endswith("\nhttps://desk.test/u/t\n")
+    assert mail.text.endswith("\nhttps://desk.test/me\n")
     assert f'<p lang="{language}">' in mail.html
-    assert mail.html.count('href="https://desk.test/u/t"') == 1
+    assert mail.html.count('href="https://desk.test/me"') == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"channels": ["email"]}])
+def test_no_address_that_a_mail_shows_ends_announcements(changes: dict[str, Any]) -> None:
+    """Clause 4.4.2: mail scanners open every address, and press every button of its page."""
+    mail = to_somebody(said(a_file(1), **changes))
+    assert "/u/" not in mail.text + mail.html
 
 
 def test_files_of_what_is_on_the_website_are_named_and_found_on_its_page() -> None:

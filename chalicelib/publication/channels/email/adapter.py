@@ -233,6 +233,7 @@ class EmailChannel:
             to=person.email,
             language=person.language,
             stamp=_stamp(mailing, recipient),
+            choose=f"{self.base_url}/me",
             unsubscribe=f"{self.base_url}/u/{token}",
             tags={
                 "submission": mailing.submission,

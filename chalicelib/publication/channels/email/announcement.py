@@ -3,6 +3,9 @@
 The HTML's body is the website's sanitised Markdown. A long text that the website shows, too, is cut where a paragraph
 ends, or at least a line, a sentence, a word, and says so with the address of the whole; what is nowhere else to read is
 never cut. Attached files are named, and where to get them: no mail carries them.
+
+No address that a mail shows does anything when it is opened, by whomever: mail scanners open all of them, and press
+what they find there. The one that ends announcements is in a header only.
 """
 
 import html
@@ -75,18 +78,23 @@ def addressed(
     to: str,
     language: str,
     stamp: Stamp,
+    choose: str,
     unsubscribe: str,
     tags: Mapping[str, str],
 ) -> Mail:
-    """The announcement as one person gets it, with that person's way out of the next ones (RFC 8058)."""
+    """The announcement as one person gets it, with that person's ways out of the next ones.
+
+    `choose` is where a person who signs in ends them; at `unsubscribe` a mail program does (RFC 8058), which reads it
+    in the header and posts to it. The text shows the former only.
+    """
     why = messages.text("mail.announcement.footer", language, {})
     words = messages.text("mail.announcement.unsubscribe", language, {})
     return Mail(
         to=to,
         subject=said.subject,
-        text=f"{said.text}\n-- \n{why}\n{words}\n{unsubscribe}\n",
+        text=f"{said.text}\n-- \n{why}\n{words}\n{choose}\n",
         html=f'{said.top}<p lang="{language}">{_shown(why)}<br>'
-        f'<a href="{_shown(unsubscribe)}" style="color:#5b6470">{_shown(words)}</a></p>{said.end}',
+        f'<a href="{_shown(choose)}" style="color:#5b6470">{_shown(words)}</a></p>{said.end}',
         stamp=stamp,
         headers={
             "List-Unsubscribe": f"<{unsubscribe}>",
