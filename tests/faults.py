@@ -55,7 +55,8 @@ class FaultyAws(Aws):
         self.calls: list[str] = []
         self.fault: Fault | None = None
         self.struck = False
-        self.watch: Callable[[str, Mapping[str, Any]], None] | None = None
+        self.watch: Callable[[str, Mapping[str, Any]], Mode | None] | None = None
+        """Is told of every call before it is made, and may say how it goes wrong."""
 
     def begin(self, fault: Fault | None = None) -> None:
         """Count from nothing, with this fault to come."""
@@ -86,7 +87,7 @@ class FaultyAws(Aws):
                 strikes = self._strikes(label)
                 self.struck = self.struck or strikes is not None
             if self.watch is not None:
-                self.watch(model.name, params)
+                strikes = self.watch(model.name, params) or strikes
             if strikes is Mode.BEFORE:
                 raise CrashError(label)
             context["crash_after"] = strikes is Mode.AFTER

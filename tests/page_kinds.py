@@ -199,8 +199,19 @@ def _without_session(token: str) -> list[Sight]:
             name="link-not-open", template="link_not_open", path="/s", fields={"handle": nobody}, status=404
         ),
         Sight(name="unsubscribe", template="unsubscribe", path=f"/u/{token}"),
-        Sight(name="unsubscribed", template="unsubscribe", path=f"/u/{token}", fields={}),
-        Sight(name="unsubscribe-gone", template="unsubscribe", path=f"/u/{nobody}", status=404),
+        Sight(
+            name="unsubscribed",
+            template="unsubscribe",
+            path=f"/u/{token}",
+            fields={"List-Unsubscribe": "One-Click"},
+        ),
+        Sight(
+            name="unsubscribe-gone",
+            template="unsubscribe",
+            path=f"/u/{nobody}",
+            fields={"List-Unsubscribe": "One-Click"},
+            status=404,
+        ),
         Sight(name="interrupted", template="interrupted", path="/sign-out", fields={"note": "x"}, status=401),
     ]
 

@@ -5,7 +5,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -16,7 +16,7 @@ from app import app
 from chalicelib.core.errors import MailRefused
 from chalicelib.core.events import job
 from chalicelib.core.ids import fingerprint
-from chalicelib.core.mail import CountedMailer, Mail
+from chalicelib.core.mail import CountedMailer, Mail, Stamp
 from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
 from chalicelib.people.roster import Roster
 from chalicelib.review.store import waiting_key
@@ -42,6 +42,7 @@ from tests.world import (
     a_world,
 )
 
+STAMP = Stamp(id="m-1", at=datetime(2026, 5, 1, tzinfo=UTC))
 TITLE, BODY, COMMENT = "并购谈判进展通报", "目标公司为澄江港务。", "价格一节请再核对。"
 PASSWORD = "smtp-password-4711"
 MOST_SWEEPS = 20
@@ -339,7 +340,7 @@ def test_no_line_holds_the_password_of_a_mail_server_that_does_not_answer() -> N
 
     @job
     def send_notices(_event: dict[str, Any], _context: object) -> None:
-        mailer.send(Mail(to=LIAISON.email, subject=TITLE, text=BODY, html=BODY))
+        mailer.send(Mail(to=LIAISON.email, subject=TITLE, text=BODY, html=BODY, stamp=STAMP))
 
     secrets = Secrets()
     secrets.add("mail", PASSWORD, LIAISON.email, TITLE, BODY)

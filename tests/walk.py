@@ -211,9 +211,8 @@ class Walk:
         assert self.call("GET", "me/announcements", as_=HEAD).body["subscribed"]
         browser = _Stroller(self, HEAD)
         browser.submit(browser.get("/me"), "/me/announcements")
-        mail = next(mail for mail in self.world.cloud.mails() if any("/u/" in link for link in mail.links))
-        (link,) = (link for link in mail.links if "/u/" in link)
-        path = link.removeprefix("https://desk.test")
+        mail = next(mail for mail in self.world.cloud.mails() if mail.one_click)
+        path = mail.one_click.removeprefix("https://desk.test")
         stranger = _Stroller(self)
         stranger.get(path)
         stranger.post(path, {"List-Unsubscribe": "One-Click"})

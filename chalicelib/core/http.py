@@ -88,6 +88,11 @@ class Exchange:
         values = {value.strip() for found, equals, value in pairs if equals and found.strip() == name}
         return values.pop() if len(values) == 1 else None
 
+    @property
+    def raw(self) -> bytes:
+        """The body as it was sent."""
+        return bytes(self._request.raw_body)
+
     def form(self) -> dict[str, list[str]]:
         """The fields of a posted page, each with its values, lines ended as everywhere else by a line feed.
 

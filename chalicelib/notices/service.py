@@ -13,8 +13,9 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core import messages, metrics
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
+from chalicelib.core.ids import derived_id
 from chalicelib.core.letters import Block, Button, Points, Quotation, letter
-from chalicelib.core.mail import Mail, Mailer
+from chalicelib.core.mail import Mail, Mailer, Stamp
 from chalicelib.ledger.model import Event
 from chalicelib.ledger.store import event_key, read_event
 from chalicelib.notices.model import Kind, Notice, NoticeState, kind_of
@@ -145,7 +146,8 @@ class Notices:
                 for name, addresses in channels
             ]
             blocks |= {"channels": Points(items=lines)} if lines else {}
-        return letter(person.email, kind.value, language, params, blocks)
+        stamp = Stamp(id=derived_id("m", event.id, person.id), at=event.at)
+        return letter(person.email, kind.value, language, params, blocks, stamp=stamp)
 
     def _opinion(self, said: Mapping[str, Any], language: str, *, hidden: bool) -> dict[str, Block]:
         """What a reviewer found; of a confidential text only which items failed: a comment may quote it."""

@@ -259,6 +259,7 @@ class MailingRecord(Record):
 
     generation = UnicodeAttribute()
     salt = UnicodeAttribute()
+    fixed_at = UnicodeAttribute()
     changes = NumberAttribute()
     counts = DocumentAttribute(null=True)
 
@@ -380,7 +381,13 @@ def fix_mailing(
         )
         table.put(Put(record=part))
     record = MailingRecord(
-        pk=pk, sk=_MAILING, generation=generation, salt=salt, changes=0, expires_at=expires_at
+        pk=pk,
+        sk=_MAILING,
+        generation=generation,
+        salt=salt,
+        fixed_at=to_text(now),
+        changes=0,
+        expires_at=expires_at,
     )
     table.put(Put(record=record, condition=MailingRecord.pk.does_not_exist()))
 
@@ -406,6 +413,7 @@ def read_mailing(table: Table, submission: str, revision: int) -> Mailing | None
         revision=revision,
         generation=header.generation,
         salt=header.salt,
+        fixed_at=from_text(header.fixed_at),
         changes=int(header.changes),
         counts=header.counts,
         announcement=Announcement(**json.loads(zlib.decompress(letter.content))),
@@ -454,7 +462,7 @@ def put_recipient(
 
 def put_mailing(record: MailingRecord, **changes: Any) -> Put:  # noqa: ANN401 — as its attributes
     """Describe a mailing's next version: only if it has not changed, nor been closed, since it was read."""
-    attributes = ("pk", "sk", "generation", "salt", "changes", "counts", "expires_at")
+    attributes = ("pk", "sk", "generation", "salt", "fixed_at", "changes", "counts", "expires_at")
     present = {name: getattr(record, name) for name in attributes}
     condition = (MailingRecord.changes == record.changes) & MailingRecord.counts.does_not_exist()
     return Put(record=MailingRecord(**present | changes), condition=condition)

@@ -21,6 +21,7 @@ from chalicelib.core import messages
 from chalicelib.core.clock import from_text
 from chalicelib.core.errors import ImprimaturError, InvalidInput, NotSignedIn, RateLimited, StaleForm
 from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, report_view
+from chalicelib.core.sizes import bytes_in_words
 from chalicelib.web.catalogues import catalogue
 from chalicelib.web.static import address_of
 
@@ -239,14 +240,6 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
 def _word(language: str, *name: str) -> str:
     """A value in words, such as `word("state", "in_review")`: the same as in mails and errors."""
     return messages.text(".".join(("word", *name)), language, {})
-
-
-def bytes_in_words(size: int) -> str:
-    """A number of bytes as people say it, such as `1.5 MB`; `upload.js` says it in the same way."""
-    for unit, factor in (("MB", 1_000_000), ("KB", 1_000)):
-        if size >= factor:
-            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{size} B"
 
 
 def moment(instant: datetime, zone: str) -> str:

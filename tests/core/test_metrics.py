@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from jsonschema import Draft202012Validator
 from app import app
 from chalicelib.core import metrics
 from chalicelib.core.errors import MailRefused, RecipientRefused
-from chalicelib.core.mail import CountedMailer, Mail
+from chalicelib.core.mail import CountedMailer, Mail, Stamp
 from chalicelib.core.metrics import METRICS, Metric
 from chalicelib.submission.model import ReviewStage
 from tests.faults import Fault, FaultyAws, Mode
@@ -19,6 +20,7 @@ from tests.infra.lambda_events import A_TICK
 from tests.lines import Written, written
 from tests.world import EDITOR, LIAISON, World, a_form, a_world
 
+STAMP = Stamp(id="m-1", at=datetime(2026, 5, 1, tzinfo=UTC))
 AWS = FaultyAws()
 UNITS = {
     "Seconds", "Microseconds", "Milliseconds", "Bytes", "Kilobytes", "Megabytes", "Gigabytes", "Terabytes", "Bits",
@@ -309,7 +311,7 @@ class Carrier:
     ],
 )
 def test_a_mail_counts_by_what_its_carrier_answered(answer: Exception | None, outcome: str) -> None:
-    mail = Mail(to="a@example.com", subject="题", text="文", html="<p>文</p>")
+    mail = Mail(to="a@example.com", subject="题", text="文", html="<p>文</p>", stamp=STAMP)
     with written() as heard, nullcontext() if answer is None else pytest.raises(type(answer)):
         CountedMailer(Carrier(answer)).send(mail)
     assert story(heard) == Counter({("Mails", outcome): 1})

@@ -18,7 +18,13 @@ from tests.local.tiny import Seen, tiny_app
 from tests.world import LIAISON, a_roster
 
 MAIL = Sent(
-    to="li@example.cn", subject="审核", text="请看", html="<p>请看</p>", links=("https://x.test/r#1",)
+    to="li@example.cn",
+    subject="审核",
+    text="请看",
+    html="<p>请看</p>",
+    links=("https://x.test/r#1",),
+    one_click="https://x.test/u/1",
+    message_id="<m-1@x.test>",
 )
 PAGES = {
     "public/index.html": Page(content=b"<h1>Home</h1>", content_type="text/html; charset=utf-8"),
@@ -131,6 +137,8 @@ def test_mails_and_people_are_shown(http: Client) -> None:
             "text": "请看",
             "html": "<p>请看</p>",
             "links": ["https://x.test/r#1"],
+            "one_click": "https://x.test/u/1",
+            "message_id": "<m-1@x.test>",
         }
     ]
     assert http.get("/_local/people").json == [

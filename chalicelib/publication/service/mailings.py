@@ -1,6 +1,6 @@
 """What becomes of announcements after they were sent, and who no longer wants any (clauses 4.4.2, 4.4.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +11,7 @@ from chalicelib.core import logs, metrics
 from chalicelib.core.errors import ChannelsFrozen, Conflict, IllegalTransition, NotFound, Stale
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Put
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.people.model import Person
 from chalicelib.publication.channels.email.adapter import EmailChannel
@@ -177,12 +178,14 @@ class Mailings:
             )
         return len(changes), len(unknown) - len(changes)
 
-    def _tell(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+    def _tell(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
         """Record what has become of a recipient of a closed mailing, with its event."""
 
         def step() -> None:
             head = self.journal.head(mailing.submission)
-            self._commit(head, mailing.revision, [(before, after)])
+            self._commit(head, mailing.revision, [(before, after)], also=also)
 
         again_when_stale(step)
 
@@ -192,6 +195,7 @@ class Mailings:
         revision: int,
         changes: list[tuple[Recipient, Recipient]],
         *,
+        also: Sequence[Put] = (),
         actor: str = ACTOR,
         policy: PolicyReference | None = None,
         correlation_id: str | None = None,
@@ -209,7 +213,7 @@ class Mailings:
             },
         )
         puts = [self.channel.put(head.id, revision, before, after) for before, after in changes]
-        self.journal.commit(head, head, [draft], puts)
+        self.journal.commit(head, head, [draft], [*puts, *also])
 
 
 _WITH_REASON = frozenset({RecipientState.BOUNCED, RecipientState.COMPLAINED, RecipientState.REFUSED})

@@ -12,10 +12,10 @@ from chalicelib.core import messages, metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
-from chalicelib.core.ids import fingerprint, new_secret
+from chalicelib.core.ids import fingerprint, new_id, new_secret
 from chalicelib.core.letters import Button, letter
 from chalicelib.core.machines import Machine
-from chalicelib.core.mail import Mailer
+from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person
@@ -314,7 +314,8 @@ class Rounds:
         }
         blocks = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
         code = "reminder" if task.reminded else "review"
-        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks))
+        stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
+        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
 
     def _timeout(self, importance: Importance) -> int:
         """How many seconds the machine waits for a decision before it reminds."""

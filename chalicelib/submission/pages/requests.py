@@ -193,7 +193,10 @@ def show_request(exchange: Exchange, submission: str) -> Response:
 @submission_pages.route("/submissions/{submission}/attachments/{attachment}", methods=["GET"])
 @page_view(submission_pages)
 def download_attachment(exchange: Exchange, submission: str, attachment: str) -> Response:
-    """Send the browser to the bucket: the address, which works for a minute, is never in a page."""
+    """Send the browser to the bucket: the address, which works for a minute, is never in a page.
+
+    Mails lead here, too, when what they announce is on no website.
+    """
     desk = bootstrap.parts().submission_desk
     present, found = visit(exchange, desk.key(submission))
     _, url = desk.download(present.person, submission, attachment, found)

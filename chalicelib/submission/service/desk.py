@@ -32,6 +32,7 @@ from chalicelib.submission.form import ChannelRules, sound_fields, validate
 from chalicelib.submission.model import (
     LEGAL,
     REVISABLE,
+    Channel,
     Classification,
     Form,
     Revision,
@@ -54,7 +55,7 @@ from chalicelib.submission.store import (
 Faults = Iterator[FieldError]
 
 _SENT_OUT = frozenset({State.PUBLISHING, State.PUBLISHED, State.ARCHIVED})
-"""The states in which mails of unknown outcome may wait for a person."""
+"""The states in which its mails are on their way, or have come, and some may wait for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -307,14 +308,19 @@ class SubmissionDesk:
     def download(
         self, person: Person, submission: str, attachment: str, found: Found | None = None
     ) -> tuple[Attachment, str]:
-        """A file of any revision of a submission, and an address that gives it for a minute.
+        """A file of a submission, and an address that gives it for a minute.
 
-        The head has perhaps been read already from `key`.
-
-        Raises NotFound where policy forbids to read the submission, and where no revision has such a file.
+        Whoever may read the submission gets a file of any revision; the audience of what was sent by mail, which names
+        its files and carries none, one of the text that was sent. The head has perhaps been read already from `key`.
+        Raises NotFound for everybody else, and where there is no such file.
         """
-        head = self._readable(person, submission, found)
-        file = self._kept_files(head).get(attachment)
+        head = self._known(submission, found)
+        if self._may_read(person, head):
+            file = self._kept_files(head, since=1).get(attachment)
+        elif self._was_sent_to(person, head):
+            file = self._kept_files(head, since=head.revision).get(attachment)
+        else:
+            raise NotFound
         if file is None:
             raise NotFound
         return file, self._shelf.files.download_url(head.id, file, DOWNLOAD_LIFE)
@@ -403,7 +409,7 @@ class SubmissionDesk:
         ids = sound.get("attachments")
         if not ids or "department" not in sound:
             return Selection()
-        known = {} if earlier is None else self._kept_files(earlier)
+        known = {} if earlier is None else self._kept_files(earlier, since=1)
         return self._shelf.select(ids, person, sound["department"], known, *also)
 
     def _keep(self, submission: str, files: Selection) -> None:
@@ -415,9 +421,9 @@ class SubmissionDesk:
         if gone:
             raise InvalidSubmission(gone)
 
-    def _kept_files(self, head: Submission) -> dict[str, Attachment]:
-        """The files of every revision, by id."""
-        keys = [revision_key(head.id, number) for number in range(1, head.revision + 1)]
+    def _kept_files(self, head: Submission, *, since: int) -> dict[str, Attachment]:
+        """The files of every revision from that number on, by id."""
+        keys = [revision_key(head.id, number) for number in range(since, head.revision + 1)]
         found = self._journal.table.batch(*keys)
         revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
         return {file.id: file for revision in revisions for file in revision.attachments}
@@ -441,14 +447,18 @@ class SubmissionDesk:
         )
 
     def _readable(self, person: Person, submission: str, found: Found | None = None) -> Submission:
+        head = self._known(submission, found)
+        if not self._may_read(person, head):
+            raise NotFound
+        return head
+
+    def _known(self, submission: str, found: Found | None) -> Submission:
+        """A submission as it stands, whoever asks: the caller must ask policy. Raises NotFound."""
         key = self.key(submission)
         record = self._journal.table.get(key) if found is None else found.get(key)
         if record is None:
             raise NotFound
-        head = read_head(record)
-        if not self._may_read(person, head):
-            raise NotFound
-        return head
+        return read_head(record)
 
     def _may_read(self, person: Person, head: Submission) -> bool:
         """Whether the person may read it; what is archived is not read past the archive's own rule."""
@@ -456,6 +466,19 @@ class SubmissionDesk:
         archived = head.state is State.ARCHIVED and head.drafter != person.id
         return self._access.allows(subject, Action.READ, resource) and (
             not archived or self._access.allows(subject, Action.ARCHIVE_READ, resource)
+        )
+
+    def _was_sent_to(self, person: Person, head: Submission) -> bool:
+        """Whether it has gone out by mail, and policy lets the person read it as one of its audience.
+
+        What is published is read by the archive's rule, from when publishing begins.
+        """
+        return (
+            head.state in _SENT_OUT
+            and Channel.EMAIL in head.channels
+            and self._access.allows(
+                subject_of(person, self._journal.now()), Action.ARCHIVE_READ, resource_of(head)
+            )
         )
 
     def _replayed(self, submission: str, document: object) -> Submission | None:

@@ -24,8 +24,8 @@ from chalicelib.core.errors import (
     Stale,
 )
 from chalicelib.core.events import report
-from chalicelib.core.ids import new_id, new_salt, new_secret
-from chalicelib.core.mail import Mailer
+from chalicelib.core.ids import derived_id, new_id, new_salt, new_secret
+from chalicelib.core.mail import UNKNOWN_MAILBOX, Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import Found, Put, Table
 from chalicelib.people.model import Person
@@ -49,6 +49,7 @@ from chalicelib.publication.store import (
     mailing_key,
     put_mailing,
     put_recipient,
+    put_suppression,
     put_unsubscribe,
     read_freezes,
     read_mailing,
@@ -73,8 +74,10 @@ MOST_TRIES = 8
 class Settle(Protocol):
     """How it is recorded what has become of a recipient. Raises Stale when somebody else has recorded more."""
 
-    def __call__(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
-        """Record the step from `before` to `after`."""
+    def __call__(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
+        """Record the step from `before` to `after`, and in the same transaction what follows from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +92,13 @@ class EmailChannel:
     site_url: str
     scale: float
 
-    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
+    def deliver(self, _head: Submission, revision: Revision, _delivery: Delivery) -> Mapping[str, Any]:
         """Send to everybody who has not been sent to; the receipt counts recipients by what became of them.
 
         Raises DeliveryUnfinished when its time is over, OutcomeUnknown while the carrier may still tell what became
         of a mail, MailRefused when the carrier takes none now, ChannelsFrozen during a freeze.
         """
-        mailing = again_when_stale(lambda: self._fixed(head, revision.form, delivery))
+        mailing = again_when_stale(lambda: self._fixed(revision))
         if mailing.counts is None:
             self.serve(mailing, self.record)
             mailing = again_when_stale(lambda: self._closed(mailing))
@@ -150,9 +153,15 @@ class EmailChannel:
             recipients.append(recipient)
         return tuple(recipients)
 
-    def record(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+    def record(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
         """Record what has become of a recipient while the mailing is open: no event, the receipt will count it."""
-        self.table.put(self.put(mailing.submission, mailing.revision, before, after))
+        settled = self.put(mailing.submission, mailing.revision, before, after)
+        if also:
+            self.table.transact(also, receipt=settled)
+        else:
+            self.table.put(settled)
 
     def put(self, submission: str, revision: int, before: Recipient, after: Recipient) -> Put:
         """Describe the step of a recipient."""
@@ -167,30 +176,30 @@ class EmailChannel:
         if read_freezes(record).over(Channel.EMAIL, self.now()):
             raise ChannelsFrozen
 
-    def _fixed(self, head: Submission, form: Form, delivery: Delivery) -> Mailing:
+    def _fixed(self, revision: Revision) -> Mailing:
         """The mailing, its list and text fixed now if they were not yet."""
-        mailing = read_mailing(self.table, head.id, delivery.revision)
+        mailing = read_mailing(self.table, revision.submission, revision.number)
         if mailing is not None:
             return mailing
+        form = revision.form
         salt, departments = new_salt(), self.people.departments((form.department,))
         said = announcement(
-            form,
-            submission=head.id,
-            revision=delivery.revision,
+            revision,
             department_name=departments[form.department].name,
+            base_url=self.base_url,
             site_url=self.site_url,
         )
         with suppress(Stale):  # another run was faster, and its list is the one that counts
             fix_mailing(
                 self.table,
-                submission=head.id,
-                revision=delivery.revision,
+                submission=revision.submission,
+                revision=revision.number,
                 salt=salt,
                 recipients=listed(self._audience(form), salt),
                 announcement=said,
                 now=self.now(),
             )
-        mailing = read_mailing(self.table, head.id, delivery.revision)
+        mailing = read_mailing(self.table, revision.submission, revision.number)
         if mailing is None:
             raise Stale
         return mailing
@@ -242,6 +251,8 @@ class EmailChannel:
             mailing.announcement,
             to=person.email,
             language=person.language,
+            stamp=_stamp(mailing, recipient),
+            choose=f"{self.base_url}/me",
             unsubscribe=f"{self.base_url}/u/{token}",
             tags={
                 "submission": mailing.submission,
@@ -253,7 +264,8 @@ class EmailChannel:
             self.mailer().send(mail)
         except RecipientRefused as error:
             reason = str(error.params["reason"])
-            return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason))
+            bounced = (put_suppression(person.email, "bounce"),) if reason == UNKNOWN_MAILBOX else ()
+            return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason), also=bounced)
         except MailRefused as error:
             self._put_back(mailing, claimed, error, settle)
             raise
@@ -306,6 +318,12 @@ class EmailChannel:
         counts = count(self.settled(present, self.record))
         self.table.put(put_mailing(record, counts=counts))
         return replace(present, counts=counts)
+
+
+def _stamp(mailing: Mailing, recipient: Recipient) -> Stamp:
+    """The same for every mail of a mailing to an address: one that a person lets go out again is the same mail."""
+    name = derived_id("m", mailing.submission, str(mailing.revision), recipient.key)
+    return Stamp(id=name, at=mailing.fixed_at)
 
 
 def _ended(recipient: Recipient, state: RecipientState, reason: str | None) -> Recipient:
