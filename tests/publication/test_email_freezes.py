@@ -11,21 +11,24 @@ from chalicelib.core.errors import ChannelsFrozen
 from chalicelib.core.mail import Mail
 from chalicelib.publication.channels.email.adapter import FEW, SOON
 from chalicelib.publication.channels.email.mailing import RecipientState
+from tests.faults import CrashError, Fault, FaultyAws, Mode, Point
 from tests.publication.mailings import Announced, announced, staff
 from tests.world import EDITOR, PEOPLE, World, a_world
 
+AWS = FaultyAws()
 EVERYBODY = (*PEOPLE, *staff(44))
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world(*EVERYBODY, wait_scale=100) as world:
+    with a_world(*EVERYBODY, aws=AWS, wait_scale=100) as world:
         yield world
 
 
 @pytest.fixture(autouse=True)
 def at_rest(world: World) -> Iterator[None]:
     yield
+    AWS.begin()
     world.cloud.settle()
 
 
@@ -151,3 +154,28 @@ def test_a_mail_that_a_freeze_overtakes_is_the_persons_question_again(world: Wor
     assert text.answer(resend=True).body["settled"] == 1
     text.hear()
     assert text.unknown() == 0
+
+
+@pytest.mark.parametrize("mode", [Mode.BEFORE, Mode.AFTER])
+def test_a_look_that_fails_ends_the_run_and_nobody_is_lost_or_written_to_twice(
+    world: World, mode: Mode
+) -> None:
+    text = announced(world)
+    AWS.begin(Fault(point=Point(label="BatchGetItem ALL", nth=3), mode=mode))
+    with pytest.raises(CrashError):
+        text.deliver()
+    assert text.deliver_until_done()["recipients"] == {"sent": len(EVERYBODY)}
+    assert once_each(text)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_question_that_is_put_again_is_put_once_whatever_fails(world: World, mode: Mode) -> None:
+    text = lost(world)
+    before = sum(text.envelopes().values())
+    assert text.answer(resend=True).body["settled"] == 1
+    AWS.begin(Fault(point=Point(label="TransactWriteItems RecipientsChanged", nth=1), mode=mode))
+    with world.frozen():
+        text.hear()
+        assert AWS.struck
+        assert (text.unknown(), sum(text.envelopes().values())) == (1, before)
+    assert len(world.events(text.submission, "RecipientsChanged")) == 2

@@ -22,7 +22,7 @@ from chalicelib.publication.freeze import CHAIN
 from chalicelib.publication.store import FREEZES_KEY, FreezeRecord, entries_under, unfinished_of
 from chalicelib.submission.model import Channel
 from chalicelib.submission.store import put_head
-from tests.faults import FaultyAws
+from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.world import (
     ARCHIVIST,
     DIRECTOR,
@@ -59,6 +59,7 @@ def free(world: World) -> Iterator[None]:
     """No test's freeze is left to the next one."""
     yield
     AWS.watch = None
+    AWS.begin()
     for freeze in world.parts.freezing.present().at(world.now()):
         world.unfreeze(freeze.scope)
     world.finish()
@@ -460,6 +461,37 @@ def test_freezing_anew_while_somebody_lifts_leaves_the_new_freeze(world: World) 
     (stands,) = seen(world)["freezes"]
     assert stands["reason"] == "又发现一处。"
     assert told(world)[-1].type == "PublishingFrozen"
+
+
+# Crashes; those of freezing, lifting and going on are in tests/test_crash_matrix.py
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_the_end_of_a_freeze_is_recorded_once_whatever_fails(world: World, mode: Mode) -> None:
+    freeze(world, until=to_text(world.now() + timedelta(minutes=30)))
+    submission, before = held(world), told(world)
+    AWS.begin(Fault(point=Point(label="TransactWriteItems PublishingUnfrozen", nth=1), mode=mode))
+    with world.later(minutes=31):
+        world.parts.sweeper.sweep()
+        assert AWS.struck
+        world.parts.sweeper.sweep()
+        world.finish()
+    assert [event.type for event in told(world)[len(before) :]] == ["PublishingUnfrozen"]
+    assert world.state(submission) == "archived"
+    assert shown(world).count(submission) == 1
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_machine_that_cannot_see_what_is_frozen_ends_no_differently(world: World, mode: Mode) -> None:
+    freeze(world, scope="email")
+    AWS.begin(Fault(point=Point(label="BatchGetItem ALL", nth=1), mode=mode))
+    submission = held(world, channels=["website", "email"], audience=["marketing"])
+    assert AWS.struck, "the archive looks whether what is left is frozen"
+    assert machines(world, submission) == ["SUCCEEDED"]
+    lift(world, scope="email")
+    world.finish()
+    assert world.state(submission) == "archived"
+    assert len(world.events(submission, "Delivered")) == 2
 
 
 # What the table may hold
