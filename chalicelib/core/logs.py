@@ -114,7 +114,7 @@ class Lines(logging.Formatter):
         led_by = present.pop(_LED_BY, None)
         if led_by is not None:
             present.setdefault("correlation_id", led_by)
-        return json.dumps({**present, **getattr(record, "facts", {}), **line}, default=str)
+        return json.dumps({**line, **present, **getattr(record, "facts", {}), **line}, default=str)
 
 
 def said(record: logging.LogRecord) -> str:

@@ -122,6 +122,7 @@ def logging_to(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     root = logging.getLogger()
+    before = root.handlers[:]
     with path.open("w", encoding="ascii") as file:
         logs.write_to(file)
         terminal = logging.StreamHandler(sys.stderr)
@@ -131,7 +132,10 @@ def logging_to(path: Path) -> Iterator[None]:
         try:
             yield
         finally:
-            root.handlers[:] = [logging.NullHandler()]  # threads that still end have nothing more to say
+            root.handlers[:] = [
+                *before,
+                logging.NullHandler(),
+            ]  # threads that still end have nothing more to say
 
 
 def _listen(port: int) -> socket.socket:
