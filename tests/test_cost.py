@@ -68,6 +68,9 @@ def test_one_life_enters_few_states_and_writes_few_units(
         finally:
             AWS.watch = None
         assert world.state(submission) == "archived"
+        assert "BatchGetItem ALL" not in calls(), (
+            "what is frozen is read beside something else, never by itself"
+        )
         entered = sum(sum(ran.entered.values()) for ran in world.cloud.executions())
         record_property(
             "figure",

@@ -367,7 +367,9 @@ def test_what_is_published_and_not_yet_archived_is_archived_during_a_freeze(worl
     AWS.watch = None
     assert world.state(submission) == "published"
     freeze(world)
-    world.sweep()
+    with world.later(hours=2):
+        world.parts.sweeper.sweep()
+        world.finish()
     assert world.state(submission) == "archived", "nobody is delivered to by archiving"
 
 
