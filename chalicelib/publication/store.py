@@ -13,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint, new_id
-from chalicelib.core.table import Check, DocumentAttribute, Found, Key, Put, Record, Table
+from chalicelib.core.table import DocumentAttribute, Found, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.publication.channels.email.mailing import (
     RECORD_LIFE,
@@ -144,11 +144,6 @@ def put_freezes(freezes: Freezes, before: FreezeRecord | None) -> Put:
         },
     )
     return Put(record=record, condition=_unchanged_since(before))
-
-
-def freezes_unchanged(before: FreezeRecord | None) -> Check:
-    """Describe the condition that nothing has been frozen or let go since the item was read."""
-    return Check(key=FREEZES_KEY, condition=_unchanged_since(before))
 
 
 def _unchanged_since(before: FreezeRecord | None) -> Condition:

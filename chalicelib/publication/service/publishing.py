@@ -16,9 +16,9 @@ from chalicelib.publication.freeze import Freezes, concerned, held_back
 from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
 from chalicelib.publication.store import (
     FREEZES_KEY,
+    FreezeRecord,
     deliveries_of,
     delivery_key,
-    freezes_unchanged,
     put_delivery,
     put_new_delivery,
     read_delivery,
@@ -58,10 +58,10 @@ class Publishing:
     def deliver(self, work: Mapping[str, Any]) -> None:
         """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn.
 
-        The claim is written only while nothing has been frozen since it was read what is: no delivery begins after a
-        freeze was committed (clause 5.1.2). Raises ChannelsFrozen during a freeze.
+        What is frozen is read again after the claim was written: no delivery begins after a freeze was committed
+        (clause 5.1.2). Raises ChannelsFrozen during a freeze.
         """
-        begun = again_when_stale(lambda: self._claim(work))
+        begun = self._claim(work)
         if begun is None:
             return
         head, text, claimed = begun
@@ -205,24 +205,25 @@ class Publishing:
         """Claim a delivery, and answer what is to be delivered; None when there is nothing to do."""
         channel = Channel(work["channel"])
         where = delivery_key(work["submission"], work["revision"], channel)
-        text = revision_key(work["submission"], work["revision"])
-        found = self.journal.table.batch(head_key(work["submission"]), where, text, FREEZES_KEY)
-        head_record, record, revision_record = (
-            found.get(head_key(work["submission"])),
-            found.get(where),
-            found.get(text),
-        )
-        if head_record is None or record is None or revision_record is None:
+        found = self.journal.table.batch(head_key(work["submission"]), where, FREEZES_KEY)
+        head_record, record = found.get(head_key(work["submission"])), found.get(where)
+        if head_record is None or record is None:
             return None
         head, delivery = read_head(head_record), read_delivery(record)
         if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
             return None
-        frozen = found.get(FREEZES_KEY)
-        if read_freezes(frozen).over(channel, self.journal.now()):
-            raise ChannelsFrozen
+        self._ensure_free(channel, found.get(FREEZES_KEY))
         claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
-        self.journal.table.transact([freezes_unchanged(frozen)], receipt=put_delivery(claimed))
-        return head, read_revision(revision_record), claimed
+        self.journal.table.put(put_delivery(claimed))
+        text = revision_key(work["submission"], work["revision"])
+        found = self.journal.table.batch(text, FREEZES_KEY)
+        self._ensure_free(channel, found.get(FREEZES_KEY))
+        revision_record = found.get(text)
+        return None if revision_record is None else (head, read_revision(revision_record), claimed)
+
+    def _ensure_free(self, channel: Channel, record: FreezeRecord | None) -> None:
+        if read_freezes(record).over(channel, self.journal.now()):
+            raise ChannelsFrozen
 
     def _is_overdue(self, head: Submission) -> bool:
         """Whether it stands still for longer than any step takes."""
