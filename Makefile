@@ -47,8 +47,8 @@ test-browser: $(READY) ## the main job and every kind of page with Chromium, on 
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-crash: $(READY) ## the whole crash matrix
-	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication $(ARGS)
+test-crash: $(READY) ## the whole crash matrix, and each right of each role taken away in turn
+	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_roles.py $(ARGS)
 
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
