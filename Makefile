@@ -15,7 +15,7 @@ READY := $(STAMP) $(CATALOGUES)
 CHECKS := infra/checks
 VALIDATOR := $(CHECKS)/node_modules/.installed
 
-.PHONY: help run demo test test-browser test-crash test-fuzz check format bench package catalogues lock clean
+.PHONY: help run demo test test-browser test-crash test-fuzz check format bench capacity package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,6 +66,11 @@ format: $(STAMP) ## put the code into its one format
 
 bench: $(READY) ## speed and cost as ratios taken in one run (ARGS=--json)
 	@$(BIN)/python -m infra.bench $(ARGS)
+
+capacity: $(READY) ## measure what requests consume, and write docs/capacity.md: prices, what breaks first
+	@mkdir -p build
+	@$(BIN)/python -m infra.capacity --measure --check > build/capacity.md
+	@mv build/capacity.md docs/capacity.md
 
 package: $(READY) ## build the package for AWS into build/
 	$(BIN)/python -m infra.cli package

@@ -302,8 +302,8 @@ def _apply() -> None:
 
 def _authorized(_original: Method) -> Method:
     def authorize(response: Any, iam_request: Callable[..., Any], resource: str = "*") -> None:  # noqa: ANN401 — moto's
-        credential, headers = _credential(response)
-        function = _account.owners.get(credential.partition("/")[0])
+        signed = _signed(response)
+        function = _account.owners.get(signed.get("x-amz-credential", "").partition("/")[0])
         if function is None:
             return
         if function == NOBODY:
@@ -314,7 +314,7 @@ def _authorized(_original: Method) -> Method:
             try:
                 _ensure_allowed(function, need)
                 if _account.assumed:
-                    _ensure_by_moto(response, iam_request, headers, need)
+                    _ensure_by_moto(response, iam_request, signed, need)
             except (AccessDeniedError, S3ClientError):
                 _account.refused.append((function, need))
                 raise
@@ -336,10 +336,15 @@ def _is_allowed(function: str, need: Need) -> bool:
 def _ensure_by_moto(
     response: Any,  # noqa: ANN401 — moto's
     iam_request: Callable[..., Any],
-    headers: Mapping[str, str],
+    signed: Mapping[str, str],
     need: Need,
 ) -> None:
     """Let moto's IAM look at signature and policy; it knows no signatures of addresses and forms."""
+    headers = dict(response.headers)
+    in_header = "Authorization" in headers
+    if not in_header:
+        headers["Authorization"] = f"Credential={signed['x-amz-credential']},"
+        headers["X-Amz-Security-Token"] = signed["x-amz-security-token"]
     request = iam_request(
         account_id=ACCOUNT,
         method=response.method,
@@ -349,27 +354,18 @@ def _ensure_by_moto(
         headers=headers,
         action=need.action.partition(":")[2],
     )
-    if "Signature=" in headers["Authorization"]:
+    if in_header:
         request.check_signature()
     request.check_action_permitted(need.resource)
 
 
-def _credential(response: Any) -> tuple[str, dict[str, str]]:  # noqa: ANN401 — moto's
-    """Who signed, and headers that say so even where the signature stands in an address or in a form."""
-    signed = _SIGNED.search(response.headers.get("Authorization", ""))
-    if signed:
-        return signed[1], dict(response.headers)
-    fields = {name.lower(): value for name, value in dict(response.form_data).items()}
-    asked = {name.lower(): values[0] for name, values in dict(response.querystring).items()}
-    found = {**asked, **fields}
-    credential = str(found.get("x-amz-credential", ""))
-    told = {"Authorization": f"Credential={credential},"}
-    token = (
-        {"X-Amz-Security-Token": str(found["x-amz-security-token"])}
-        if "x-amz-security-token" in found
-        else {}
-    )
-    return credential, {**dict(response.headers), **told, **token}
+def _signed(response: Any) -> Mapping[str, str]:  # noqa: ANN401 — moto's
+    """Who signed, in a header, in an address or in a form: fields by their names in small letters."""
+    in_header = _SIGNED.search(response.headers.get("Authorization", ""))
+    if in_header:
+        return {"x-amz-credential": in_header[1]}
+    asked = {name.lower(): str(values[0]) for name, values in dict(response.querystring).items()}
+    return asked | {name.lower(): str(value) for name, value in dict(response.form_data).items()}
 
 
 def _needs(response: Any, resource: str) -> Iterator[Need]:  # noqa: ANN401 — moto's
