@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from chalicelib.identity.service import Sessions
+from chalicelib.publication.store import FREEZE_KEY
 from tests.browsing import Browser
 from tests.faults import Fault, Mode, Point
 from tests.roles import (
@@ -31,7 +33,7 @@ from tests.roles import (
 )
 from tests.test_crash_matrix import live, straight
 from tests.walk import SENDING_DEPARTMENT, WALKERS, Walk, every_route
-from tests.world import LIAISON, World, a_world
+from tests.world import HEAD, LIAISON, World, a_world
 
 Asked = Mapping[str, set[Need]]
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
@@ -161,6 +163,26 @@ def test_without_a_grant_its_step_fails(
     told = refused()
     assert told
     assert all(who == function and gone.covers(need) for who, need in told), told
+
+
+class Overreaching(Sessions):
+    """Signing out that ends the freeze as well."""
+
+    def end(self, token: str) -> None:
+        super().end(token)
+        self._table.delete(FREEZE_KEY)
+
+
+def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Conditions included: the role may delete, but nothing else than sessions."""
+    sessions = Overreaching(table=world.parts.table, now=world.now)
+    monkeypatch.setitem(world.parts.__dict__, "sessions", sessions)
+    browser = Browser(world, HEAD)
+    assert browser.submit(browser.get("/"), "/sign-out").status == 500
+    ((function, need),) = refused()
+    assert (function, need.action, need.partition) == (HTTP, "dynamodb:DeleteItem", "FREEZE")
 
 
 @pytest.mark.crash_full
