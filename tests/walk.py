@@ -117,13 +117,19 @@ class Walk:
         _Stroller(self).get(address_of("style.css"))
 
     def send_by_a_system(self) -> None:
-        """One request that is taken, one that is refused and looked at."""
-        system = System(world=self.world, department=SENDING_DEPARTMENT)
-        system.send()
+        """One request that is taken with its file, two that are refused, one for a file that is gone, and looked at."""
+        system, file, gone = (
+            System(world=self.world, department=SENDING_DEPARTMENT),
+            self.attach(),
+            self.attach(),
+        )
+        self.remove_files(f"checked/{gone}/")
+        system.send(attachments=[file])
         system.send(title="")
+        system.send(attachments=[gone])
         self.world.cloud.settle()
-        assert {answer["status"] for answer in system.answers()} == {201, 422}
-        (refused,) = refused_requests_of(self.world)
+        assert sorted(answer["status"] for answer in system.answers()) == [201, 422, 422]
+        refused, _ = refused_requests_of(self.world)
         for path in ("refused-requests", f"refused-requests/{refused}"):
             self.call("GET", path, as_=LIAISON)
             _Stroller(self, LIAISON).get(f"/{path}")
