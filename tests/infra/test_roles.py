@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from chalicelib.identity.service import Sessions
-from chalicelib.publication.store import FREEZE_KEY
+from chalicelib.publication.store import FREEZES_KEY
 from tests.browsing import Browser
 from tests.faults import Fault, Mode, Point
 from tests.roles import (
@@ -170,7 +170,7 @@ class Overreaching(Sessions):
 
     def end(self, token: str) -> None:
         super().end(token)
-        self._table.delete(FREEZE_KEY)
+        self._table.delete(FREEZES_KEY)
 
 
 def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(
