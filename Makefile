@@ -15,7 +15,7 @@ READY := $(STAMP) $(CATALOGUES)
 CHECKS := infra/checks
 VALIDATOR := $(CHECKS)/node_modules/.installed
 
-.PHONY: help run demo test test-browser test-crash test-fuzz check format bench package catalogues lock clean
+.PHONY: help run demo test test-browser test-crash test-fuzz check format bench capacity package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -47,8 +47,8 @@ test-browser: $(READY) ## the main job and every kind of page with Chromium, on 
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
-test-crash: $(READY) ## the whole crash matrix
-	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication $(ARGS)
+test-crash: $(READY) ## the whole crash matrix, and each right of each role taken away in turn
+	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_roles.py $(ARGS)
 
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
@@ -66,6 +66,11 @@ format: $(STAMP) ## put the code into its one format
 
 bench: $(READY) ## speed and cost as ratios taken in one run (ARGS=--json)
 	@$(BIN)/python -m infra.bench $(ARGS)
+
+capacity: $(READY) ## measure what requests consume, and write docs/capacity.md: prices, what breaks first
+	@mkdir -p build
+	@$(BIN)/python -m infra.capacity --measure --check > build/capacity.md
+	@mv build/capacity.md docs/capacity.md
 
 package: $(READY) ## build the package for AWS into build/
 	$(BIN)/python -m infra.cli package

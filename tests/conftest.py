@@ -1,10 +1,25 @@
-"""Figures that tests measure, told at the end of the run, from whatever process measured them."""
+"""What concerns all tests: no function asks for what its role does not allow, and figures are told at the end."""
+
+import sys
+from collections.abc import Iterator
 
 import pytest
 
 
+@pytest.fixture(autouse=True)
+def _roles_suffice() -> Iterator[None]:
+    """Whatever a test lets a function do on the emulated AWS, the function's role allows."""
+    yield
+    roles = sys.modules.get("tests.roles")  # which tests without AWS need not load
+    refused = [] if roles is None else roles.refused()
+    told = [
+        f"{function}: {need.action} on {need.resource} {need.partition or ''}" for function, need in refused
+    ]
+    assert not told, f"infra/roles does not allow {'; '.join(sorted(set(told)))}"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print what tests have recorded with `record_property("figure", …)`."""
+    """Print, from whatever process measured them, what tests have recorded with `record_property("figure", …)`."""
     figures = {
         str(value)
         for reports in terminalreporter.stats.values()

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from chalicelib.core.aws import Aws
-from infra.local.clients import REGION
+from tests.roles import OwnRoleAws
 
 _VOLATILE = re.compile(
     r"[as]-[a-z2-7]{20}|[0-9a-f]{64}|\d{4}-\d\d-\d\dT[\d:.]+Z|_?\d{4}-Y|p-[a-z-]+|\b\d{5,}\b"
@@ -46,11 +45,11 @@ class Fault:
     mode: Mode
 
 
-class FaultyAws(Aws):
+class FaultyAws(OwnRoleAws):
     """Clients whose calls are counted by label; the call at `fault` goes wrong, once."""
 
     def __init__(self) -> None:
-        super().__init__(region=REGION)
+        super().__init__()
         self._guard = threading.Lock()
         self.calls: list[str] = []
         self.fault: Fault | None = None

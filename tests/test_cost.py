@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.capacity import WriteMeter
+from infra.capacity.meter import WriteMeter
 from tests.faults import FaultyAws
 from tests.world import EDITOR, LIAISON, STAGES, World, a_form, a_world
 

@@ -15,7 +15,7 @@ from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.publication.store import read_mailing
 from chalicelib.web.static import address_of
-from tests.attachment.files import CSV, declared, post_form
+from tests.attachment.files import CSV, declared, keys, post_form
 from tests.browsing import Browser, Shown
 from tests.infra.lambda_events import A_TICK
 from tests.senders import System, refused_requests_of
@@ -90,6 +90,7 @@ class Walk:
         self.choose_announcements()
         self.freeze_and_let_go()
         self.read_the_archive(submission)
+        self.miss_files()
         self.withdraw(liaison)
         self.sign_out(liaison)
         self.leave_lying()
@@ -116,13 +117,19 @@ class Walk:
         _Stroller(self).get(address_of("style.css"))
 
     def send_by_a_system(self) -> None:
-        """One request that is taken, one that is refused and looked at."""
-        system = System(world=self.world, department=SENDING_DEPARTMENT)
-        system.send()
+        """One request that is taken with its file, two that are refused, one for a file that is gone, and looked at."""
+        system, file, gone = (
+            System(world=self.world, department=SENDING_DEPARTMENT),
+            self.attach(),
+            self.attach(),
+        )
+        self.remove_files(f"checked/{gone}/")
+        system.send(attachments=[file])
         system.send(title="")
+        system.send(attachments=[gone])
         self.world.cloud.settle()
-        assert {answer["status"] for answer in system.answers()} == {201, 422}
-        (refused,) = refused_requests_of(self.world)
+        assert sorted(answer["status"] for answer in system.answers()) == [201, 422, 422]
+        refused, _ = refused_requests_of(self.world)
         for path in ("refused-requests", f"refused-requests/{refused}"):
             self.call("GET", path, as_=LIAISON)
             _Stroller(self, LIAISON).get(f"/{path}")
@@ -228,8 +235,29 @@ class Walk:
         assert download(package["url"]).startswith(b"PK")
         browser.get(f"/archive/{number}/download")
 
+    def miss_files(self) -> None:
+        """Files that are gone: one before its request is handed in, one before it is published."""
+        world, file, gone = self.world, self.attach(), self.attach()
+        self.remove_files(f"checked/{gone}/")
+        form = a_form(world.now(), attachments=[gone])
+        assert world.call("POST", "/api/v1/submissions", form, as_=LIAISON).status == 422
+        submission = self.submit(attachments=[file])
+        self.remove_files(f"kept/{submission}/")
+        for reviewer in REVIEWERS.values():
+            self.decide(reviewer)
+        world.finish()
+        assert world.record(submission)["reason"] == "content_changed"
+
+    def remove_files(self, prefix: str) -> None:
+        """As nobody may."""
+        bucket = self.world.parts.settings.uploads_bucket
+        (key,) = keys(self.world, prefix)
+        self.world.plain_s3.delete_object(Bucket=bucket, Key=key)
+
     def withdraw(self, liaison: Browser) -> None:
-        """One request that was returned and handed in again by program, and one at its page."""
+        """One before its first stage opens, one returned and handed in again, both by program, and one at its page."""
+        self.call("POST", f"submissions/{self.submit()}/withdrawal", {}, as_=LIAISON)
+        self.world.cloud.settle()
         submission = self.submit()
         self.decide(EDITOR, "request_changes")
         self.call("POST", f"submissions/{submission}/revisions", a_form(self.world.now()), as_=LIAISON)
@@ -238,9 +266,10 @@ class Walk:
         liaison.submit(liaison.get(page), page, reason="内容有误。")
         self.world.finish()
 
-    def submit(self) -> str:
-        """A plain request, by program."""
-        return str(self.call("POST", "submissions", a_form(self.world.now()), as_=LIAISON).body["id"])
+    def submit(self, **changes: object) -> str:
+        """A request, by program; answers its id."""
+        form = a_form(self.world.now(), **changes)
+        return str(self.call("POST", "submissions", form, as_=LIAISON).body["id"])
 
     def sign_out(self, liaison: Browser) -> None:
         """The session is gone, not only the cookie."""

@@ -30,11 +30,15 @@ from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
 from tests.api_description import ensure_described
+from tests.infra.lambda_events import A_TICK
+from tests.roles import OwnRoleAws
 
 ADDRESS = "192.0.2.1"
 """The network address that requests come from unless a test says another."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-_AWS = Aws(region=REGION)
+_AWS = OwnRoleAws()
+_PLAIN = Aws(region=REGION)
+"""The test's own hands, which no role holds."""
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
 STAGES = ("initial", "department_head", "executive")
@@ -137,12 +141,12 @@ class World:
         self.cloud = cloud
         self.parts = parts
         self.passed = timedelta(0)
-        self.plain_table = Table(client=_AWS.dynamodb, name=cloud.environment["TABLE_NAME"])
+        self.plain_table = Table(client=_PLAIN.dynamodb, name=cloud.environment["TABLE_NAME"])
         """The table by a client that no test makes fail."""
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_brake = Brake(table=self.plain_table, now=self.now)
-        self.plain_s3 = _AWS.s3()
-        self.plain_dynamodb = _AWS.dynamodb()
+        self.plain_s3 = _PLAIN.s3()
+        self.plain_dynamodb = _PLAIN.dynamodb()
         self._tokens: dict[str, str] = {}
 
     def now(self) -> datetime:
@@ -289,7 +293,7 @@ class World:
     def kill(self, submission: str) -> None:
         """Stop every execution of a submission as soon as it waits, as an operator might, or a failing region."""
         self.cloud.settle()
-        states = _AWS.stepfunctions()
+        states = _PLAIN.stepfunctions()
         for machine in states.list_state_machines()["stateMachines"]:
             arn = machine["stateMachineArn"]
             running = states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]
@@ -299,7 +303,7 @@ class World:
 
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Everything in the table but the rate limits' counters, raw, by its key."""
-        pages = _AWS.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
+        pages = _PLAIN.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
         return {
             (item["pk"]["S"], item["sk"]["S"]): item
             for page in pages
@@ -309,7 +313,7 @@ class World:
 
     def put_back(self, items: Mapping[tuple[str, str], dict[str, Any]]) -> None:
         """Make the table hold what `items` answered earlier, whatever has become of it."""
-        name, client, present = self.plain_table.name, _AWS.dynamodb(), self.items()
+        name, client, present = self.plain_table.name, _PLAIN.dynamodb(), self.items()
         for pk, sk in present.keys() - items.keys():
             client.delete_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": sk}})
         for key, item in items.items():
@@ -341,7 +345,7 @@ class World:
     def sweep(self) -> None:
         """Let the sweeper's patience pass, sweep, and let everything come to rest."""
         self.passed += timedelta(hours=2)
-        self.parts.sweeper.sweep()
+        app.handler_map["sweep"](A_TICK, None)
         self.finish()
 
 

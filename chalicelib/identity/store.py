@@ -70,10 +70,15 @@ def put_session(token: str, person: str, expires_at: datetime) -> Put:
     return Put(record=record, condition=SessionRecord.pk.does_not_exist())
 
 
+def counter_partition(limit: Limit, who: str) -> str:
+    """The partition that holds the tries of somebody, window by window."""
+    return f"RATE#{limit.name}#{fingerprint(who)}"
+
+
 def count(table: Table, limit: Limit, who: str, now: datetime) -> int:
     """Count one more try of somebody (an address, a mailbox; kept as a hash) and answer how many there were."""
     window = limit.window(now)
-    key = Key(CounterRecord, f"RATE#{limit.name}#{fingerprint(who)}", str(window))
+    key = Key(CounterRecord, counter_partition(limit, who), str(window))
     expires_at = (window + 2) * limit.seconds
     item = table.add_to(key, number=("tries", 1), expires_at=expires_at)
     return int(item["tries"]["N"])

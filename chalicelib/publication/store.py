@@ -194,11 +194,16 @@ def _read_freeze(scope: str, facts: dict[str, Any]) -> Freeze:
     )
 
 
+def site_partition(prefix: str) -> str:
+    """The partition that holds every item which the website shows under a prefix."""
+    return f"SITE#{prefix}"
+
+
 def put_entry(prefix: str, entry: Entry) -> Put:
     """Describe that an item is shown under a prefix; the same item again is the same write."""
     return Put(
         record=EntryRecord(
-            pk=f"SITE#{prefix}",
+            pk=site_partition(prefix),
             sk=f"{to_text(entry.published_at)}#{entry.submission}",
             facts={
                 "revision": entry.revision,
@@ -222,7 +227,8 @@ def put_entry(prefix: str, entry: Entry) -> Put:
 def entries_under(table: Table, prefix: str) -> Sequence[Entry]:
     """Everything that is shown under a prefix, newest first, strongly consistent."""
     return [
-        _read_entry(record) for record in table.partition(EntryRecord, f"SITE#{prefix}", newest_first=True)
+        _read_entry(record)
+        for record in table.partition(EntryRecord, site_partition(prefix), newest_first=True)
     ]
 
 

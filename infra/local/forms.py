@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 from moto.s3.models import s3_backends
 from moto.s3.utils import cors_matches_origin
+from moto.sts.models import sts_backends
 
 from infra.local.resources import ACCOUNT
 
@@ -82,15 +83,21 @@ def check(fields: Mapping[str, str], content: bytes, bucket: str, now: datetime)
 
 
 def _signature(form: Mapping[str, str]) -> str:
-    """What the policy's signature must be, made with the secret that the product itself signs with."""
+    """What the policy's signature must be, made with the secret of whoever signed."""
     try:
-        _, day, region, service, _ = form["x-amz-credential"].split("/")
+        access_key, day, region, service, _ = form["x-amz-credential"].split("/")
     except (KeyError, ValueError):
         return "-"
-    key = f"AWS4{os.environ['AWS_SECRET_ACCESS_KEY']}".encode()
+    key = f"AWS4{_secret(access_key)}".encode()
     for part in (day, region, service, "aws4_request", form["policy"]):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key.hex()
+
+
+def _secret(access_key: str) -> str:
+    """An assumed role's own, else the one that the product itself signs with."""
+    role = sts_backends[ACCOUNT]["aws"].get_assumed_role_from_access_key(access_key)
+    return os.environ["AWS_SECRET_ACCESS_KEY"] if role is None else str(role.secret_access_key)
 
 
 def _held(condition: Any, form: Mapping[str, str], size: int) -> Iterator[str]:  # noqa: ANN401 - JSON

@@ -149,6 +149,10 @@ class Ran:
     status: str
     entered: Mapping[str, int]
     """How often each state was entered; a retry enters none."""
+    events: int
+    """Of its history; AWS ends an execution at 25,000."""
+    largest_input: int
+    """Bytes of the largest input of a state; AWS takes 256 KB."""
     error: str | None
     cause: str | None
 
@@ -160,21 +164,22 @@ class Ran:
 
 def executions() -> list[Ran]:
     """Every execution there has been, in the order of machines and starts."""
-    return [
-        Ran(
-            machine=machine,
-            name=execution.name,
-            status=execution.status,
-            entered=Counter(
-                event["stateEnteredEventDetails"]["name"]
-                for event in execution.exec_worker.env.event_manager.get_event_history()
-                if "stateEnteredEventDetails" in event
-            ),
-            error=execution.error,
-            cause=execution.cause,
-        )
-        for machine, execution in _all_executions()
-    ]
+    return [_ran(machine, execution) for machine, execution in _all_executions()]
+
+
+def _ran(machine: str, execution: Internal) -> Ran:
+    history = execution.exec_worker.env.event_manager.get_event_history()
+    entered = [event["stateEnteredEventDetails"] for event in history if "stateEnteredEventDetails" in event]
+    return Ran(
+        machine=machine,
+        name=execution.name,
+        status=execution.status,
+        entered=Counter(state["name"] for state in entered),
+        events=len(history),
+        largest_input=max((len(state["input"].encode()) for state in entered), default=0),
+        error=execution.error,
+        cause=execution.cause,
+    )
 
 
 def steps_taken() -> int:

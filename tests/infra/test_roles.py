@@ -1,179 +1,249 @@
-"""Each function's role allows just the calls that the function makes in the life of its submissions."""
+"""Each function's role allows what its function asks for, and nothing else.
 
-import json
+Whatever any test lets a function do is held against its role (tests/roles.py), the crash matrices included. A walk
+through every route and job, with every function under its assumed role, asks for all that the roles allow, but for what
+only a repeated step asks for: that, some crashes show. Taking a grant away makes its step fail.
+"""
+
 import re
-import traceback
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from threading import Lock
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 
-from chalice.app import Chalice
+import pytest
 
-from chalicelib.core.aws import Aws
-from infra.local.clients import REGION
-from infra.package import ROOT
+from chalicelib.identity.service import Sessions
+from chalicelib.publication.store import FREEZES_KEY
+from tests.browsing import Browser
+from tests.faults import Fault, Mode, Point
+from tests.roles import (
+    ANY,
+    FILES,
+    HTTP,
+    NOBODY,
+    Grant,
+    Need,
+    enforced,
+    grants,
+    noted,
+    of_lambda,
+    policy,
+    refused,
+    unused,
+)
+from tests.test_crash_matrix import live, straight
 from tests.walk import SENDING_DEPARTMENT, WALKERS, Walk, every_route
-from tests.world import a_world
+from tests.world import HEAD, LIAISON, World, a_world
 
-ROLES = {path.stem: path for path in (ROOT / "infra" / "roles").glob("*.json")}
-BY_LAMBDA = {
-    "logs:CreateLogStream",
-    "logs:PutLogEvents",
-    "xray:PutTraceSegments",
-    "xray:PutTelemetryRecords",
-    "dynamodb:DescribeStream records/stream",
-    "dynamodb:GetRecords records/stream",
-    "dynamodb:GetShardIterator records/stream",
-    "dynamodb:ListStreams",
-    "sqs:SendMessage stream-failures",
-    "sqs:ReceiveMessage sign-in",
-    "sqs:DeleteMessage sign-in",
-    "sqs:GetQueueAttributes sign-in",
-    "sqs:ReceiveMessage submissions-*",
-    "sqs:DeleteMessage submissions-*",
-    "sqs:GetQueueAttributes submissions-*",
-    "sqs:ReceiveMessage uploads",
-    "sqs:DeleteMessage uploads",
-    "sqs:GetQueueAttributes uploads",
-    "sqs:ReceiveMessage notices",
-    "sqs:DeleteMessage notices",
-    "sqs:GetQueueAttributes notices",
-    "sqs:ReceiveMessage mail-events",
-    "sqs:DeleteMessage mail-events",
-    "sqs:GetQueueAttributes mail-events",
-}
-"""What Lambda itself does with a function's role."""
-AFTER_A_LOST_ANSWER = {
-    "archive": {"s3:GetObject archive"},
-    "check_attachment": {"s3:ListBucket uploads"},  # or S3 says 403, not 404, for what was not uploaded
-    "last_check": {"dynamodb:Query records"},
-    "open_stage": {"states:SendTaskSuccess review"},
-}
-"""What is called only when a step is repeated that took effect before; a smooth life shows none of it."""
-
-S3_ACTIONS = {
-    "HeadObject": (
-        "GetObject",
-        "ListBucket",
-    ),  # without ListBucket S3 says 403, not 404, for what is not there
-    "CopyObject": ("GetObject", "PutObject", "ListBucket"),
-    "CreateBucket": ("PutObject",),  # what botocore signs the form of an upload as
-    "ListObjectVersions": ("ListBucketVersions",),
-}
-"""What S3's own names for calls do not tell of the actions that they need."""
+Asked = Mapping[str, set[Need]]
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
+"""Actions that IAM knows no resource for."""
 
 
-class ListeningAws(Aws):
-    """Clients whose calls are noted, as IAM names them, under the handler that made them."""
+@dataclass(frozen=True, kw_only=True)
+class Repeated:
+    """A grant that is asked for only when a step is repeated, and a crash that makes it so."""
 
-    def __init__(self) -> None:
-        super().__init__(region=REGION)
-        self._guard = Lock()
-        self.actions: dict[str | None, set[str]] = defaultdict(set)
-
-    def make(self, service: str) -> Any:  # noqa: ANN401 — as its base
-        """A client that tells us what it is about to ask for, presigned addresses included."""
-        client = super().make(service)
-        client.meta.events.register("before-parameter-build", self._note)
-        return client
-
-    def _note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:  # noqa: ANN401 — botocore's own
-        with self._guard:
-            self.actions[_handler()] |= set(_actions(model.service_model.signing_name, model.name, params))
+    function: str
+    action: str
+    crash: Fault
 
 
-def _handler() -> str | None:
-    """The app's handler under which the present call stands; None for the test's own calls."""
-    for frame, _ in traceback.walk_stack(None):
-        if frame.f_code is Chalice.__call__.__code__:  # whatever the route, be it JSON or a page
-            return "api_handler"
-        if Path(frame.f_code.co_filename).name == "jobs.py" and frame.f_code.co_name in ROLES:
-            return frame.f_code.co_name
-    return None
+REPEATED = (
+    Repeated(
+        function="last_check",
+        action="dynamodb:Query",
+        crash=Fault(point=Point(label="TransactWriteItems PublishingStarted", nth=1), mode=Mode.AFTER),
+    ),
+    Repeated(
+        function="archive",
+        action="s3:GetObject",
+        crash=Fault(point=Point(label="TransactWriteItems Archived", nth=1), mode=Mode.BEFORE),
+    ),
+)
+"""Crashes of the matrix."""
 
 
-def _actions(service: str, operation: str, params: Mapping[str, Any]) -> Iterator[str]:
-    match operation:
-        case "TransactWriteItems":
-            for item in params["TransactItems"]:
-                for kind, one in item.items():
-                    yield f"dynamodb:{kind}Item {_short(one['TableName'])}"
-        case "BatchGetItem":
-            yield from (f"dynamodb:BatchGetItem {_short(table)}" for table in params["RequestItems"])
-        case "Query" if "IndexName" in params:
-            yield f"dynamodb:Query {_short(params['TableName'])}/index/{params['IndexName']}"
-        case _ if operation in S3_ACTIONS:
-            yield from (f"s3:{action} {_short(params['Bucket'])}" for action in S3_ACTIONS[operation])
-        case "GetObject" | "DeleteObject" if "VersionId" in params:
-            yield f"s3:{operation}Version {_short(params['Bucket'])}"
-        case "SendEmail":
-            yield from _mail_actions(params)
-        case "SendTaskSuccess":  # only this machine hands out tokens
-            yield "states:SendTaskSuccess review"
-        case _:
-            where = ("TableName", "Bucket", "QueueUrl", "stateMachineArn")
-            (named,) = (params[key] for key in where if key in params)
-            yield f"{service}:{operation} {_short(named)}"
-
-
-def _mail_actions(params: Mapping[str, Any]) -> Iterator[str]:
-    """Raw MIME wants both, of the identity, and of the configuration set if one is named."""
-    for where in {"", _short(params.get("ConfigurationSetName", ""))}:
-        yield from (f"ses:{action} {where}".strip() for action in ("SendEmail", "SendRawEmail"))
-
-
-def _short(name: str) -> str:
-    """A resource's name without the environment's prefix and the account; a star for the department of a queue."""
-    short = re.sub(r"^.*imprimatur-|-\d{12}$", "", name)
-    return re.sub(r"^(submission[a-z-]*)-marketing$", r"\1-*", short)
-
-
-def allowed(handler: str) -> set[str]:
-    """What a role's file allows, as `_actions` says it."""
-    statements = json.loads(ROLES[handler].read_bytes())["Statement"]
-    return {
-        f"{action} {_resource(statement['Resource'])}".strip()
-        for statement in statements
-        for action in statement["Action"]
-    }
-
-
-def _resource(resource: Any) -> str:  # noqa: ANN401 — a name with what is put in, or a star
-    """The resource's name; none for a log or a star, which only Lambda's own actions may have."""
-    arn = "" if resource == "*" or ":log-group:" in resource["Fn::Sub"] else resource["Fn::Sub"]
-    _, prefixed, name = arn.partition("${Prefix}-")
-    return re.sub(r"-\$\{AWS::AccountId}.*|/\*$", "", name) if prefixed else ""
-
-
-def test_every_role_allows_what_its_function_calls_and_nothing_else() -> None:
-    aws = ListeningAws()
-    with a_world(*WALKERS, aws=aws, departments=(SENDING_DEPARTMENT,)) as world:
-        aws.actions.clear()
+def asked_on_a_walk() -> Asked:
+    """What every function asks for on a walk, each under its assumed role."""
+    with a_world(*WALKERS, departments=(SENDING_DEPARTMENT,)) as world, enforced(), noted() as asked:
         walk = Walk(world)
         walk.everywhere()
     assert walk.walked == every_route(), "a route that is not walked is a route whose calls nobody has seen"
-    assert None not in aws.actions, f"under no function: {aws.actions[None]}"
-    needed = {handler: aws.actions[handler] | AFTER_A_LOST_ANSWER.get(handler, set()) for handler in ROLES}
-    assert {handler: allowed(handler) - BY_LAMBDA for handler in ROLES} == needed
+    return asked
 
 
-def test_lambda_may_do_its_own_part_with_every_role() -> None:
-    for handler in ROLES:
-        own = {action for action in allowed(handler) if action.startswith(("logs:", "xray:"))}
-        assert own == {action for action in BY_LAMBDA if action.startswith(("logs:", "xray:"))}
-    for handler in ("review_events", "publication_events"):
-        assert {
-            action
-            for action in BY_LAMBDA
-            if action.endswith(("records/stream", "stream-failures", "ListStreams"))
-        } <= allowed(handler)
-    for queue, handler in (
-        ("sign-in", "send_sign_in_links"),
-        ("notices", "send_notices"),
-        ("mail-events", "mail_events"),
-        ("uploads", "check_attachment"),
-        (" submissions-*", "take_in_submissions"),
-    ):
-        assert {action for action in BY_LAMBDA if action.endswith(queue)} <= allowed(handler)
+def asked_after_crashes() -> Asked:
+    """What they ask for in lives of the crash matrix in which a step is repeated."""
+    with noted() as asked:
+        for repeated in REPEATED:
+            live(straight, repeated.crash)
+    return asked
+
+
+@pytest.fixture(scope="module")
+def asked() -> dict[str, set[Need]]:
+    walked, crashed = asked_on_a_walk(), asked_after_crashes()
+    assert NOBODY not in walked, f"under no function: {walked[NOBODY]}"
+    return {function: walked[function] | crashed[function] for function in FILES}
+
+
+@pytest.mark.parametrize("function", sorted(FILES))
+def test_a_role_allows_what_its_function_asks_for_and_what_lambda_does_for_it_and_nothing_else(
+    function: str, asked: Asked
+) -> None:
+    """That nothing is missing, the walk has shown by coming to its end: under that very role."""
+    assert unused(function, asked[function]) == of_lambda(function)
+
+
+@pytest.fixture(scope="module")
+def world() -> Iterator[World]:
+    with a_world() as world:
+        yield world
+
+
+def grant(function: str, action: str, resource: str = "", partition: str | None = None) -> tuple[str, Grant]:
+    """The one grant of a function with that action, on a resource that is called so, under a partition key."""
+    (found,) = [
+        each
+        for each in grants(function)
+        if each.action == action
+        and resource in each.resource
+        and (partition is None or partition in (each.partitions or ()))
+    ]
+    return function, found
+
+
+def sign_out(world: World) -> None:
+    browser = Browser(world, LIAISON)
+    assert browser.submit(browser.get("/"), "/sign-out").status == 500
+    assert browser.get("/").status == 200, "the session goes on"
+    world.cloud.settle()
+
+
+def begin_a_round(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    assert world.stage_open(submission) is None
+    assert world.events(submission, "TaskOpened") == []
+
+
+def mail_a_review(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    assert len(world.events(submission, "TaskOpened")) == 1
+    assert world.stage_open(submission) is None, "nobody was mailed"
+
+
+def publish(world: World) -> None:
+    assert world.state(world.publish()) == "publishing"
+
+
+def archive(world: World) -> None:
+    assert world.state(world.publish()) == "published"
+
+
+@pytest.mark.parametrize(
+    ("taken", "step"),
+    [
+        (grant(HTTP, "dynamodb:DeleteItem"), sign_out),
+        (grant("review_events", "states:StartExecution"), begin_a_round),
+        (grant("open_stage", "ses:SendRawEmail"), mail_a_review),
+        (grant("deliver", "dynamodb:PutItem", partition="SITE#*"), publish),
+        (grant("archive", "s3:PutObject"), archive),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else "-".join((value[0], value[1].action)),
+)
+def test_without_a_grant_its_step_fails(
+    world: World, taken: tuple[str, Grant], step: Callable[[World], None]
+) -> None:
+    function, gone = taken
+    with enforced(without=taken):
+        step(world)
+    told = refused()
+    assert told
+    assert all(who == function and gone.covers(need) for who, need in told), told
+
+
+class Overreaching(Sessions):
+    """Signing out that ends the freeze as well."""
+
+    def end(self, token: str) -> None:
+        super().end(token)
+        self._table.delete(FREEZES_KEY)
+
+
+def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Conditions included: the role may delete, but nothing else than sessions."""
+    sessions = Overreaching(table=world.parts.table, now=world.now)
+    monkeypatch.setitem(world.parts.__dict__, "sessions", sessions)
+    browser = Browser(world, HEAD)
+    assert browser.submit(browser.get("/"), "/sign-out").status == 500
+    ((function, need),) = refused()
+    assert (function, need.action, need.partition) == (HTTP, "dynamodb:DeleteItem", "FREEZE")
+
+
+@pytest.mark.crash_full
+@pytest.mark.parametrize("function", sorted(FILES))
+def test_whatever_grant_is_taken_away_something_is_refused(function: str) -> None:
+    for gone in sorted(set(grants(function)) - of_lambda(function), key=str):
+        with ExitStack() as stack, suppress(Exception):  # whatever the refusal made of the rest
+            world = stack.enter_context(a_world(*WALKERS, departments=(SENDING_DEPARTMENT,)))
+            stack.enter_context(enforced(without=(function, gone)))
+            Walk(world).everywhere()
+        for repeated in REPEATED:
+            if (repeated.function, repeated.action) == (function, gone.action):
+                with ExitStack() as stack, suppress(Exception):
+                    live(straight, repeated.crash, taking_away(stack, function, gone))
+        told = refused()
+        assert told, gone
+        assert all(who == function and gone.covers(need) for who, need in told), (gone, told)
+
+
+def taking_away(stack: ExitStack, function: str, gone: Grant) -> Callable[[World], None]:
+    """What takes a grant away once a world is there, until the stack is left."""
+    return lambda _world: stack.enter_context(enforced(without=(function, gone)))
+
+
+@pytest.mark.parametrize("function", sorted(FILES))
+def test_no_action_and_no_resource_is_a_wildcard(function: str) -> None:
+    """A star only ends a name that is ours already: a log's stream, an object's key, a department's queue.
+
+    Alone it stands only for actions that know no resource.
+    """
+    for statement in policy(function)["Statement"]:
+        assert statement.keys() <= {"Sid", "Effect", "Action", "Resource", "Condition"}
+        assert statement["Effect"] == "Allow"
+        assert all(re.fullmatch(r"[a-z0-9]+:[A-Z][A-Za-z]+", action) for action in statement["Action"])
+        if statement["Resource"] == ANY:
+            assert set(statement["Action"]) <= WITHOUT_RESOURCE
+            continue
+        named, star, rest = statement["Resource"].partition("*")
+        assert re.match(r"arn:aws:[a-z0-9]+:(us-east-1:123456789012|:):.*imprimatur", named), named
+        assert rest == ""
+        assert not star or named[-1] in "/-:"
+
+
+def test_a_write_outside_a_roles_partition_keys_is_no_part_of_it() -> None:
+    _, put = grant("sweep", "dynamodb:PutItem")
+    need = Need(action=put.action, resource=put.resource, partition="SUBMISSION#")
+    assert put.covers(need)
+    assert not put.covers(replace(need, partition="PERSON#"))
+    assert not put.covers(replace(need, partition="FREEZE"))
+    assert not put.covers(replace(need, resource=f"{put.resource}-other"))
+    assert not put.covers(replace(need, action="dynamodb:DeleteItem"))
+
+
+@pytest.mark.parametrize("function", sorted(FILES))
+def test_no_function_that_strangers_reach_can_change_duties_the_archive_or_the_site(function: str) -> None:
+    """Clause 5.3.1: what a compromised page could write is what pages write anyway."""
+    keys = [key for each in grants(function) for key in each.partitions or ()]
+    writes = [
+        each for each in grants(function) if each.action.endswith(("PutItem", "UpdateItem", "DeleteItem"))
+    ]
+    assert all(each.partitions for each in writes), "a role that may write anywhere"
+    assert not {"PERSON#*", "EMAIL#*", "DEPARTMENTS*"} & set(keys)
+    assert function == "archive" or not {"ARCHIVE#*", "SERIES#*"} & set(keys)
+    assert function == "deliver" or "SITE#*" not in keys
