@@ -11,6 +11,8 @@ from urllib.parse import quote
 import requests
 
 from app import app
+from chalicelib.core.errors import RecipientRefused
+from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Mailer
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.publication.store import read_mailing
@@ -35,8 +37,12 @@ from tests.world import (
     route_of,
 )
 
+MOVED = a_person("moved", (Role.EMPLOYEE, "research"))
+"""Whose mailbox the carrier knows no more when the walk begins."""
+LEAVING = a_person("leaving", (Role.EMPLOYEE, "research"))
+"""Whose mailbox it will not know later."""
 GONE = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
-WALKERS = (*PEOPLE, DIRECTOR, GONE)
+WALKERS = (*PEOPLE, DIRECTOR, GONE, MOVED, LEAVING)
 """Whom a walked world needs; one of them has a mailbox from which mails come back."""
 SENDING_DEPARTMENT = "marketing"
 """The department whose own system sends requests on the walk."""
@@ -73,12 +79,27 @@ class _Stroller(Browser):
         return super()._follow(shown)
 
 
+class _Carrier:
+    """Hands on every mail but those to mailboxes that are no more, which it refuses as an SMTP server does."""
+
+    def __init__(self, mailer: Mailer) -> None:
+        self._mailer = mailer
+        self.gone = {MOVED.email}
+
+    def send(self, mail: Mail) -> None:
+        if mail.to in self.gone:
+            raise RecipientRefused(reason=UNKNOWN_MAILBOX)
+        self._mailer.send(mail)
+
+
 class Walk:
     """Walks through a world of `WALKERS` in which `SENDING_DEPARTMENT` has its queues, and notes the routes."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.walked: set[Route] = set()
+        self._carrier = _Carrier(world.parts.mailer)
+        world.parts.__dict__["mailer"] = self._carrier
 
     def everywhere(self) -> None:
         """The whole walk, ending where it is signed out and what was left lying is withdrawn."""
@@ -193,22 +214,25 @@ class Walk:
         browser.submit(shown, "/r/decision", decision="approve", comment="同意。", **passed)
 
     def settle_unknown_mails(self, submission: str) -> None:
-        """An editor lets one mail of unknown outcome go out again, and another be."""
+        """An editor lets mails of unknown outcome go out again, one of them to a mailbox that is gone, or be."""
         path = f"submissions/{submission}/deliveries/email/unknown"
-        self.lose_a_mail(submission)
-        assert self.call("POST", path, {"resend": True}, as_=EDITOR).body["settled"] == 1
+        self.lose_a_mail(submission, HEAD)
+        self.lose_a_mail(submission, LEAVING)
+        self._carrier.gone.add(LEAVING.email)
+        assert self.call("POST", path, {"resend": True}, as_=EDITOR).body["settled"] == 2
         self.world.finish()
-        self.lose_a_mail(submission)
+        self.lose_a_mail(submission, HEAD)
         browser = _Stroller(self, EDITOR)
         mark = browser.get("/me").form("/me/announcements")["csrf"]
         browser.post(f"/submissions/{submission}/unknown-mails", {"csrf": mark, "resend": "no"})
         self.world.finish()
 
-    def lose_a_mail(self, submission: str) -> None:
-        """Make the outcome of one mail unknown."""
+    def lose_a_mail(self, submission: str, person: Person) -> None:
+        """Make the outcome of a person's mail unknown."""
         mailing = read_mailing(self.world.plain_table, submission, 2)
         assert mailing is not None
-        before = next(each for each in mailing.recipients if each.state is RecipientState.SENT)
+        (before,) = (each for each in mailing.recipients if each.person == person.id)
+        assert before.state is RecipientState.SENT
         lost = replace(before, state=RecipientState.UNKNOWN)
         self.world.plain_table.put(self.world.parts.email_channel.put(submission, 2, before, lost))
 
