@@ -10,7 +10,7 @@ from pathlib import Path
 from chalicelib.identity.model import HANDLES_PER_ADDRESS
 from infra.capacity.contention import Outcome, serial_numbers, shared_pages
 from infra.capacity.cost import CHALICE, Figures, duration, memory, read_units, write_units
-from infra.capacity.load import FREEZE, SERIES, TRIES, Load, Pressure, arrivals, meeting, pressures
+from infra.capacity.load import SERIES, TRIES, Load, Pressure, arrivals, meeting, pressures
 
 WORKFLOWS = Path(__file__).parents[1] / "workflows"
 PUBLISHING = ("last_check", "deliver", "archive")
@@ -96,11 +96,6 @@ class Capacity:
         cpu = 2 * self.figures.measured["cpu_ms_per_call"] * self._slower("archive")
         return serial_numbers(rate, (latency["BatchGetItem"] + latency["TransactWriteItems"] + cpu) / 1000)
 
-    def checks(self, rate: float) -> Outcome:
-        """Transactions so often per second that check one and the same item."""
-        latency = self.figures.assumed["latency_ms"]["TransactWriteItems"]
-        return serial_numbers(rate, latency / 1000)
-
     def pages_window(self, items: int) -> float:
         """Seconds from noting the versions of the shared pages of a site of so many items to writing the last."""
         latency, site = self.figures.assumed["latency_ms"], self.figures.measured["site"]
@@ -182,8 +177,6 @@ class Capacity:
         pages = self._most(self.pages)
         serial = self._most(self.serial)
         hottest = self.peak * self.shares[SERIES]
-        checked = self._most(self.checks)
-        checks = sum(touch["writes"] for touch in self.life["touches"] if touch["kind"] == FREEZE) / 2
         burst = self.load.rate(self.load.busiest_hour) * 3600 * self.load.on_the_hour
         window = _patience("LastCheck")
         return [
@@ -206,16 +199,6 @@ class Capacity:
                     "**Breaks.** It looks at everything in flight, one by one. Put the instant at which to look again "
                     "into the sort key of `in_flight` and read only what is due; reading tasks by the hundred helps "
                     "many times over at once."
-                ),
-            ),
-            Break(
-                what="The freeze, which every publication checks in its transaction",
-                limit=f"{checked:g} a second with under {FEW:.0%} losing all tries",
-                load=f"{self.peak * checks:,.0f}, more on the full hour",
-                at=self._at(checked, self.peak * checks),
-                remedy=(
-                    "Transactions that check the same item conflict with each other; what loses is tried again by the "
-                    "machine. Keep the freeze in several copies, written together, of which a publication checks one."
                 ),
             ),
             Break(
