@@ -14,6 +14,8 @@ CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
 READY := $(STAMP) $(CATALOGUES)
 EMULATOR := build/emulator
 RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+CHECKS := infra/checks
+VALIDATOR := $(CHECKS)/node_modules/.installed
 
 .PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench package catalogues lock clean
 
@@ -35,6 +37,11 @@ $(EMULATOR)/.installed: infra/requirements/emulator.txt $(STAMP)
 %.mo: %.po $(STAMP)
 	@$(BIN)/pybabel -q compile -i $< -o $@
 
+$(VALIDATOR): $(CHECKS)/package-lock.json
+	@command -v npm >/dev/null || { echo 'The state machines are checked with a tool of Node: install nodejs and npm.' >&2; exit 1; }
+	@cd $(CHECKS) && npm ci --silent --ignore-scripts
+	@touch $@
+
 run: $(READY) ## the whole cloud on this machine, until Ctrl-C (PORT=8000, WAIT_SCALE=1)
 	@PORT=$(PORT) $(BIN)/python -m infra.cli run
 
@@ -44,7 +51,7 @@ demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (A
 test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
 	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser --ignore tests/deployed $(ARGS)
 
-test-browser: $(READY) ## the main job with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
+test-browser: $(READY) ## the main job and every kind of page with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
 	$(BIN)/python -m pytest tests/browser $(ARGS)
 
@@ -57,11 +64,12 @@ test-crash: $(READY) ## the whole crash matrix
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
-check: $(STAMP) ## format, lint, types, import contracts
+check: $(STAMP) $(VALIDATOR) ## format, lint, types, import contracts, infrastructure
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config pyproject.toml
+	$(BIN)/python -m infra.checks
 
 format: $(STAMP) ## put the code into its one format
 	$(BIN)/ruff format .
@@ -89,4 +97,4 @@ lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs 
 	cd infra/requirements && $(RESOLVE) emulator.in -o emulator.txt
 
 clean: ## remove what make has made
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CHECKS)/node_modules build .mypy_cache .ruff_cache .hypothesis

@@ -15,7 +15,7 @@ from chalicelib.identity.pages import identity_pages
 from chalicelib.notices.jobs import notices_jobs
 from chalicelib.publication.api import publication_routes
 from chalicelib.publication.jobs import publication_jobs
-from chalicelib.publication.pages import publication_pages
+from chalicelib.publication.pages import announcement_pages, switch_pages
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
 from chalicelib.review.pages import review_pages
@@ -24,7 +24,7 @@ from chalicelib.submission.jobs import submission_jobs
 from chalicelib.submission.pages import refused_pages, submission_pages
 from chalicelib.web.api import web_routes
 
-app = Chalice(app_name="imprimatur")
+app = Chalice(app_name="imprimatur", configure_logs=False)
 
 app.register_blueprint(health_routes)
 app.register_blueprint(openapi_routes)
@@ -42,7 +42,8 @@ app.register_blueprint(review_routes)
 app.register_blueprint(review_pages)
 app.register_blueprint(review_jobs)
 app.register_blueprint(publication_routes)
-app.register_blueprint(publication_pages)
+app.register_blueprint(switch_pages)
+app.register_blueprint(announcement_pages)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
 app.register_blueprint(archive_pages)

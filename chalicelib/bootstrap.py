@@ -10,6 +10,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from chalicelib.core import metrics
 from chalicelib.core.aws import Aws
 from chalicelib.core.clock import Now, utc_now
 from chalicelib.core.settings import Settings, from_environment
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.attachment.model import AttachmentRules
     from chalicelib.attachment.service import Checking, Shelf, UploadDesk
     from chalicelib.attachment.store import FileStore
+    from chalicelib.core.http import Exchange
     from chalicelib.core.mail import Mailer
     from chalicelib.core.outbox import Outbox
     from chalicelib.core.queues import Queues
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.email.adapter import EmailChannel
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
+    from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.schedule import Schedule
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.review.service import Decisions, Rounds
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
-    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk
+    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk, Tidying
 
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
@@ -54,6 +57,11 @@ class Parts:
         self.settings = settings
         self.aws = aws or Aws()
         self.now = now
+        metrics.of_desk(settings.desk)
+
+    def address_of(self, exchange: "Exchange") -> str:
+        """The network address that a request is counted under."""
+        return exchange.address(behind_edge=self.settings.is_behind_edge)
 
     @cached_property
     def table(self) -> "Table":
@@ -65,6 +73,8 @@ class Parts:
     @cached_property
     def mailer(self) -> "Mailer":
         """Outgoing mail."""
+        from chalicelib.core.mail import CountedMailer
+
         settings = self.settings
         if settings.mail_carrier == "smtp":
             from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
@@ -76,16 +86,17 @@ class Parts:
                 username=settings.smtp_username,
                 password=settings.smtp_password,
             )
-            return SmtpMailer(server=server, sender=settings.mail_from)
+            return CountedMailer(SmtpMailer(server=server, sender=settings.mail_from))
         if settings.mail_carrier != "ses":
             raise ValueError(f"MAIL_CARRIER is neither ses nor smtp: {settings.mail_carrier}")
         from chalicelib.core.mail import SesMailer
 
-        return SesMailer(
+        mailer = SesMailer(
             client=self.aws.sesv2,
             sender=settings.mail_from,
             configuration_set=settings.mail_configuration_set,
         )
+        return CountedMailer(mailer)
 
     @cached_property
     def outbox(self) -> "Outbox":
@@ -250,6 +261,13 @@ class Parts:
         return RefusedRequests(journal=self.journal, people=self.people, access=self.access)
 
     @cached_property
+    def tidying(self) -> "Tidying":
+        """Files that were kept for nothing."""
+        from chalicelib.submission.service import Tidying
+
+        return Tidying(journal=self.journal, files=self.files)
+
+    @cached_property
     def checklists(self) -> "Checklists":
         """What reviewers answer."""
         from chalicelib.review.checklists import Checklists
@@ -293,6 +311,7 @@ class Parts:
     @cached_property
     def website(self) -> "Website":
         """The intranet website."""
+        from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
         from chalicelib.publication.channels.website.site import Website
         from chalicelib.publication.store import entries_under
 
@@ -300,7 +319,7 @@ class Parts:
             s3=self.aws.s3(),
             bucket=self.settings.site_bucket,
             entries=partial(entries_under, self.table),
-            base_url=self.settings.site_url,
+            base_urls={PUBLIC: self.settings.public_site_url, INTERNAL: self.settings.internal_site_url},
             attached=lambda entry, file: self.shelf.read(entry.submission, file),
         )
 
@@ -331,7 +350,7 @@ class Parts:
             mailer=lambda: self.mailer,
             now=self.now,
             base_url=self.settings.base_url,
-            site_url=self.settings.site_url,
+            site_url=self.settings.internal_site_url,
             scale=self.settings.scale,
         )
 
@@ -381,11 +400,25 @@ class Parts:
         )
 
     @cached_property
+    def freezing(self) -> "Freezing":
+        """The brake."""
+        from chalicelib.publication.service.freezing import Brake, Freezing
+
+        return Freezing(
+            brake=Brake(table=self.table, now=self.now),
+            access=self.access,
+            served=lambda: frozenset(self.adapters),
+            max_lateness=self.settings.max_lateness,
+        )
+
+    @cached_property
     def sweeper(self) -> "Sweeper":
         """The repair of what stands still."""
         from chalicelib.publication.service.sweeping import Sweeper
 
-        return Sweeper(journal=self.journal, rounds=self.rounds, publishing=self.publishing)
+        return Sweeper(
+            journal=self.journal, rounds=self.rounds, publishing=self.publishing, freezing=self.freezing
+        )
 
     @cached_property
     def packages(self) -> "PackageStore":

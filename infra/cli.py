@@ -68,6 +68,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     rebuild.set_defaults(command=_site_rebuild)
 
+    publishing = commands.add_parser("publishing", help="the brake: freeze publication, and go on")
+    acts = publishing.add_subparsers(required=True, metavar="ACTION")
+    freeze = acts.add_parser("freeze", help="hold every channel back from now on, or one")
+    unfreeze = acts.add_parser("unfreeze", help="let go, and list what had waited")
+    for act in (freeze, unfreeze):
+        act.add_argument("--channel", help="only this one, such as email")
+        act.add_argument("--reason", required=True, metavar="TEXT", help="kept in the ledger for good")
+        act.add_argument(
+            "--by", required=True, metavar="EMAIL", help="the person on duty whose decision it is"
+        )
+    freeze.add_argument("--until", metavar="RFC3339", help="when it ends by itself, with an offset")
+    freeze.set_defaults(command=_freeze)
+    unfreeze.set_defaults(command=_unfreeze)
+    status = acts.add_parser("status", help="what is frozen, what waits, what has happened")
+    status.set_defaults(command=_publishing_status)
+
     queue = commands.add_parser("queue", help="what departments' own systems sent in vain")
     actions = queue.add_subparsers(required=True, metavar="ACTION")
     for action, help_ in (
@@ -151,6 +167,26 @@ def _site_rebuild(_options: argparse.Namespace) -> int:
     from infra.commands.site import rebuild  # noqa: PLC0415 — as above
 
     return rebuild()
+
+
+def _freeze(options: argparse.Namespace) -> int:
+    from infra.commands import publishing  # noqa: PLC0415 — as above
+
+    return publishing.freeze(
+        channel=options.channel, reason=options.reason, until=options.until, by=options.by
+    )
+
+
+def _unfreeze(options: argparse.Namespace) -> int:
+    from infra.commands import publishing  # noqa: PLC0415 — as above
+
+    return publishing.unfreeze(channel=options.channel, reason=options.reason, by=options.by)
+
+
+def _publishing_status(_options: argparse.Namespace) -> int:
+    from infra.commands import publishing  # noqa: PLC0415 — as above
+
+    return publishing.status()
 
 
 def _queue(options: argparse.Namespace) -> int:

@@ -1,8 +1,9 @@
-"""A browser without scripts: cookies, forms and redirects, as the pages of the product meet them."""
+"""A browser without scripts: cookies with their ends, forms and redirects, as the pages of the product meet them."""
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from html.parser import HTMLParser
 from http.cookies import SimpleCookie
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -121,10 +122,12 @@ class Shown:
 
 
 class Browser:
-    """One browser: it keeps cookies and says where its requests come from."""
+    """One browser: it keeps cookies for as long as they live, and says where its requests come from."""
 
     def __init__(self, world: World, person: Person | None = None, *, language: str = "zh-CN") -> None:
         self.cookies: dict[str, str] = {}
+        self._world = world
+        self._ends: dict[str, datetime] = {}
         self._language = language
         if person is not None:
             self.cookies["__Host-imprimatur"] = world.token(person)
@@ -147,6 +150,7 @@ class Browser:
         """One request, without following a redirect. Header names may be written with `_`."""
         address, query = urlsplit(path), dict(parse_qsl(urlsplit(path).query))
         resource, parameters = route_of(address.path)
+        self._forget_what_has_ended()
         sent = {
             "accept-language": self._language,
             "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
@@ -190,10 +194,15 @@ class Browser:
 
     def _keep(self, set_cookie: str) -> None:
         for name, morsel in SimpleCookie(set_cookie).items():
-            if morsel["max-age"] == "0":
-                self.cookies.pop(name, None)
-            else:
-                self.cookies[name] = morsel.value
+            self.cookies[name] = morsel.value
+            self._ends[name] = self._world.now() + timedelta(seconds=int(morsel["max-age"]))
+        self._forget_what_has_ended()
+
+    def _forget_what_has_ended(self) -> None:
+        now = self._world.now()
+        for name in [name for name, end in self._ends.items() if end <= now]:
+            del self._ends[name]
+            self.cookies.pop(name, None)
 
     def _follow(self, shown: Shown) -> Shown:
         while shown.status == 303:

@@ -55,7 +55,8 @@ class FaultyAws(Aws):
         self.calls: list[str] = []
         self.fault: Fault | None = None
         self.struck = False
-        self.watch: Callable[[str, Mapping[str, Any]], None] | None = None
+        self.watch: Callable[[str, Mapping[str, Any]], Mode | None] | None = None
+        """Is told of every call before it is made, and may say how it goes wrong."""
 
     def begin(self, fault: Fault | None = None) -> None:
         """Count from nothing, with this fault to come."""
@@ -86,7 +87,7 @@ class FaultyAws(Aws):
                 strikes = self._strikes(label)
                 self.struck = self.struck or strikes is not None
             if self.watch is not None:
-                self.watch(model.name, params)
+                strikes = self.watch(model.name, params) or strikes
             if strikes is Mode.BEFORE:
                 raise CrashError(label)
             context["crash_after"] = strikes is Mode.AFTER
@@ -110,7 +111,7 @@ def _label(operation: str, params: Mapping[str, Any]) -> str:
     """What a call is about, without what differs from life to life: ids, instants, secrets."""
     body, path = params.get("body"), str(params.get("url_path", "/"))
     if operation == "SendEmail":
-        return operation
+        return f"{operation} announcement" if b"ConfigurationSetName" in params["body"] else operation
     if path not in {"", "/"}:
         return f"{operation} {_VOLATILE.sub('*', path)}"
     return f"{operation} {_VOLATILE.sub('*', _about(json.loads(body or '{}')))}".strip()
@@ -122,8 +123,10 @@ def _about(request: Mapping[str, Any]) -> str:
 
 
 def _events(items: list[Any]) -> str:
+    """The events that a transaction appends; without any, what it begins with."""
     puts = [item["Put"]["Item"] for item in items if "Put" in item]
-    return "+".join(item["event_type"]["S"] for item in puts if "event_type" in item) or "other"
+    events = "+".join(item["event_type"]["S"] for item in puts if "event_type" in item)
+    return events or f"{_start(puts[0]['pk'])} {_start(puts[0]['sk'])}"
 
 
 def _batch(tables: Mapping[str, Any]) -> str:

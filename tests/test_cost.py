@@ -68,10 +68,15 @@ def test_one_life_enters_few_states_and_writes_few_units(
         finally:
             AWS.watch = None
         assert world.state(submission) == "archived"
+        assert "BatchGetItem ALL" not in calls(), (
+            "what is frozen is read beside something else, never by itself"
+        )
         entered = sum(sum(ran.entered.values()) for ran in world.cloud.executions())
         record_property(
             "figure",
             f"one life: {entered} state entries, {meter.total} write units, {len(calls())} AWS calls",
         )
         assert entered <= 14, [ran.entered for ran in world.cloud.executions()]
-        assert meter.total <= 110, meter.by_kind
+        assert meter.total <= 112, (
+            meter.by_kind
+        )  # three of them let no delivery begin once publishing is frozen

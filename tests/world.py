@@ -17,13 +17,14 @@ from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.ids import new_secret
 from chalicelib.core.settings import from_environment
-from chalicelib.core.table import Put, Table
+from chalicelib.core.table import Table
 from chalicelib.identity.store import put_session
-from chalicelib.ledger.model import Event
+from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
-from chalicelib.publication.store import FREEZE_KEY, FreezeRecord
+from chalicelib.publication.freeze import WHOLE, Freeze
+from chalicelib.publication.service.freezing import Brake
 from chalicelib.review.store import task_key
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
@@ -56,6 +57,8 @@ EDITOR = a_person("editor", (Role.CENTER_EDITOR, "center"))
 HEAD = a_person("head", (Role.DEPARTMENT_HEAD, "marketing"))
 EXECUTIVE = a_person("executive", (Role.SUPERVISING_EXECUTIVE, "marketing"))
 ARCHIVIST = a_person("archivist", (Role.ARCHIVIST, "center"))
+DIRECTOR = a_person("director", (Role.CENTER_DIRECTOR, "center"))
+"""Not among the ordinary people: only who needs one has a director."""
 PEOPLE = (LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST)
 REVIEWERS = dict(zip(STAGES, (EDITOR, HEAD, EXECUTIVE), strict=True))
 
@@ -137,6 +140,7 @@ class World:
         self.plain_table = Table(client=_AWS.dynamodb, name=cloud.environment["TABLE_NAME"])
         """The table by a client that no test makes fail."""
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
+        self.plain_brake = Brake(table=self.plain_table, now=self.now)
         self.plain_s3 = _AWS.s3()
         self.plain_dynamodb = _AWS.dynamodb()
         self._tokens: dict[str, str] = {}
@@ -251,13 +255,36 @@ class World:
             self.passed = passed
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Publishing is frozen for the length of a block."""
-        self.plain_table.put(Put(record=FreezeRecord(pk=FREEZE_KEY.pk, sk=FREEZE_KEY.sk, reason="演练")))
+    def frozen(self, scope: str = WHOLE) -> Iterator[None]:
+        """A scope is frozen for the length of a block, by a client that no test makes fail."""
+        self.freeze(scope)
         try:
             yield
         finally:
-            self.plain_table.delete(FREEZE_KEY)
+            self.unfreeze(scope)
+
+    def freeze(self, scope: str = WHOLE, until: datetime | None = None) -> None:
+        """Freeze a scope as nobody in particular."""
+        now = self.now()
+        before, freezes = self.plain_brake.present()
+        freeze = Freeze(
+            scope=scope,
+            reason="演练",
+            by="p-nobody",
+            actor="service:test",
+            since=now,
+            seq=freezes.seq + 1,
+            until=until,
+        )
+        after = freezes.with_freeze(freeze)
+        self.plain_brake.commit(before, after, [_frozen("PublishingFrozen", scope)], at=now)
+
+    def unfreeze(self, scope: str = WHOLE) -> None:
+        """Let a scope go, whatever has become of its freeze."""
+        now = self.now()
+        before, freezes = self.plain_brake.present()
+        after = freezes.without(scope, now)
+        self.plain_brake.commit(before, after, [_frozen("PublishingUnfrozen", scope)], at=now)
 
     def kill(self, submission: str) -> None:
         """Stop every execution of a submission as soon as it waits, as an operator might, or a failing region."""
@@ -316,6 +343,11 @@ class World:
         self.passed += timedelta(hours=2)
         self.parts.sweeper.sweep()
         self.finish()
+
+
+def _frozen(event_type: str, scope: str) -> Draft:
+    cause = Cause(actor="service:test", correlation_id="c-test")
+    return Draft(type=event_type, cause=cause, payload={"scope": scope})
 
 
 @contextmanager

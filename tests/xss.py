@@ -4,6 +4,7 @@ After the kinds of trick in OWASP's filter evasion cheat sheet: tags and attribu
 that run, markup of scripts, styles and vector graphics, and what only Markdown makes dangerous.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
@@ -141,6 +142,20 @@ def skeleton(page: Element) -> list[tuple[str, tuple[str, ...]]]:
         return []
     inside = [part for child in page.children for part in skeleton(child)]
     return [(page.tag, tuple(sorted(page.attributes))), *inside]
+
+
+def shapes(page: Element) -> Counter[tuple[str, tuple[tuple[str, str], ...]]]:
+    """How often each element is in a page, with its attributes and their values: what text alone never changes."""
+    return Counter((element.tag, tuple(sorted(element.attributes.items()))) for element in page.walk())
+
+
+def harm_beyond(frame: Element, page: Element) -> list[str]:
+    """What Markdown has brought into a page beyond what it may make, or made vanish from its frame."""
+    gone, more = shapes(frame) - shapes(page), shapes(page) - shapes(frame)
+    return [
+        *(f"<{tag}> is gone" for tag, _ in gone),
+        *(harm for tag, attributes in more for harm in _harm_of_rendered(Element(tag, dict(attributes)))),
+    ]
 
 
 def _harm_of(element: Element) -> Iterator[str]:

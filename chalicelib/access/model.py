@@ -23,12 +23,18 @@ ANYONE = "anyone"
 ON_DUTY = "on_duty"
 """The holder that a person is who holds any duty now, in the departments of all of them."""
 
+DEPARTMENT_DUTY = "department_duty"
+"""The holder that a person is who hands in for departments, heads or supervises them, in those departments."""
+
+_OF_DEPARTMENTS = frozenset({Role.LIAISON, Role.DEPARTMENT_HEAD, Role.SUPERVISING_EXECUTIVE})
+
 HOLDERS = frozenset(
     {
         ANYONE,
         ON_DUTY,
+        DEPARTMENT_DUTY,
         *(f"role:{role}" for role in Role),
-        *(f"service:{name}" for name in ("review", "publication", "archive")),
+        *(f"service:{name}" for name in ("review", "publication", "archive", "operations")),
     }
 )
 """Whom a policy line may name."""
@@ -48,6 +54,8 @@ class Action(StrEnum):
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
     SETTLE_MAIL = "publication.settle_mail"
+    FREEZE = "publication.freeze"
+    UNFREEZE = "publication.unfreeze"
     ARCHIVE = "archive.write"
     ARCHIVE_READ = "archive.read"
     ARCHIVE_DOWNLOAD = "archive.download"
@@ -101,7 +109,8 @@ class Subject:
         if self.id.startswith("service:"):
             holds[self.id] = ()
         for role, department in self.roles:
-            for holder in (f"role:{Role(role)}", ON_DUTY):
+            of_departments = (DEPARTMENT_DUTY,) if role in _OF_DEPARTMENTS else ()
+            for holder in (f"role:{Role(role)}", ON_DUTY, *of_departments):
                 holds[holder] = (*holds.get(holder, ()), department)
         return {"id": self.id, "holds": holds}
 
@@ -147,6 +156,10 @@ class Resource:
             "audience": self.audience,
             "approved": tuple(review_action(stage).value for stage in self.approved_stages),
         }
+
+
+DESK = Resource(department=CENTER, drafter="-", classification="internal")
+"""The desk as a whole, for what concerns no single submission."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,11 +1,12 @@
 """Asks Casbin, and takes everything but a plain yes for a no (clause 5.3.2).
 
-There is one enforcer per action, each holding that action's lines only: an evaluation costs what its own
-action's lines cost, however long the policy grows. (Casbin's FastEnforcer does the like with a filter kept on
-shared state, which two threads would set for each other, and without naming the matched line.)
+There is one enforcer per action, made when first asked and holding that action's lines only: an evaluation costs
+what its own action's lines cost, however long the policy grows. (Casbin's FastEnforcer does the like with a filter
+kept on shared state, which two threads would set for each other, and without naming the matched line.)
 """
 
 import logging
+from functools import cache
 from pathlib import Path
 
 import casbin
@@ -22,6 +23,7 @@ from chalicelib.access.model import (
 )
 from chalicelib.core.canonical import digest
 from chalicelib.core.errors import NotPermitted
+from chalicelib.core.events import report
 from chalicelib.ledger.model import PolicyReference
 
 logger = logging.getLogger(__name__)
@@ -39,8 +41,8 @@ class AccessControl:
         model, policy = ((policies / name).read_bytes().decode() for name in ("model.conf", "policy.csv"))
         self._digest = digest({"model.conf": model, "policy.csv": policy})
         self._lines = {line.fields: line for line in policy_lines(policy)}
+        self._enforcer = cache(lambda action: _enforcer(model, self._lines_of(action)))
         try:
-            self._enforcers = {action: _enforcer(model, self._lines_of(action)) for action in Action}
             self._probe()
         except Exception as error:
             raise ValueError("model.conf cannot be evaluated") from error
@@ -63,21 +65,23 @@ class AccessControl:
     def explain(self, subject: Subject, action: Action, resource: Resource) -> Decision:
         """The answer and the line it rests on. Never raises: what cannot be judged is denied and logged."""
         try:
-            allowed, fields = self._enforcers[action].enforce_ex(str(action), subject.data(), resource.data())
+            allowed, fields = self._enforcer(Action(action)).enforce_ex(
+                str(action), subject.data(), resource.data()
+            )
             line = self._lines[tuple(fields)] if fields else None
             return Decision(allowed=allowed is True and line is not None, line=line)
-        except Exception:
-            logger.exception("policy could not be evaluated for %r", action)
+        except Exception as error:  # noqa: BLE001 — whatever it is, the answer is no
+            report(error, f"policy that could not be evaluated for {action!r}")
             return Decision(allowed=False)
 
     def _lines_of(self, action: Action) -> list[PolicyLine]:
         return [line for line in self._lines.values() if line.action is action]
 
     def _probe(self) -> None:
-        """Evaluate each enforcer once: a matcher that cannot run is found now, not at the first request."""
-        for action, enforcer in self._enforcers.items():
-            holds = {line.holder: () for line in self._lines_of(action)}
-            enforcer.enforce_ex(str(action), {"id": "-", "holds": holds}, _PROBE.data())
+        """Evaluate once: a matcher that cannot run is found now, not at the first request; all actions share it."""
+        action = next((line.action for line in self._lines.values()), Action.SUBMIT)
+        holds = {line.holder: () for line in self._lines_of(action)}
+        self._enforcer(action).enforce_ex(str(action), {"id": "-", "holds": holds}, _PROBE.data())
 
 
 def _enforcer(model_text: str, lines: list[PolicyLine]) -> casbin.Enforcer:

@@ -23,8 +23,9 @@ from chalicelib.archive.store import (
     series_key,
 )
 from chalicelib.attachment.service import Shelf
+from chalicelib.core import logs, metrics
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.errors import DeliveryUnfinished, NotFound, NotPermitted
+from chalicelib.core.errors import ChannelsFrozen, DeliveryUnfinished, NotFound, NotPermitted
 from chalicelib.core.listing import Page, newest, page
 from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import Found, Key
@@ -32,8 +33,8 @@ from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Person
 from chalicelib.people.store import PeopleStore
-from chalicelib.publication.model import Adapter, DeliveryState
-from chalicelib.publication.store import deliveries_of
+from chalicelib.publication.model import UNFINISHED, Adapter, DeliveryState
+from chalicelib.publication.store import FREEZES_KEY, deliveries_of, read_freezes
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import tasks_of
 from chalicelib.submission.model import Channel, State, Submission, deliveries_in, opinions_in
@@ -60,7 +61,8 @@ class Archiving:
 
         A crash anywhere leaves no gap in the numbers and no second object: the number is reserved together with the
         `Published` event, which ends the package, so the package comes out the same whenever it is built again.
-        Raises DeliveryUnfinished while a channel with an adapter has not confirmed.
+        Raises DeliveryUnfinished while a channel with an adapter has not confirmed, and ChannelsFrozen when nothing is
+        left but frozen ones.
         """
         head = self.journal.head(work["submission"])
         if head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"]):
@@ -74,8 +76,10 @@ class Archiving:
         if not head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"]):
             return head
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)
-        if any(d.state in {DeliveryState.PENDING, DeliveryState.CLAIMED} for d in deliveries):
-            raise DeliveryUnfinished
+        left = [delivery.channel for delivery in deliveries if delivery.state in UNFINISHED]
+        if left:
+            freezes = read_freezes(self.journal.table.get(FREEZES_KEY))
+            raise ChannelsFrozen if freezes.stop(left, self.journal.now()) else DeliveryUnfinished
         tasks = tasks_of(self.journal.table, head.id)
         approved = tuple(
             approved_stages([t for t in tasks if t.revision == head.revision], head.content_digest)
@@ -142,6 +146,8 @@ class Archiving:
             },
         )
         self.journal.commit(present, replace(present, state=State.ARCHIVED), [draft], [put_archived(entry)])
+        took = self.journal.now() - entry.published_at
+        metrics.emit({metrics.ARCHIVE_SECONDS: took.total_seconds()})
 
     def _dossier(self, head: Submission) -> Dossier:
         events: list[Event] = []
@@ -191,6 +197,7 @@ class ReadingRoom:
         if record is None:
             raise NotFound
         entry = read_archived(record)
+        logs.note(submission=entry.submission)
         if not self.may(person, Action.ARCHIVE_READ, entry):
             raise NotFound
         return entry

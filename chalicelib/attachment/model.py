@@ -129,6 +129,19 @@ def content_type(file: Attachment) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeptCopy:
+    """One copy of a file that was made to be kept. Each request makes its own: `version` names it among the file's.
+
+    `made_at` is UTC. Whether the submission ever came to be, or names the file, is for its revisions to say.
+    """
+
+    submission: str
+    attachment: str
+    version: str
+    made_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
 class Upload:
     """A file that somebody means to attach.
 

@@ -29,7 +29,7 @@ from chalicelib.attachment.store import (
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import FieldError, InvalidInput, NotFound, Stale
 from chalicelib.core.ids import is_id, new_id
-from chalicelib.core.table import Key, Table
+from chalicelib.core.table import Found, Key, Table
 from chalicelib.people.model import Person
 
 
@@ -142,11 +142,15 @@ class Checking:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The files that a form names, in its order. `fresh` are those that are not kept for its submission yet."""
+    """The files that a form names, in its order. `fresh` are those that are not kept for its submission yet.
+
+    `found` is what was read together with them, if anything was.
+    """
 
     files: tuple[Attachment, ...] = ()
     fresh: tuple[Attachment, ...] = ()
     errors: tuple[FieldError, ...] = ()
+    found: Found | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,14 +163,19 @@ class Shelf:
     now: Now
 
     def select(
-        self, ids: Sequence[str], person: Person, department: str, earlier: Mapping[str, Attachment]
+        self,
+        ids: Sequence[str],
+        person: Person,
+        department: str,
+        earlier: Mapping[str, Attachment],
+        *also: Key[Any],
     ) -> Selection:
-        """The files of these ids, or what is wrong with each that may not be used.
+        """The files of these ids, or what is wrong with each that may not be used; and what lies at the other keys.
 
         `earlier` are those that an earlier revision of the same submission used already: they are kept for it.
         """
         keys = {each: attachment_key(each) for each in ids if each not in earlier}
-        found = self.table.batch(*keys.values())
+        found = self.table.batch(*keys.values(), *also)
         records = {each: found.get(key) for each, key in keys.items()}
         uploads = {each: read_upload(record) for each, record in records.items() if record is not None}
         faults = [
@@ -177,7 +186,8 @@ class Shelf:
         known = {**earlier, **{each: upload.file for each, upload in uploads.items()}}
         files = tuple(known[each] for each in ids if each in known)
         errors = (*filter(None, faults), *self._limits(ids, files))
-        return Selection(files=files, fresh=tuple(f for f in files if f.id in keys), errors=errors)
+        fresh = tuple(file for file in files if file.id in keys)
+        return Selection(files=files, fresh=fresh, errors=errors, found=found)
 
     def keep(self, submission: str, files: Selection) -> tuple[FieldError, ...]:
         """See to it that these files never expire, before anything names them; answers what is gone.

@@ -1,11 +1,12 @@
 """Uploads in the table, and files in a bucket of their own.
 
 `uploads/<id>` is what somebody sent, `checked/<id>/<sha256>` what passed the check; both expire. What a submission
-uses is copied to `kept/<submission>/<id>`, which never does.
+uses is copied to `kept/<submission>/<id>`, which never does; a copy that no revision came to name is removed.
 """
 
 import base64
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ from pynamodb.attributes import UnicodeAttribute
 from chalicelib.attachment.model import (
     UPLOADS,
     Attachment,
+    KeptCopy,
     Refusal,
     Upload,
     UploadState,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MISSING = frozenset({"NoSuchKey", "404"})
+_KEPT = "kept/"
+_KEPT_KEY = re.compile(rf"{_KEPT}(s-[a-z2-7]{{20}})/(a-[a-z2-7]{{20}})")
 
 
 class AttachmentRecord(Record):
@@ -168,6 +172,25 @@ class FileStore:
         """The bytes of a kept file, whatever they are by now."""
         return self.client().get_object(Bucket=self.bucket, Key=_kept(submission, file))["Body"].read()
 
+    def kept_copies(self) -> Iterator[KeptCopy]:
+        """Every copy that was ever made to be kept and is still there, a submission's next to each other."""
+        pages = self.client().get_paginator("list_object_versions").paginate(Bucket=self.bucket, Prefix=_KEPT)
+        for page in pages:
+            for listed in page.get("Versions", ()):
+                named = _KEPT_KEY.fullmatch(listed["Key"])
+                if named is not None:
+                    yield KeptCopy(
+                        submission=named[1],
+                        attachment=named[2],
+                        version=listed["VersionId"],
+                        made_at=listed["LastModified"],
+                    )
+
+    def remove(self, copy: KeptCopy) -> None:
+        """Remove this one copy for good; any other of the same file stays. A repeat changes nothing."""
+        key = f"{_KEPT}{copy.submission}/{copy.attachment}"
+        self.client().delete_object(Bucket=self.bucket, Key=key, VersionId=copy.version)
+
     def download_url(self, submission: str, file: Attachment, seconds: int) -> str:
         """An address at which anyone can download the file for so many seconds, under its own name."""
         return self.client().generate_presigned_url(
@@ -187,7 +210,7 @@ def _checked(file: Attachment) -> str:
 
 
 def _kept(submission: str, file: Attachment) -> str:
-    return f"kept/{submission}/{file.id}"
+    return f"{_KEPT}{submission}/{file.id}"
 
 
 def _base64(sha256: str) -> str:

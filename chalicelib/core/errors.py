@@ -10,6 +10,7 @@
     │   ├── IllegalTransition      the state does not allow this now
     │   ├── Stale                  somebody else changed it first: read again
     │   ├── AlreadyDecided         the review stage has its decision
+    │   ├── NotFrozen              there is no such freeze to be lifted
     │   └── KeyReused              the same Idempotency-Key came with another body
     ├── UnsupportedMediaType  415  the body says it is something else than JSON
     ├── InvalidInput          422  every wrong field at once, in `errors`
@@ -118,6 +119,12 @@ class AlreadyDecided(Conflict):
     """The stage has its decision and keeps it."""
 
     code = "already_decided"
+
+
+class NotFrozen(Conflict):
+    """What is to be let go is not held: it never was, was lifted, or its end has come."""
+
+    code = "not_frozen"
 
 
 class KeyReused(Conflict):

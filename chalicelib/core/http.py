@@ -8,27 +8,33 @@ import functools
 import json
 import logging
 import re
-import traceback
+import time
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
 from chalice.app import Blueprint, Response
 
-from chalicelib.core import messages
+from chalicelib.core import logs, messages
 from chalicelib.core.errors import BadRequest, ImprimaturError, RateLimited, UnsupportedMediaType
-from chalicelib.core.ids import new_id
+from chalicelib.core.events import report
+from chalicelib.core.ids import is_id, new_id
 from chalicelib.core.problems import problem_of
 from chalicelib.core.validation import read_json
 
 log = logging.getLogger(__name__)
 
-LANGUAGE_COOKIE = "language"
+LANGUAGE_COOKIE = "__Host-imprimatur-language"
+VIEWER_ADDRESS = "x-viewer-address"
+"""The header in which the edge says who asks (`infra/stacks/edge.yaml`)."""
 MOST_FIELDS = 500
 """Of a posted page."""
 _CORRELATION = re.compile(r"[A-Za-z0-9-]{8,64}")
-BASE_HEADERS = {
+_IDS_IN_PATHS = {"submission": "s", "attachment": "a"}
+"""What of a path is shown in the log, once it has the form of an id: anything may stand in a path."""
+_REFUSED = frozenset({401, 403, 404})
+BASE_HEADERS: dict[str, str | list[str]] = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
@@ -49,12 +55,16 @@ class Exchange:
         self.language = (
             chosen if known and chosen else messages.negotiate(self.headers.get("accept-language"))
         )
-        offered = self.headers.get("x-correlation-id", "")
-        self.correlation_id = offered if _CORRELATION.fullmatch(offered) else new_id("c")
+        self.correlation_id = correlation_of(request)
 
-    @property
-    def address(self) -> str:
-        """The caller's network address, for rate limits only: never stored in clear."""
+    def address(self, *, behind_edge: bool) -> str:
+        """The caller's network address, for rate limits only: never stored in clear.
+
+        Behind the edge the API's own caller is CloudFront, for everybody, and the edge says whose request it is in a
+        header that it overwrites. Anywhere else a caller could write that header, so there it counts for nothing.
+        """
+        if behind_edge and (said := _address(self.headers.get(VIEWER_ADDRESS, ""))):
+            return said
         identity = self._request.context.get("identity", {})
         return str(identity.get("sourceIp", ""))
 
@@ -63,13 +73,25 @@ class Exchange:
         """The path that was asked for, without its query."""
         return str(self._request.to_original_event()["path"])
 
+    def known_as(self, person: str) -> None:
+        """Remember who calls, by id, for the line that the log has of this request."""
+        self._request.person = person
+
     def cookie(self, name: str) -> str | None:
-        """The value of a cookie; None without it, or when cookies cannot be read."""
-        try:
-            morsel = SimpleCookie(self.headers.get("cookie", "")).get(name)
-        except CookieError:
-            return None
-        return None if morsel is None else morsel.value
+        """The value of a cookie of ours; None without it, or when it comes twice with different values.
+
+        Other hosts of the same domain may have set cookies of any form: each pair is read by itself. A browser takes
+        a `__Host-` name from this very host only and keeps one of it, so a second one was slipped in past that rule.
+        Nothing tells which it is, and being signed out is safer than working in a session of somebody else's.
+        """
+        pairs = (pair.partition("=") for pair in self.headers.get("cookie", "").split(";"))
+        values = {value.strip() for found, equals, value in pairs if equals and found.strip() == name}
+        return values.pop() if len(values) == 1 else None
+
+    @property
+    def raw(self) -> bytes:
+        """The body as it was sent."""
+        return bytes(self._request.raw_body)
 
     def form(self) -> dict[str, list[str]]:
         """The fields of a posted page, each with its values, lines ended as everywhere else by a line feed.
@@ -90,6 +112,14 @@ class Exchange:
     def body(self) -> object:
         """The JSON body. Raises BadRequest when it is not JSON."""
         return read_json(self._request.raw_body)
+
+
+def _address(said: str) -> str | None:
+    """An address in its one way of being written; None for anything else."""
+    try:
+        return str(ip_address(said))
+    except ValueError:
+        return None
 
 
 def answer(
@@ -133,6 +163,46 @@ def problem(exchange: Exchange, error: ImprimaturError) -> Response:
     return Response(body=json.dumps(body, ensure_ascii=False), status_code=error.status, headers=headers)
 
 
+def correlation_of(request: Any) -> str:  # noqa: ANN401 — chalice has no types
+    """What ties together all that a request leads to: the caller's own id for it, or a fresh one; always the same."""
+    known: str | None = getattr(request, "correlation_id", None)
+    if known is None:
+        offered = request.headers.get("x-correlation-id", "")
+        known = offered if _CORRELATION.fullmatch(offered) else new_id("c")
+        request.correlation_id = known
+    return known
+
+
+def logged(request: Any, get_response: Callable[[Any], Response]) -> Response:  # noqa: ANN401 — as above
+    """Middleware around every other: the log says which request it works on, and in one line how it was answered.
+
+    The line has the route as the app writes it, never the path, query, body, headers or address, which may hold
+    secrets. It names who changed something, or was refused, and not who looked at what.
+    """
+    if request is None:  # what is no request of API Gateway's
+        return get_response(request)
+    ids = request.uri_params or {}
+    began = time.perf_counter()
+    with logs.invocation(
+        "api_handler",
+        request_id=getattr(request.lambda_context, "aws_request_id", request.context.get("requestId")),
+        correlation_id=correlation_of(request),
+        **{name: ids[name] for name, kind in _IDS_IN_PATHS.items() if is_id(kind, ids.get(name, ""))},
+    ):
+        response = get_response(request)
+        status = response.status_code
+        told = request.method != "GET" or status in _REFUSED
+        said = logs.facts(
+            method=request.method,
+            route=request.path,
+            status=status,
+            ms=logs.milliseconds_since(began),
+            person=getattr(request, "person", None) if told else None,
+        )
+        log.info("answered", extra=said)
+        return response
+
+
 def chalice_refusals_as_problems(request: Any, get_response: Callable[[Any], Response]) -> Response:  # noqa: ANN401
     """Middleware for what Chalice refuses before any view is asked: a body that is not called JSON."""
     response = get_response(request)
@@ -144,15 +214,9 @@ def chalice_refusals_as_problems(request: Any, get_response: Callable[[Any], Res
 View = Callable[..., Response]
 
 
-def log_unforeseen(error: Exception, view: View, exchange: Exchange) -> None:
+def report_view(error: Exception, view: View) -> None:
     """Log where an unforeseen error happened, not what it says: its message may hold a secret."""
-    log.error(
-        "unforeseen %s in %s, correlation %s\n%s",
-        type(error).__name__,
-        view.__name__,
-        exchange.correlation_id,
-        "".join(traceback.format_tb(error.__traceback__)),
-    )
+    report(error, f"view: {view.__name__}")
 
 
 def endpoint(blueprint: Blueprint) -> Callable[[View], View]:
@@ -167,7 +231,7 @@ def endpoint(blueprint: Blueprint) -> Callable[[View], View]:
             except ImprimaturError as error:
                 return problem(exchange, error)
             except Exception as error:  # noqa: BLE001 — the last resort: tell nothing, log where it happened
-                log_unforeseen(error, view, exchange)
+                report_view(error, view)
                 return problem(exchange, ImprimaturError())
 
         return wrapped

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.core import messages
-from chalicelib.core.mail import Mail
+from chalicelib.core.mail import Mail, Stamp
 
 _INK, _QUIET, _LINE, _PAPER, _GROUND, _ACCENT = (
     "#1f2328",
@@ -51,7 +51,13 @@ Block = Button | Quotation | Points
 
 
 def letter(
-    to: str, code: str, language: str, params: Mapping[str, object], blocks: Mapping[str, Block]
+    to: str,
+    code: str,
+    language: str,
+    params: Mapping[str, object],
+    blocks: Mapping[str, Block],
+    *,
+    stamp: Stamp,
 ) -> Mail:
     """The letter `mail.<code>.subject` and `mail.<code>.text` in one of our languages.
 
@@ -75,6 +81,7 @@ def letter(
         subject=subject,
         text="\n\n".join(_as_text(each) for each in paragraphs) + "\n",
         html=page(subject, language, "".join(_as_html(each, language) for each in paragraphs)),
+        stamp=stamp,
     )
 
 

@@ -6,6 +6,7 @@ RecipientRefused; any other exception leaves open whether it went out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from email.headerregistry import HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.policy import SMTP, Policy
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from chalicelib.core import metrics
 from chalicelib.core.errors import MailRefused, RecipientRefused
 
 if TYPE_CHECKING:
@@ -23,20 +25,38 @@ if TYPE_CHECKING:
 class _Verbatim(UnstructuredHeader):
     """A header of ASCII that stays as it is.
 
-    Python would wrap a long address into encoded words, which no reader of `List-Unsubscribe` undoes.
+    Python would wrap a long address into encoded words, which no reader of `List-Unsubscribe` undoes, and put a long
+    `Message-ID` on a line after its name.
     """
+
+    name: str
 
     def fold(self, *, policy: Policy) -> str:
         """One line, whatever its length; RFC 5322 allows 998 characters."""
-        return f"List-Unsubscribe: {self}{policy.linesep}"
+        return f"{self.name}: {self}{policy.linesep}"
 
 
 _HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("list-unsubscribe", cast("Any", _Verbatim))
+for _name in ("list-unsubscribe", "message-id"):
+    _HEADERS.map_to_type(_name, cast("Any", _Verbatim))
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
+UNKNOWN_MAILBOX = "unknown_mailbox"
+"""The reason of a RecipientRefused that says for certain: there is no such mailbox."""
 _OF_THIS_MAIL = frozenset({"MessageRejected", "BadRequestException"})
 _SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """What a mail is known by, and when it was written (UTC).
+
+    A mail that is handed over a second time, because nobody knows of the first, keeps its stamp: mail programs then
+    show it once.
+    """
+
+    id: str
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +71,7 @@ class Mail:
     subject: str
     text: str
     html: str
+    stamp: Stamp
     headers: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -66,16 +87,41 @@ class Mailer(Protocol):
         """
 
 
+class CountedMailer:
+    """Hands mails to a carrier and counts what it answered: `unknown` is that it answered nothing."""
+
+    def __init__(self, carrier: Mailer) -> None:
+        self._carrier = carrier
+
+    def send(self, mail: Mail) -> None:
+        """Send, and raise what the carrier raises."""
+        outcome = "unknown"
+        try:
+            self._carrier.send(mail)
+            outcome = "sent"
+        except RecipientRefused:
+            outcome = "refused"
+            raise
+        except MailRefused:
+            outcome = "not_taken"
+            raise
+        finally:
+            metrics.count(metrics.MAILS, outcome)
+
+
 def as_message(mail: Mail, sender: str) -> EmailMessage:
     """The MIME message. Raises RecipientRefused when an address, the subject or a header cannot stand in one.
 
-    An address's local part must be ASCII: no carrier of ours speaks SMTPUTF8.
+    An address's local part must be ASCII: no carrier of ours speaks SMTPUTF8. SES puts a `Date` and a `Message-ID` of
+    its own over ours.
     """
     message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
         message["To"] = mail.to
         message["Subject"] = mail.subject
+        message["Date"] = mail.stamp.at
+        message["Message-ID"] = f"<{mail.stamp.id}@{bare(sender).rpartition('@')[2]}>"
         for name, value in mail.headers.items():
             message[name] = value
         sound = message["To"].addresses[0].addr_spec == mail.to and mail.to.isascii()

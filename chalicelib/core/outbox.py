@@ -19,5 +19,6 @@ class Outbox:
 
         The message's own id tells a message that comes again from another about the same event.
         """
-        message = {"id": new_id("n"), "submission": document["submission"], "seq": document["seq"]}
+        named = {name: document[name] for name in ("submission", "seq", "correlation_id")}
+        message = {"id": new_id("n"), **named}
         self.queue(json.dumps(message))

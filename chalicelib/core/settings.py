@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 class Settings:
     """One environment. URLs have no slash at the end."""
 
+    desk: str = "imprimatur"
+    """The environment's name, its prefix on AWS: what figures about it are kept under."""
     table_name: str
     site_bucket: str
     archive_bucket: str
@@ -29,8 +31,10 @@ class Settings:
     publication_machine_arn: str
     base_url: str
     """Where people open the desk's pages; links in mails start with it."""
-    site_url: str
-    """Where the published website is read, without the prefix."""
+    public_site_url: str
+    """Where the public part of the website is read."""
+    internal_site_url: str
+    """Where its internal part is read."""
     mail_from: str
     mail_configuration_set: str
     """SES's configuration set for announcements: what becomes of each comes back through it."""
@@ -49,6 +53,8 @@ class Settings:
     """A publish time missed by no more than this is made good at once; beyond it a person is asked."""
     center_time_zone: str = "Asia/Shanghai"
     """The zone whose calendar year stands in catalogue numbers."""
+    behind_edge: str = "no"
+    """`yes` where every request has come through `infra/stacks/edge.yaml`, which says whose it is."""
 
     @property
     def scale(self) -> float:
@@ -59,6 +65,13 @@ class Settings:
     def center_zone(self) -> ZoneInfo:
         """`center_time_zone`, read."""
         return ZoneInfo(self.center_time_zone)
+
+    @property
+    def is_behind_edge(self) -> bool:
+        """Is what the edge says of a request to be believed? Raises ValueError for neither yes nor no."""
+        if self.behind_edge not in {"yes", "no"}:
+            raise ValueError(f"BEHIND_EDGE is neither yes nor no: {self.behind_edge}")
+        return self.behind_edge == "yes"
 
     @property
     def max_lateness(self) -> timedelta:

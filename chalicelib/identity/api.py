@@ -16,7 +16,8 @@ identity_routes = Blueprint(__name__)
 @endpoint(identity_routes)
 def ask_for_sign_in(exchange: Exchange) -> Response:
     form = checked("sign_in", exchange.body())
-    bootstrap.parts().sign_in.ask(form["email"], address=exchange.address)
+    parts = bootstrap.parts()
+    parts.sign_in.ask(form["email"], address=parts.address_of(exchange))
     return answer(exchange, {}, status=202)
 
 
@@ -24,7 +25,8 @@ def ask_for_sign_in(exchange: Exchange) -> Response:
 @endpoint(identity_routes)
 def open_session(exchange: Exchange) -> Response:
     form = checked("session", exchange.body())
-    session = bootstrap.parts().sign_in.open(form["handle"], address=exchange.address)
+    parts = bootstrap.parts()
+    session = parts.sign_in.open(form["handle"], address=parts.address_of(exchange))
     body = {"person": as_json(session.person), "expires_at": to_text(session.expires_at)}
     if form.get("bearer"):
         body["token"] = session.token

@@ -28,6 +28,11 @@ class Visit:
     duties: tuple[Duty, ...]
 
     @property
+    def holds_the_brake(self) -> bool:
+        """Whether to lead to where publication is frozen; what may be done there, policy decides."""
+        return any(duty.role in _OF_THE_CENTER and duty.department == CENTER for duty in self.duties)
+
+    @property
     def follows_systems(self) -> bool:
         """Whether to lead to what departments' systems sent in vain; what is shown there, policy decides."""
         return any(
@@ -45,11 +50,14 @@ def caller_with(exchange: Exchange, *also: Key[Any]) -> tuple[Person, Found]:
     """As `caller`, with what lies at these keys, read in the same call."""
     scheme, _, bearer = exchange.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return bootstrap.parts().sessions.person(bearer.strip(), *also)
-    token = exchange.cookie(COOKIE)
-    if token is not None:
-        refuse_foreign_page(exchange)
-    return bootstrap.parts().sessions.person(token, *also)
+        token: str | None = bearer.strip()
+    else:
+        token = exchange.cookie(COOKIE)
+        if token is not None:
+            refuse_foreign_page(exchange)
+    person, found = bootstrap.parts().sessions.person(token, *also)
+    exchange.known_as(person.id)
+    return person, found
 
 
 def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
@@ -59,6 +67,7 @@ def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
         raise NotSignedIn
     parts = bootstrap.parts()
     person, found = parts.sessions.person(token, *also)
+    exchange.known_as(person.id)
     return Visit(person=person, csrf=_mark_of(token), duties=person.duties_at(parts.now())), found
 
 

@@ -6,12 +6,13 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.core.events import failed_messages
+from chalicelib.core.events import failed_messages, job
 
 identity_jobs = Blueprint(__name__)
 
 
 @identity_jobs.on_sqs_message(queue="sign-in", batch_size=10, name="send_sign_in_links")
+@job
 def send_sign_in_links(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
     """Mail a link for each message; a message that fails comes again alone."""
 

@@ -22,6 +22,7 @@ from chalicelib.web.pages import (
     page,
     page_view,
     place_to_return_to,
+    return_cookie,
     see_other,
 )
 
@@ -40,17 +41,20 @@ def ask_by_page(exchange: Exchange) -> Response:
     refuse_foreign_page(exchange)
     (email, *_) = exchange.form().get("email", [""])
     email = email.strip()
-    returning = place_to_return_to(exchange) is not None
+    place = place_to_return_to(exchange)
     try:
         checked("sign_in", {"email": email})
     except InvalidInput as error:
-        wrong = faults_by_field(error, exchange.language)
+        wrong, returning = faults_by_field(error, exchange.language), place is not None
         return page(exchange, "sign_in", status=error.status, email=email, wrong=wrong, returning=returning)
     browser = exchange.cookie(BROWSER_COOKIE) or new_secret()
-    bootstrap.parts().sign_in.ask(email, address=exchange.address, browser=browser)
+    parts = bootstrap.parts()
+    parts.sign_in.ask(email, address=parts.address_of(exchange), browser=browser)
     life = int(SIGN_IN_LIFE.total_seconds())
-    kept = cookie(BROWSER_COOKIE, browser, life=life)
-    return page(exchange, "mail_sent", email=email, minutes=life // 60, cookies=[kept])
+    kept = [cookie(BROWSER_COOKIE, browser, life=life)]
+    if place is not None:  # from now on, for as long as the link: somebody may have read the page for long
+        kept.append(return_cookie(place))
+    return page(exchange, "mail_sent", email=email, minutes=life // 60, cookies=kept)
 
 
 @identity_pages.route("/s", methods=["GET"])
@@ -67,7 +71,8 @@ def sign_in_by_link(exchange: Exchange) -> Response:
     # Without the browser's secret nothing can fit, but the same work is done: a program's handle must not open here.
     browser = exchange.cookie(BROWSER_COOKIE) or new_secret()
     try:
-        session = bootstrap.parts().sign_in.open(handle, address=exchange.address, browser=browser)
+        parts = bootstrap.parts()
+        session = parts.sign_in.open(handle, address=parts.address_of(exchange), browser=browser)
     except NotFound:
         return page(exchange, "link_not_open", status=NotFound.status)
     cookies = [session_cookie(session.token), cookie(RETURN_COOKIE, "", life=0)]

@@ -6,9 +6,9 @@ from typing import Any
 
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, NotSignedIn, RateLimited, Stale
-from chalicelib.core.ids import fingerprint, new_secret
+from chalicelib.core.ids import fingerprint, new_id, new_secret
 from chalicelib.core.letters import Button, letter
-from chalicelib.core.mail import Mail, Mailer
+from chalicelib.core.mail import Mail, Mailer, Stamp
 from chalicelib.core.table import Found, Key, Table
 from chalicelib.identity.model import (
     HANDLES_PER_ADDRESS,
@@ -91,7 +91,8 @@ class SignIn:
             return
         handle = new_secret()
         self._table.put(put_sign_in(handle, person.id, browser, self._now() + SIGN_IN_LIFE))
-        self._mailer.send(sign_in_mail(person, f"{self._base_url}/s#{handle}"))
+        stamp = Stamp(id=new_id("m"), at=self._now())  # another handle is another mail
+        self._mailer.send(sign_in_mail(person, f"{self._base_url}/s#{handle}", stamp))
 
     def open(self, handle: str, *, address: str, browser: str | None = None) -> Session:
         """Exchange a handle for a session, once.
@@ -150,7 +151,7 @@ class Sessions:
         self._table.delete(session_key(token))
 
 
-def sign_in_mail(person: Person, link: str) -> Mail:
+def sign_in_mail(person: Person, link: str, stamp: Stamp) -> Mail:
     """The mail that carries a sign-in handle, in the person's language."""
     blocks = {"link": Button(label="sign_in", address=link)}
-    return letter(person.email, "sign_in", person.language, {"name": person.name}, blocks)
+    return letter(person.email, "sign_in", person.language, {"name": person.name}, blocks, stamp=stamp)

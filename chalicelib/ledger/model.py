@@ -25,11 +25,11 @@ class PolicyReference:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened to a submission.
+    """Something that happened to a submission, or to the desk as a whole.
 
-    `actor` and `on_behalf_of` are person ids, `service:<name>` or `system:<department>`, never names. `seq` counts
-    from 1. `hash` is not part of the document: it is SHA-256 over the canonical document, whose `prev_hash` holds the
-    one before.
+    `submission` says whose chain it is in: a submission's id, or the name of a chain of the desk's own. `actor` and
+    `on_behalf_of` are person ids, `service:<name>` or `system:<department>`, never names. `seq` counts from 1. `hash`
+    is not part of the document: it is SHA-256 over the canonical document, whose `prev_hash` holds the one before.
     """
 
     id: str
@@ -99,7 +99,7 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """The end of a submission's chain: `seq` events so far, the last with this hash."""
+    """The end of a chain, a submission's or one of the desk's own: `seq` events so far, the last with this hash."""
 
     submission: str
     seq: int = 0

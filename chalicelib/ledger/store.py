@@ -1,12 +1,14 @@
-"""Events in the table: put once, never changed, in the partition of their submission."""
+"""Events in the table: put once, never changed, in the partition of their submission, or of a chain of the desk's."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from pynamodb.attributes import UnicodeAttribute
 
+from chalicelib.core.ids import new_id
 from chalicelib.core.table import Key, Put, Record, Table
-from chalicelib.ledger.model import Event, event_from_document
+from chalicelib.ledger.model import Chain, Draft, Event, event_from_document
 
 PREFIX = "EVENT#"
 
@@ -19,7 +21,7 @@ class EventRecord(Record):
 
 
 def partition_key(submission: str) -> str:
-    """The partition that holds everything of a submission."""
+    """The partition that holds everything of a submission, or the events of a chain of the desk's own."""
     return f"SUBMISSION#{submission}"
 
 
@@ -40,6 +42,15 @@ def put_event(event: Event) -> Put:
     return Put(record=record, condition=EventRecord.pk.does_not_exist())
 
 
+def append(chain: Chain, drafts: Sequence[Draft], now: datetime) -> tuple[list[Put], Chain]:
+    """Describe the writes of the events that follow a chain's end, and answer the chain that ends with them."""
+    puts = []
+    for draft in drafts:
+        event, chain = chain.append(draft, event_id=new_id("e"), at=now)
+        puts.append(put_event(event))
+    return puts, chain
+
+
 def read_event(record: EventRecord) -> Event:
     """The event that a record holds."""
     return event_from_document(json.loads(record.document))
@@ -48,3 +59,9 @@ def read_event(record: EventRecord) -> Event:
 def events_of(table: Table, submission: str) -> Iterator[Event]:
     """The whole chain of a submission, in order."""
     return (read_event(record) for record in table.partition(EventRecord, partition_key(submission), PREFIX))
+
+
+def newest_events(table: Table, submission: str) -> Iterator[Event]:
+    """The same chain from its end on; no more is read than is asked for, a page at a time."""
+    records = table.partition(EventRecord, partition_key(submission), PREFIX, newest_first=True)
+    return map(read_event, records)

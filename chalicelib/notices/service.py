@@ -10,11 +10,12 @@ from typing import Any
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.core import messages
+from chalicelib.core import messages, metrics
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
+from chalicelib.core.ids import derived_id
 from chalicelib.core.letters import Block, Button, Points, Quotation, letter
-from chalicelib.core.mail import Mail, Mailer
+from chalicelib.core.mail import Mail, Mailer, Stamp
 from chalicelib.ledger.model import Event
 from chalicelib.ledger.store import event_key, read_event
 from chalicelib.notices.model import Kind, Notice, NoticeState, kind_of
@@ -60,7 +61,7 @@ class Notices:
         failure: Exception | None = None
         for notice, mail in self._letters(kind, event, head, message):
             try:
-                self._send(notice, mail)
+                self._send(kind, notice, mail)
             except Exception as error:  # noqa: BLE001 — whatever the carrier or the table raises
                 report(error, "notice")
                 failure = error
@@ -68,13 +69,14 @@ class Notices:
             raise failure
         return None
 
-    def _send(self, notice: Notice, mail: Mail) -> None:
+    def _send(self, kind: Kind, notice: Notice, mail: Mail) -> None:
         try:
             self.journal.table.put(put_claim(notice))
         except Stale:
             return  # told, or another message is at it and comes again itself if it fails
         self.mailer.send(mail)
         self.journal.table.put(put_end(replace(notice, state=NoticeState.SENT)))
+        metrics.count(metrics.NOTICES, kind)
 
     def _letters(
         self, kind: Kind, event: Event, head: Submission, message: str
@@ -144,7 +146,8 @@ class Notices:
                 for name, addresses in channels
             ]
             blocks |= {"channels": Points(items=lines)} if lines else {}
-        return letter(person.email, kind.value, language, params, blocks)
+        stamp = Stamp(id=derived_id("m", event.id, person.id), at=event.at)
+        return letter(person.email, kind.value, language, params, blocks, stamp=stamp)
 
     def _opinion(self, said: Mapping[str, Any], language: str, *, hidden: bool) -> dict[str, Block]:
         """What a reviewer found; of a confidential text only which items failed: a comment may quote it."""

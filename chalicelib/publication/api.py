@@ -1,11 +1,17 @@
-"""Announcements over HTTP: who wants them, and what becomes of those whose outcome nobody knows."""
+"""Publication over HTTP: the brake, who wants announcements, and what becomes of those whose outcome nobody knows."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
+from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
+from chalicelib.ledger.model import Event
+from chalicelib.publication.freeze import HISTORY, Freeze, Hand, Waiting
 
 publication_routes = Blueprint(__name__)
 
@@ -35,3 +41,83 @@ def settle_unknown_mails(exchange: Exchange, submission: str) -> Response:
         person, submission, resend=resend, correlation_id=exchange.correlation_id
     )
     return answer(exchange, {"settled": settled, "left": left})
+
+
+@publication_routes.route("/api/v1/freezes", methods=["GET"])
+@endpoint(publication_routes)
+def get_freezes(exchange: Exchange) -> Response:
+    freezing = bootstrap.parts().freezing
+    standing = freezing.look(caller(exchange))
+    body = {
+        "freezes": [_freeze(freeze) for freeze in standing.freezes],
+        "waiting": _waiting(standing.waits),
+        "waiting_count": standing.count,
+        "may_lift": standing.may_lift,
+        "history": [_told(event) for event in freezing.history(HISTORY)],
+    }
+    return answer(exchange, body)
+
+
+@publication_routes.route("/api/v1/freezes", methods=["POST"])
+@endpoint(publication_routes)
+def post_freeze(exchange: Exchange) -> Response:
+    hand = Hand(person=caller(exchange), correlation_id=exchange.correlation_id)
+    said = checked("freeze", exchange.body())
+    until = from_text(said["until"]) if "until" in said else None
+    freeze = bootstrap.parts().freezing.freeze(hand, scope=said["scope"], reason=said["reason"], until=until)
+    return answer(exchange, {"freeze": _freeze(freeze)})
+
+
+@publication_routes.route("/api/v1/freezes/lift", methods=["POST"])
+@endpoint(publication_routes)
+def lift_freeze(exchange: Exchange) -> Response:
+    hand = Hand(person=caller(exchange), correlation_id=exchange.correlation_id)
+    said = checked("unfreeze", exchange.body())
+    lifted = bootstrap.parts().freezing.lift(
+        hand, scope=said["scope"], reason=said["reason"], seq=said.get("seq")
+    )
+    body = {
+        "freeze": _freeze(lifted.freeze),
+        "waited": _waiting(lifted.waited),
+        "waited_count": lifted.count,
+    }
+    return answer(exchange, body)
+
+
+def _freeze(freeze: Freeze) -> dict[str, Any]:
+    return {
+        "scope": freeze.scope,
+        "reason": freeze.reason,
+        "by": freeze.by,
+        "actor": freeze.actor,
+        "since": to_text(freeze.since),
+        "until": to_text(freeze.until) if freeze.until else None,
+        "seq": freeze.seq,
+    }
+
+
+def _waiting(waits: Iterable[Waiting]) -> list[dict[str, Any]]:
+    return [
+        {
+            "submission": each.head.id,
+            "title": each.head.title,
+            "department": each.head.department,
+            "state": each.head.state,
+            "publish_at": to_text(each.head.publish_at),
+            "channels": list(each.channels),
+            "outcome": each.outcome,
+        }
+        for each in waits
+    ]
+
+
+def _told(event: Event) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "type": event.type,
+        "at": to_text(event.at),
+        "actor": event.actor,
+        "on_behalf_of": event.on_behalf_of,
+        "policy_line": None if event.policy is None else event.policy.line,
+        "payload": dict(event.payload),
+    }

@@ -19,6 +19,10 @@ class DeliveryState(StrEnum):
     """The channel is chosen and this version of the product cannot serve it yet: it holds nothing back."""
 
 
+UNFINISHED = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED})
+"""The states of a delivery that holds the archive up."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One channel's delivery of one revision. `fence` is the attempt that claimed it."""

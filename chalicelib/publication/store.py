@@ -1,18 +1,19 @@
-"""Deliveries, the website's entries, the freeze, and mailings with their recipients in the table."""
+"""Deliveries, the website's entries, freezes, and mailings with their recipients in the table."""
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
+from pynamodb.expressions.condition import Condition
 
 from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint, new_id
-from chalicelib.core.table import DocumentAttribute, Found, Key, Put, Record, Table
+from chalicelib.core.table import Check, DocumentAttribute, Found, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.publication.channels.email.mailing import (
     RECORD_LIFE,
@@ -23,8 +24,9 @@ from chalicelib.publication.channels.email.mailing import (
     RecipientState,
 )
 from chalicelib.publication.channels.website.entry import Entry
-from chalicelib.publication.model import Delivery, DeliveryState
-from chalicelib.submission.model import Category, Channel, Classification
+from chalicelib.publication.freeze import WHOLE, Freeze, Freezes
+from chalicelib.publication.model import UNFINISHED, Delivery, DeliveryState
+from chalicelib.submission.model import Category, Channel, Classification, Submission
 
 DELIVERIES = "DELIVERY#"
 
@@ -45,12 +47,21 @@ class EntryRecord(Record):
 
 
 class FreezeRecord(Record):
-    """That publishing is frozen: there while it is."""
+    """What is frozen, and the end of the chain that tells of it.
 
-    reason = UnicodeAttribute()
+    An item of the first shape says a reason and nothing else, and freezes everything as long as it is there.
+    """
+
+    reason = UnicodeAttribute(null=True)
+    seq = NumberAttribute(null=True)
+    facts = DocumentAttribute(null=True)
 
 
-FREEZE_KEY = Key(FreezeRecord, "FREEZE", "ALL")
+FREEZES_KEY = Key(FreezeRecord, "FREEZE", "ALL")
+"""Where everything is that a check before a delivery must know: one item, so one more key of a batch read."""
+_SHAPE = 2
+_UNKNOWN = "service:operations"
+"""By whom a freeze of the first shape was."""
 
 
 def delivery_key(submission: str, revision: int, channel: Channel) -> Key[DeliveryRecord]:
@@ -99,6 +110,93 @@ def deliveries_of(table: Table, submission: str, revision: int) -> tuple[Deliver
     """Every channel's delivery of a revision."""
     prefix = f"{DELIVERIES}{revision:04d}#"
     return tuple(map(read_delivery, table.partition(DeliveryRecord, partition_key(submission), prefix)))
+
+
+def unfinished_of(table: Table, heads: Iterable[Submission]) -> dict[str, tuple[Channel, ...]]:
+    """The channels of each submission that are not yet delivered to, by its id, read together."""
+    keys = {
+        (head.id, channel): delivery_key(head.id, head.revision, channel)
+        for head in heads
+        for channel in head.channels
+    }
+    if not keys:
+        return {}
+    found = table.batch(*keys.values())
+    unfinished: dict[str, tuple[Channel, ...]] = {}
+    for (submission, channel), key in keys.items():
+        record = found.get(key)
+        if record is not None and read_delivery(record).state in UNFINISHED:
+            unfinished[submission] = (*unfinished.get(submission, ()), channel)
+    return unfinished
+
+
+def put_freezes(freezes: Freezes, before: FreezeRecord | None) -> Put:
+    """Describe what is frozen from now on: only if nothing has happened since the item `before` was read."""
+    record = FreezeRecord(
+        pk=FREEZES_KEY.pk,
+        sk=FREEZES_KEY.sk,
+        v=_SHAPE,
+        seq=freezes.seq,
+        facts={
+            "last_hash": freezes.last_hash,
+            "standing": {scope: _freeze_facts(freeze) for scope, freeze in freezes.standing.items()},
+            "ended": {scope: to_text(at) for scope, at in freezes.ended.items()},
+        },
+    )
+    return Put(record=record, condition=_unchanged_since(before))
+
+
+def freezes_unchanged(before: FreezeRecord | None) -> Check:
+    """Describe the condition that nothing has been frozen or let go since the item was read."""
+    return Check(key=FREEZES_KEY, condition=_unchanged_since(before))
+
+
+def _unchanged_since(before: FreezeRecord | None) -> Condition:
+    if before is None:
+        return FreezeRecord.pk.does_not_exist()
+    return FreezeRecord.seq.does_not_exist() if before.seq is None else FreezeRecord.seq == before.seq
+
+
+def _freeze_facts(freeze: Freeze) -> dict[str, Any]:
+    return {
+        "reason": freeze.reason,
+        "by": freeze.by,
+        "actor": freeze.actor,
+        "since": to_text(freeze.since),
+        "seq": freeze.seq,
+        "until": to_text(freeze.until) if freeze.until else None,
+    }
+
+
+def read_freezes(record: FreezeRecord | None) -> Freezes:
+    """What is frozen by the item, if there is one. Of an older shape, or lost, it does not know the chain's end."""
+    if record is None:
+        return Freezes()
+    if record.seq is None:
+        since = datetime.fromtimestamp(0, UTC)
+        freeze = Freeze(
+            scope=WHOLE, reason=record.reason or "", by=_UNKNOWN, actor=_UNKNOWN, since=since, seq=0
+        )
+        return Freezes(standing={WHOLE: freeze})
+    facts = record.facts
+    return Freezes(
+        standing={scope: _read_freeze(scope, each) for scope, each in facts["standing"].items()},
+        ended={scope: from_text(at) for scope, at in facts["ended"].items()},
+        seq=int(record.seq),
+        last_hash=facts["last_hash"],
+    )
+
+
+def _read_freeze(scope: str, facts: dict[str, Any]) -> Freeze:
+    return Freeze(
+        scope=scope,
+        reason=facts["reason"],
+        by=facts["by"],
+        actor=facts["actor"],
+        since=from_text(facts["since"]),
+        seq=facts["seq"],
+        until=from_text(facts["until"]) if facts["until"] else None,
+    )
 
 
 def put_entry(prefix: str, entry: Entry) -> Put:
@@ -161,6 +259,7 @@ class MailingRecord(Record):
 
     generation = UnicodeAttribute()
     salt = UnicodeAttribute()
+    fixed_at = UnicodeAttribute()
     changes = NumberAttribute()
     counts = DocumentAttribute(null=True)
 
@@ -282,7 +381,13 @@ def fix_mailing(
         )
         table.put(Put(record=part))
     record = MailingRecord(
-        pk=pk, sk=_MAILING, generation=generation, salt=salt, changes=0, expires_at=expires_at
+        pk=pk,
+        sk=_MAILING,
+        generation=generation,
+        salt=salt,
+        fixed_at=to_text(now),
+        changes=0,
+        expires_at=expires_at,
     )
     table.put(Put(record=record, condition=MailingRecord.pk.does_not_exist()))
 
@@ -308,6 +413,7 @@ def read_mailing(table: Table, submission: str, revision: int) -> Mailing | None
         revision=revision,
         generation=header.generation,
         salt=header.salt,
+        fixed_at=from_text(header.fixed_at),
         changes=int(header.changes),
         counts=header.counts,
         announcement=Announcement(**json.loads(zlib.decompress(letter.content))),
@@ -356,7 +462,7 @@ def put_recipient(
 
 def put_mailing(record: MailingRecord, **changes: Any) -> Put:  # noqa: ANN401 — as its attributes
     """Describe a mailing's next version: only if it has not changed, nor been closed, since it was read."""
-    attributes = ("pk", "sk", "generation", "salt", "changes", "counts", "expires_at")
+    attributes = ("pk", "sk", "generation", "salt", "fixed_at", "changes", "counts", "expires_at")
     present = {name: getattr(record, name) for name in attributes}
     condition = (MailingRecord.changes == record.changes) & MailingRecord.counts.does_not_exist()
     return Put(record=MailingRecord(**present | changes), condition=condition)

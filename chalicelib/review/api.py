@@ -22,7 +22,7 @@ review_routes = Blueprint(__name__)
 @endpoint(review_routes)
 def open_review_link(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     form, person, found = _read(exchange, "review_link")
     seen = parts.decisions.open(person, form["handle"], found)
     body = {
@@ -50,7 +50,7 @@ def open_review_link(exchange: Exchange) -> Response:
 @endpoint(review_routes)
 def decide(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     form, person, found = _read(exchange, "decision")
     head = parts.decisions.decide(person, form["handle"], form, found, correlation_id=exchange.correlation_id)
     return answer(exchange, {"state": head.state})

@@ -5,7 +5,7 @@ from typing import Any
 from chalice.app import Blueprint
 
 from chalicelib import bootstrap
-from chalicelib.core.events import failed_records
+from chalicelib.core.events import failed_records, job
 
 review_jobs = Blueprint(__name__)
 
@@ -14,6 +14,7 @@ ENDING = frozenset({"Decided", "Withdrawn", "PersonNeeded"})
 
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)
+@job
 def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has no types
     """Start a round's machine, or wake it after a decision; pass on what people are told."""
 
@@ -30,12 +31,14 @@ def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has
 
 
 @review_jobs.lambda_function(name="open_stage")
+@job
 def open_stage(event: dict[str, Any], _context: object) -> None:
     """Open a stage and wait for its decision; `task_token` wakes the machine."""
     bootstrap.parts().rounds.open_stage(event["work"], event["task_token"])
 
 
 @review_jobs.lambda_function(name="remind_reviewers")
+@job
 def remind_reviewers(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Give an overdue stage a new term."""
     return bootstrap.parts().rounds.remind(event)

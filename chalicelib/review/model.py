@@ -137,11 +137,13 @@ def wait_for(
     attempt: int,
     stage: str | None,
     timeout_seconds: int,
+    correlation_id: str | None,
     reminded: int = 0,
 ) -> dict[str, Any]:
     """What the review machine works on: a stage that is due, or None when its round has ended.
 
-    `timeout_seconds` is how long the machine waits before it reminds; `reminded` how often it has.
+    `timeout_seconds` is how long the machine waits before it reminds; `reminded` how often it has. `correlation_id`
+    is for the log: which request led to it.
     """
     return {
         "submission": submission,
@@ -150,6 +152,7 @@ def wait_for(
         "stage": stage,
         "timeout_seconds": timeout_seconds,
         "reminded": reminded,
+        "correlation_id": correlation_id,
         "outcome": "ended" if stage is None else "review",
     }
 

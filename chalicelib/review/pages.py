@@ -50,7 +50,7 @@ def open_review(exchange: Exchange) -> Response:
     refuse_foreign_page(exchange)
     handle = _handle_of(exchange.form())
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     try:
         present, found = visit(exchange, parts.decisions.link_key(handle))
     except NotSignedIn:
@@ -64,7 +64,7 @@ def decide_by_page(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     form = exchange.form()
     handle = _handle_of(form)
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     link = parts.decisions.link_key(handle)
     present, found = posted(exchange, form, link)
     typed = _typed(form)
@@ -125,6 +125,7 @@ def _review(
     reviewers = {opinion.reviewer for task in earlier if (opinion := task.opinion)}
     people = parts.people.persons(tuple(sorted({opened.head.drafter, *reviewers})))
     items = parts.checklists.items(opened.task.stage)
+    wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
     form = None if opened.revision is None else opened.revision.form
     return page(
         exchange,
@@ -143,10 +144,29 @@ def _review(
         files=_file_names(opened),
         history=[(task, _failed(task, exchange.language)) for task in earlier],
         typed={"decision": None, "comment": "", "checklist": {}, **(typed or {})},
-        wrong=faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {},
+        wrong=wrong,
+        summary=_summary(wrong, [item.id for item in items]),
         told=told_of(error, exchange.language) if error else None,
         done=done,
     )
+
+
+def _summary(
+    wrong: Mapping[str, Sequence[str]], items: Sequence[str]
+) -> list[tuple[str | None, int | None, str]]:
+    """What is wrong, in the order of the page: the field that each leads to, its number in the checklist, and words.
+
+    What concerns the checklist as a whole leads to its first item; what no field of the page holds leads nowhere.
+    """
+    numbered = {f"/checklist/{item}": (f"{ITEM}{item}", number) for number, item in enumerate(items, start=1)}
+    places: dict[str, tuple[str | None, int | None]] = {
+        **numbered,
+        "/checklist": (f"{ITEM}{items[0]}" if items else None, None),
+        "/decision": ("decision", None),
+        "/comment": ("comment", None),
+    }
+    pointers = dict.fromkeys((*places, *wrong))
+    return [(*places.get(each, (None, None)), text) for each in pointers for text in wrong.get(each, ())]
 
 
 def _file_names(opened: "OpenedLink") -> dict[str, str]:

@@ -134,7 +134,7 @@ def summary(head: Submission) -> dict[str, Any]:
 
 
 def refused_summary(shown: "Shown", language: str) -> dict[str, Any]:
-    """A refused request as lists show it; its title only to those who may read it. Instants are UTC."""
+    """A refused request as lists show it; title and drafter only to those who may read it. Instants are UTC."""
     request = shown.request
     return {
         "id": request.id,
@@ -146,8 +146,8 @@ def refused_summary(shown: "Shown", language: str) -> dict[str, Any]:
         "redrives": request.redrives,
         "idempotency_key": request.idempotency_key,
         "readable": shown.readable,
-        "title": request.title if shown.readable else None,
-        "drafter": request.drafter,
+        "title": shown.title,
+        "drafter": shown.drafter,
         "classification": request.classification,
         "sha256": request.sha256,
         "size": request.size,

@@ -141,6 +141,16 @@ def instants(local: datetime, zone: ZoneInfo) -> tuple[datetime, ...]:
     return tuple(real.values())
 
 
+def local_time(typed_date: str, typed_time: str) -> datetime | None:
+    """A date and a time as a browser's fields give them, None for what is no whole one."""
+    try:
+        day, clock = date.fromisoformat(typed_date), time.fromisoformat(typed_time)
+    except ValueError:
+        return None
+    sound = FIRST_YEAR <= day.year <= LAST_YEAR and clock.tzinfo is None
+    return datetime.combine(day, clock.replace(microsecond=0)) if sound else None
+
+
 def choices_of(filled: Filled) -> tuple[datetime, ...]:
     """The two instants that a publish time may mean, earlier first; empty where it means one or none."""
     local, zone = _local(filled), _zone(filled.time_zone)
@@ -171,12 +181,7 @@ def _publish_times(filled: Filled) -> datetime | FieldError | None:
 
 
 def _local(filled: Filled) -> datetime | None:
-    try:
-        day, clock = date.fromisoformat(filled.publish_date), time.fromisoformat(filled.publish_time)
-    except ValueError:
-        return None
-    sound = FIRST_YEAR <= day.year <= LAST_YEAR and clock.tzinfo is None
-    return datetime.combine(day, clock.replace(microsecond=0)) if sound else None
+    return local_time(filled.publish_date, filled.publish_time)
 
 
 def _zone(name: str) -> ZoneInfo | None:

@@ -214,8 +214,9 @@ class Submission:
     `stage` is the review that is due while in review. `co_drafters` wrote or sent in an earlier revision: like the
     drafter they never decide. `attempt` counts the workflow's starts and fences off older ones; `first_attempt` is
     the one that the present round began with. `seq` and `last_hash` are the end of its chain of events. `due_at` is
-    the instant from which it may be published: `publish_at`, unless waits are scaled. `reason` says in a stable word
-    why a person is needed.
+    the instant from which it may be published: `publish_at`, unless waits are scaled. `begun_at` is when the machine
+    that now sees to it was begun, None for what was stored without it. `reason` says in a stable word why a person is
+    needed.
     """
 
     id: str
@@ -243,6 +244,7 @@ class Submission:
     created_at: datetime
     updated_at: datetime
     due_at: datetime | None = None
+    begun_at: datetime | None = None
     catalog_number: str | None = None
     reason: Reason | None = None
 

@@ -11,6 +11,7 @@ from typing import Any
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 
 from chalicelib.attachment.model import attachment_from_document
+from chalicelib.core import logs
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.problems import Problem
 from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
@@ -33,7 +34,6 @@ from chalicelib.submission.model import (
 IN_FLIGHT_INDEX = "in_flight"
 SHARDS = 16
 """How many keys the index of submissions in flight is spread over."""
-_SWEEP_PAGE = 100
 
 
 class SubmissionRecord(Record):
@@ -111,6 +111,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "last_hash": head.last_hash,
         "updated_at": to_text(head.updated_at),
         "due_at": to_text(head.due_at) if head.due_at else None,
+        "begun_at": to_text(head.begun_at) if head.begun_at else None,
         "catalog_number": head.catalog_number,
         "reason": head.reason,
         "request_digest": head.request_digest,
@@ -133,10 +134,12 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
 
 
 def read_head(record: SubmissionRecord) -> Submission:
-    """The submission that a head holds."""
+    """The submission that a head holds; the log of whoever works on it learns which request it began with."""
     facts = record.facts
+    submission = record.pk.removeprefix("SUBMISSION#")
+    logs.note_correlation(submission, facts["correlation_id"])
     return Submission(
-        id=record.pk.removeprefix("SUBMISSION#"),
+        id=submission,
         state=State(record.state),
         seq=int(record.seq),
         title=facts["title"],
@@ -159,6 +162,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         created_at=from_text(record.listing_sort.partition("#")[0]),
         updated_at=from_text(facts["updated_at"]),
         due_at=from_text(facts["due_at"]) if "due_at" in facts else None,
+        begun_at=from_text(facts["begun_at"]) if "begun_at" in facts else None,
         catalog_number=facts.get("catalog_number"),
         reason=Reason(facts["reason"]) if "reason" in facts else None,
         request_digest=facts["request_digest"],
@@ -189,6 +193,9 @@ def read_revision(record: RevisionRecord) -> Revision:
         created_at=from_text(record.created_at),
         attachments=tuple(map(attachment_from_document, content["attachments"])),
     )
+
+
+_SWEEP_PAGE = 100
 
 
 def in_flight(table: Table) -> Iterator[SubmissionRecord]:

@@ -18,8 +18,10 @@ from zoneinfo import ZoneInfo
 from chalice.app import Blueprint, Response
 
 from chalicelib.core import messages
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import ImprimaturError, InvalidInput, NotSignedIn, RateLimited, StaleForm
-from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, log_unforeseen
+from chalicelib.core.http import BASE_HEADERS, LANGUAGE_COOKIE, Exchange, View, cookie, report_view
+from chalicelib.core.sizes import bytes_in_words
 from chalicelib.web.catalogues import catalogue
 from chalicelib.web.static import address_of
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = Path(__file__).with_name("templates")
 SIGN_IN = "/sign-in"
+LANGUAGE = "language"
+"""What the links at a page's foot call the chosen language in the query."""
 FORM = "application/x-www-form-urlencoded"
 """The content type of a posted page."""
 RETURN_COOKIE = "__Host-imprimatur-return"
@@ -36,7 +40,7 @@ _RETURN_LIFE = 900
 _OWN_PAGE = re.compile(r"/(?!/)[A-Za-z0-9/._~%?=&-]*(#[A-Za-z0-9_-]{43})?")
 
 _POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
@@ -54,12 +58,11 @@ def page(
 
     `connect` is one more origin, besides ours, that the page's script may talk to.
     """
-    language = language_of(exchange)
-    if language != exchange.language:
-        cookies = [*cookies, language_cookie(language)]
-    asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE_COOKIE}
+    if _chosen_language(exchange) is not None:
+        cookies = [*cookies, language_cookie(exchange.language)]
+    asked = {name: value for name, value in exchange.query.items() if name != LANGUAGE}
     text = (
-        _templates(language)
+        _templates(exchange.language)
         .get_template(f"{template}.html.jinja")
         .render({"visit": None, "path": exchange.path, "asked": asked, **context})
     )
@@ -68,12 +71,6 @@ def page(
         policy = _POLICY.replace("connect-src 'self'", f"connect-src 'self' {connect}")
         headers["Content-Security-Policy"] = policy
     return _answer(exchange, status, cookies, headers, text)
-
-
-def language_of(exchange: Exchange) -> str:
-    """The language that a page is shown in: the one just chosen at its foot, else the reader's."""
-    chosen = exchange.query.get(LANGUAGE_COOKIE)
-    return chosen if chosen in messages.LANGUAGES else exchange.language
 
 
 def see_other(exchange: Exchange, location: str, *, cookies: Sequence[str] = ()) -> Response:
@@ -98,24 +95,34 @@ def language_cookie(language: str) -> str:
 
 
 def page_view(blueprint: Blueprint) -> Callable[[View], View]:
-    """Wrap a view of a page: it gets an `Exchange` first, and whatever it raises becomes a page."""
+    """Wrap a view of a page: it gets an `Exchange` first, and whatever it raises becomes a page.
+
+    The exchange's language is the one just chosen at a page's foot, if one was: everything on a page is in it.
+    """
 
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def wrapped(**path: str) -> Response:
             request = blueprint.current_request
             exchange = Exchange(request)
+            exchange.language = _chosen_language(exchange) or exchange.language
             try:
                 return view(exchange, **path)
             except ImprimaturError as error:
                 return _troubled(exchange, error, posted=request.method == "POST")
             except Exception as error:  # noqa: BLE001 — the last resort: tell nothing, log where it happened
-                log_unforeseen(error, view, exchange)
+                report_view(error, view)
                 return _troubled(exchange, ImprimaturError(), posted=False)
 
         return wrapped
 
     return wrap
+
+
+def _chosen_language(exchange: Exchange) -> str | None:
+    """The language in the query, if the pages are in it."""
+    chosen = exchange.query.get(LANGUAGE)
+    return chosen if chosen in messages.LANGUAGES else None
 
 
 def _troubled(exchange: Exchange, error: ImprimaturError, *, posted: bool) -> Response:
@@ -225,6 +232,7 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
         "word": functools.partial(_word, language),
     }
     environment.filters["moment"] = moment
+    environment.filters["instant"] = from_text
     environment.filters["bytes"] = bytes_in_words
     return environment
 
@@ -232,14 +240,6 @@ def _templates(language: str) -> Any:  # noqa: ANN401 — jinja2 is imported by 
 def _word(language: str, *name: str) -> str:
     """A value in words, such as `word("state", "in_review")`: the same as in mails and errors."""
     return messages.text(".".join(("word", *name)), language, {})
-
-
-def bytes_in_words(size: int) -> str:
-    """A number of bytes as people say it, such as `1.5 MB`; `upload.js` says it in the same way."""
-    for unit, factor in (("MB", 1_000_000), ("KB", 1_000)):
-        if size >= factor:
-            return f"{size / factor:.1f}".removesuffix(".0") + f" {unit}"
-    return f"{size} B"
 
 
 def moment(instant: datetime, zone: str) -> str:

@@ -1,6 +1,7 @@
 """The few files that pages load, a stylesheet and small scripts, at addresses that change with their content."""
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -12,10 +13,9 @@ TYPES = {
 }
 
 
-@cache
 def content_of(name: str) -> bytes | None:
-    """The file of that name, None where there is none."""
-    return (FOLDER / name).read_bytes() if name in {path.name for path in FOLDER.iterdir()} else None
+    """The file of that name, None where there is none. Anybody may ask for any name: nothing is kept of that."""
+    return _files().get(name)
 
 
 @cache
@@ -25,6 +25,11 @@ def version_of(name: str) -> str:
     if content is None:
         raise KeyError(name)
     return hashlib.sha256(content).hexdigest()[:16]
+
+
+@cache
+def _files() -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix in TYPES}
 
 
 def address_of(name: str) -> str:

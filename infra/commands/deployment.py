@@ -18,7 +18,7 @@ from infra.deployment.errors import DeploymentError, WrongParametersError
 from infra.deployment.plans import from_sources
 from infra.deployment.rollback import roll_back
 from infra.deployment.source import described
-from infra.deployment.stacks import APP, TEMPLATES, Stack, region_of, stacks_of
+from infra.deployment.stacks import APP, TEMPLATES, Stack, stacks_of
 from infra.deployment.terminal import Terminal
 from infra.packaging.errors import PackagingError
 
@@ -72,11 +72,7 @@ def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
         if any(stack.packaged for stack in stacks):
             terminal.say(f"Building the package for {architecture} …")
             package.build(built, with_dependencies=True, architecture=architecture)
-        places = {
-            (built if stack.packaged else TEMPLATES) / stack.template: region_of(stack, deployer.environment)
-            for stack in stacks
-        }
-        if wrong := lint.faults(places):
+        if wrong := lint.faults(built):
             raise DeploymentError("\n  ".join(["The templates are wrong; nothing was sent:", *wrong]))
         plans = from_sources(
             stacks,

@@ -13,11 +13,12 @@ from chalicelib import bootstrap
 from chalicelib.core.clock import utc_now
 from chalicelib.people.model import Person
 from infra.commands.roster import read
-from infra.local.serve import run
+from infra.local.serve import logging_to, run
 
 PROJECT = Path(__file__).parents[2]
 READY = "The desk is open at "
 DEMO_SCALE = "20"
+LOG = PROJECT / "build" / "desk.log"
 
 
 def serve(*, port: int, wait_scale: float, roster: Path) -> int:
@@ -27,15 +28,16 @@ def serve(*, port: int, wait_scale: float, roster: Path) -> int:
     def prepare(_environment: Mapping[str, str]) -> None:
         bootstrap.parts().roster_keeper.apply(wanted, utc_now())
 
-    return run(
-        app=app,
-        port=port,
-        wait_scale=wait_scale,
-        prepare=prepare,
-        people=lambda: wanted,
-        ready=lambda address: _welcome(address, wanted.persons),
-        departments=[department.id for department in wanted.departments],
-    )
+    with logging_to(LOG):
+        return run(
+            app=app,
+            port=port,
+            wait_scale=wait_scale,
+            prepare=prepare,
+            people=lambda: wanted,
+            ready=lambda address: _welcome(address, wanted.persons),
+            departments=[department.id for department in wanted.departments],
+        )
 
 
 @contextmanager
@@ -77,6 +79,7 @@ def _welcome(address: str, people: Sequence[Person]) -> None:
         f"  {address}/_local/mail      every mail that was sent: one click opens its link\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
         f"Or in another terminal: make demo ADDRESS={address}   plays the sample requests on this desk\n"
+        f"What the desk does, line by line: {LOG.relative_to(PROJECT)}\n"
         "\nStop with Ctrl-C.\n"
     )
     print(f"{READY}{address}", flush=True)

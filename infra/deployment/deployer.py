@@ -4,10 +4,12 @@ What would change is shown and asked about, then happens; after the app's stack 
 work is taken back. Whatever breaks off in between, running it again goes on from there.
 """
 
+import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from infra.deployment.changes import Change
 from infra.deployment.clients import Caller, Client
@@ -19,7 +21,7 @@ from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Release, Releases, State
 from infra.deployment.remains import Remains
 from infra.deployment.smoke import Smoke
-from infra.deployment.stacks import APP, Stack, deployed_name, region_of
+from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
 from infra.deployment.terminal import Terminal
 
 
@@ -33,6 +35,7 @@ class Deployer:
     terminal: Terminal
     now: Callable[[], datetime]
     source: str = ""
+    known: Sequence[Stack] = STACKS
     pause: Pause = time.sleep
     _formations: dict[str, Formation] = field(default_factory=dict)
 
@@ -106,7 +109,7 @@ class Deployer:
             name,
             exists=exists,
             template_url=self.depot.url(plan.template),
-            parameters=plan.arguments,
+            parameters=[self._resolved(argument) for argument in plan.arguments],
             capabilities=plan.stack.capabilities,
             label=f"release-{release.id}",
         )
@@ -124,6 +127,26 @@ class Deployer:
         if plan.stack.name == APP:
             self._try_out(plan.stack, release, changed=bool(proposal.changes))
         return release
+
+    def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameter with the outputs of other stacks that it asks for, as they are now."""
+        value = argument.get("ParameterValue", "")
+        return (
+            {**argument, "ParameterValue": OUTPUT.sub(self._output, value)}
+            if OUTPUT.search(value)
+            else argument
+        )
+
+    def _output(self, asked: "re.Match[str]") -> str:
+        name, key = asked.groups()
+        stack = next((one for one in self.known if one.name == name), None)
+        outputs = {} if stack is None else self.formation(stack).outputs(self.name(stack))
+        if key not in outputs:
+            raise DeploymentError(
+                f"The stack {name} puts out no {key}, which another one wants. Deploy it first: imprimatur deploy "
+                f"--env {self.environment.name} --only {name}"
+            )
+        return outputs[key]
 
     def _agree(self, stack: Stack, proposal: Proposal) -> None:
         """Show what would change and ask. A change set that nobody agreed to is taken back."""

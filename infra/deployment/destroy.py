@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from infra.deployment.deployer import Deployer
 from infra.deployment.errors import DeploymentError
 from infra.deployment.formation import Held
+from infra.deployment.remains import KEY, KEY_WAITS
 from infra.deployment.stacks import Stack
 
 
@@ -20,8 +21,8 @@ class Doomed:
 
     @property
     def left(self) -> list[Held]:
-        """What CloudFormation would leave behind."""
-        return [held for held in self.resources if held.retained]
+        """What CloudFormation would leave behind; keys last, for what they have encrypted must be gone by then."""
+        return sorted((held for held in self.resources if held.retained), key=lambda held: held.type == KEY)
 
 
 def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
@@ -87,10 +88,14 @@ def _show(deployer: Deployer, doomed: Sequence[Doomed], *, whole: bool) -> None:
         terminal.warn(f"  the stack {one.name}, with {len(one.resources)} resources")
         remains = deployer.remains(one.stack)
         for held in one.left:
-            fate = "empty, removed as well" if remains.removable(held) else "left behind, for you to remove"
+            fate = _fate(held) if remains.removable(held) else "left behind, for you to remove"
             terminal.warn(f"    {held.resource} ({held.type}) {held.physical}: {fate}")
     if whole:
         terminal.warn(f"  the bucket {deployer.depot.bucket}, with every release that could be brought back")
+
+
+def _fate(held: Held) -> str:
+    return f"gone in {KEY_WAITS} days" if held.type == KEY else "empty, removed as well"
 
 
 def _remove(deployer: Deployer, doomed: Doomed) -> None:
@@ -107,5 +112,5 @@ def _remove(deployer: Deployer, doomed: Doomed) -> None:
                 "then remove it by hand."
             )
         remains.remove(held)
-        deployer.terminal.say(f"  {held.physical} is gone.")
+        deployer.terminal.say(f"  {held.physical}: {_fate(held)}.")
     deployer.terminal.say(f"{doomed.name} is gone.")

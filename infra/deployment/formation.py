@@ -25,6 +25,8 @@ _FIRST_FAILED = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILE
 _NO_CHANGES = ("didn't contain changes", "no updates are to be performed")
 _CONSEQUENCE = "cancelled"
 """What CloudFormation says of resources that failed only because another one did."""
+_FOR_A_PERSON = "DNS Record"
+"""What it says of a certificate whose record a person has to make."""
 _SHORTEST, _LONGEST = 0.3, 5.0
 """Seconds between two looks."""
 
@@ -327,6 +329,8 @@ class Formation:
             self._terminal.warn(
                 f"  {name}: {event['LogicalResourceId']} {status}: {reason or 'without a reason'}"
             )
+        elif _FOR_A_PERSON in reason:  # a certificate waits until it is in DNS
+            self._terminal.warn(f"  {name}: {event['LogicalResourceId']} waits: {reason}")
         elif status.endswith("_COMPLETE"):
             self._terminal.say(f"  {name}: {event['LogicalResourceId']} {status}")
 

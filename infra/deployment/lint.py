@@ -1,31 +1,24 @@
-"""What is wrong with templates, found out before anything is sent."""
+"""What is wrong with the templates, found out before anything is sent, by the checks of `make check`."""
 
-import importlib.util
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
-from cfnlint.api import lint  # type: ignore[import-untyped]  # it ships none
+from infra.checks.catalogue import QUICK, SLOW, findings
+from infra.checks.node import VALIDATOR
+from infra.checks.templates import parse
+from infra.checks.tree import Tree
+from infra.package import TEMPLATE
 
-_CHECKS = "infra.checks"
-_ROOT = Path(__file__).parents[2]
+_OF_NODE = "asl-validator"
 
 
-def faults(templates: Mapping[Path, str]) -> list[str]:
-    """Everything that the offline checks find, and cfn-lint in these templates, each for its region."""
-    return _of_checks() + [
-        f"{path.name}: {match}"
-        for path, region in templates.items()
-        for match in lint(path.read_text(encoding="utf-8"), regions=[region])
+def faults(package: Path) -> list[str]:
+    """Everything that the checks find in this checkout, with the package in that folder if one was built there."""
+    built = package / TEMPLATE
+    tree = Tree(packaged=parse(built.read_text(encoding="utf-8")) if built.exists() else None)
+    checks = {**QUICK, **SLOW}
+    if not VALIDATOR.exists():
+        del checks[_OF_NODE]  # whoever deploys need not have Node; make check does
+    return [
+        f"{finding.file}: {finding.where}: {finding.message} [{name}]"
+        for name, finding in findings(tree, checks)
     ]
-
-
-def _of_checks() -> list[str]:
-    """What `python -m infra.checks` says when it fails, if this checkout has it."""
-    if importlib.util.find_spec(_CHECKS) is None:
-        return []
-    ran = subprocess.run(  # noqa: S603 — our own interpreter and module
-        (sys.executable, "-m", _CHECKS), cwd=_ROOT, check=False, capture_output=True, text=True
-    )
-    return [] if ran.returncode == 0 else [*ran.stdout.splitlines(), *ran.stderr.splitlines()]

@@ -13,7 +13,9 @@ from infra.deployment.clients import Client
 from infra.deployment.formation import Held
 
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
-LAYER = "AWS::Lambda::LayerVersion"
+LAYER, KEY, VAULT = "AWS::Lambda::LayerVersion", "AWS::KMS::Key", "AWS::Backup::BackupVault"
+KEY_WAITS = 30
+"""Days until a key that is given up is gone: the longest that AWS lets one change one's mind."""
 _MISSING = frozenset(
     {
         "404",
@@ -38,6 +40,7 @@ class Remains:
             TABLE: self._items,
             BUCKET: self._objects,
             QUEUE: self._messages,
+            VAULT: self._backups,
         }
         if held.type not in look:
             return None
@@ -68,7 +71,7 @@ class Remains:
 
     def removable(self, held: Held) -> bool:
         """Whether `remove` knows its type."""
-        return held.type in {TABLE, BUCKET, QUEUE, LAYER}
+        return held.type in {TABLE, BUCKET, QUEUE, LAYER, KEY, VAULT}
 
     def remove(self, held: Held) -> None:
         """Take away what is empty. What is gone already is no error; what is not empty AWS itself refuses."""
@@ -87,6 +90,12 @@ class Remains:
             self.clients("sqs", self.region).delete_queue(QueueUrl=held.physical)
         elif held.type == LAYER:
             self._remove_layer(held.physical.split(":")[6])
+        elif held.type == VAULT:
+            self.clients("backup", self.region).delete_backup_vault(BackupVaultName=held.physical)
+        elif held.type == KEY:
+            self.clients("kms", self.region).schedule_key_deletion(
+                KeyId=held.physical, PendingWindowInDays=KEY_WAITS
+            )
 
     def _remove_layer(self, layer: str) -> None:
         """Every version: earlier ones are no longer in the stack, and were kept for a rollback only."""
@@ -114,6 +123,11 @@ class Remains:
                 return False
             raise
         return True
+
+    def _backups(self, vault: str) -> str | None:
+        seen = self.clients("backup", self.region).describe_backup_vault(BackupVaultName=vault)
+        count = seen.get("NumberOfRecoveryPoints", 0)
+        return f"has {count} backups" if count else None
 
     def _messages(self, queue: str) -> str | None:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

@@ -1,6 +1,7 @@
 """The stacks of an environment, in the order in which they are made. The one list of them."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -9,9 +10,11 @@ from infra.deployment.environment import Environment
 from infra.deployment.errors import WrongParametersError
 
 TEMPLATES = Path(__file__).parents[1] / "stacks"
-DATA, APP, DEPARTMENT = "data", "app", "department"
+RECOVERY, DATA, APP, DEPARTMENT = "recovery", "data", "app", "department"
 IAM = "CAPABILITY_IAM"
-SAM = "CAPABILITY_AUTO_EXPAND"
+MACROS = "CAPABILITY_AUTO_EXPAND"
+OUTPUT = re.compile(r"\{\{output:([a-z-]+):(\w+)}}")
+"""What a parameter says to be given another stack's output, from whichever region."""
 
 
 class Place(StrEnum):
@@ -47,8 +50,15 @@ class Stack:
 
 
 STACKS = (
-    Stack(name=DATA, template="data.yaml", keeps_data=True),
-    Stack(name=APP, template="sam.json", capabilities=(IAM, SAM), depends=(DATA,), packaged=True),
+    Stack(name=RECOVERY, template="recovery.yaml", place=Place.RECOVERY, keeps_data=True),
+    Stack(name=DATA, template="data.yaml", capabilities=(IAM,), keeps_data=True),
+    Stack(name=APP, template="sam.json", capabilities=(IAM, MACROS), depends=(DATA,), packaged=True),
+    # Its bucket holds what the distributions log.
+    Stack(
+        name="edge-global", template="edge-global.yaml", place=Place.GLOBAL, depends=(APP,), keeps_data=True
+    ),
+    Stack(name="edge", template="edge.yaml", depends=(APP, "edge-global")),
+    Stack(name="watch", template="watch.yaml", capabilities=(MACROS,), depends=(DATA, APP)),
     Stack(name=DEPARTMENT, template="department.yaml", depends=(APP,)),
 )
 """`department` stands for one stack per department that has a system of its own."""
@@ -90,8 +100,22 @@ def _faults(environment: Environment, known: Sequence[Stack]) -> Iterator[str]:
         )
         if stack.place is Place.RECOVERY and environment.recovery_region is None:
             yield f"stacks.{name}: needs recovery_region"
+    yield from _faults_of_outputs(environment, named)
     if environment.departments and APP not in environment.stacks:
         yield "departments: need the stack app"
+
+
+def _faults_of_outputs(environment: Environment, named: Mapping[str, Stack]) -> Iterator[str]:
+    """Each output that is asked for must come from a stack that is made before."""
+    order = [name for name in named if name in environment.stacks]
+    for name, given in environment.stacks.items():
+        before = order[: order.index(name)] if name in order else order
+        for parameter, value in given.items():
+            yield from (
+                f"stacks.{name}.{parameter}: {source} is not a stack of it that is made before"
+                for source, _ in OUTPUT.findall(value)
+                if source not in before
+            )
 
 
 def region_of(stack: Stack, environment: Environment) -> str:

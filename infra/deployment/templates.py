@@ -79,7 +79,8 @@ def retained(template: Template) -> set[str]:
     return {
         name
         for name, one in template.get("Resources", {}).items()
-        if one.get("DeletionPolicy", "Delete") not in {"Delete", "Snapshot"}
+        if isinstance(one, dict)  # a loop is a list
+        and one.get("DeletionPolicy", "Delete") not in {"Delete", "Snapshot"}
     }
 
 

@@ -25,6 +25,7 @@ from moto.core.config import DefaultConfig
 from werkzeug.test import Client
 
 from chalicelib.people.roster import Roster
+from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
 from infra.local import interpreter, machines, mail_events, mailbox, mends, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
@@ -84,27 +85,30 @@ def build(
             PREFIX,
             clients,
             parameters={"Department": department, "SenderArn": f"arn:aws:iam::{resources.ACCOUNT}:root"},
-            imports=functions.exports(),
+            handed=functions.handed(),
         ).feeds
     ]
     clients("sesv2").create_email_identity(EmailIdentity=parseaddr(MAIL_FROM)[1])
-    arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), functions.substitutions())
+    substitutions = functions.substitutions() | {"Partition": resources.PSEUDO_PARAMETERS["AWS::Partition"]}
+    arns = machines.create(files.workflows, PREFIX, clients("stepfunctions"), substitutions)
     runtime = interpreter.Runtime(functions=functions, wait_scale=wait_scale)
     interpreter.use(runtime)
-    mail_events.use(clients("sqs"), made.outputs["MailEventsQueueUrl"])
+    mail_events.use(clients("sqs"), made.queues["mail-events"])
     environment = {
-        "TABLE_NAME": made.outputs["TableName"],
-        "SITE_BUCKET": made.outputs["SiteBucket"],
-        "ARCHIVE_BUCKET": made.outputs["ArchiveBucket"],
-        "UPLOADS_BUCKET": made.outputs["UploadsBucket"],
-        "SIGN_IN_QUEUE_URL": made.outputs["SignInQueueUrl"],
-        "QUEUE_URL_PREFIX": made.outputs["SignInQueueUrl"].removesuffix("sign-in"),
-        "UPLOADS_QUEUE_URL": made.outputs["UploadsQueueUrl"],
-        "NOTICES_QUEUE_URL": made.outputs["NoticesQueueUrl"],
+        "DESK": PREFIX,
+        "TABLE_NAME": made.handed["table-name"],
+        "SITE_BUCKET": made.handed["site-bucket"],
+        "ARCHIVE_BUCKET": made.handed["archive-bucket"],
+        "UPLOADS_BUCKET": made.handed["uploads-bucket"],
+        "SIGN_IN_QUEUE_URL": made.handed["sign-in-queue-url"],
+        "QUEUE_URL_PREFIX": made.queues["sign-in"].removesuffix("sign-in"),
+        "UPLOADS_QUEUE_URL": made.handed["uploads-queue-url"],
+        "NOTICES_QUEUE_URL": made.handed["notices-queue-url"],
         "BASE_URL": base_url,
-        "SITE_URL": site_url,
+        "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
+        "INTERNAL_SITE_URL": f"{site_url}/{INTERNAL}",
         "MAIL_FROM": MAIL_FROM,
-        "MAIL_CONFIGURATION_SET": made.outputs["MailConfigurationSet"],
+        "MAIL_CONFIGURATION_SET": made.handed["mail-configuration-set"],
         "WAIT_SCALE": f"{wait_scale:g}",
         **{f"{name.upper()}_MACHINE_ARN": arn for name, arn in arns.items()},
         **CREDENTIALS,
@@ -225,11 +229,12 @@ class Cloud:
             return False
         if self.pumps.step():
             return False
+        if self.pumps.pending():
+            time.sleep(_PAUSE)  # a message that failed is hidden for a while
+            return False
         return (
-            not self.pumps.pending()
             # An execution may have woken another after that one was looked at; then something has moved.
-            and self._runtime.quiet(through_waits=through_waits)
-            and interpreter.steps_taken() == before
+            self._runtime.quiet(through_waits=through_waits) and interpreter.steps_taken() == before
         )
 
     def _restless(self) -> str:

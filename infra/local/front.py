@@ -1,8 +1,8 @@
 """The laptop's front door: API Gateway, the website's CDN and everybody's mailbox, as one WSGI app.
 
 Chalice's local gateway does the routing, mended where it differs from AWS: path parameters are decoded, none
-leaks from another route, the caller's address is real, text arrives as text, and a body over Lambda's 6 MB is
-refused.
+leaks from another route, the caller's address is real, text arrives as text, a body over Lambda's 6 MB is
+refused, and what API Gateway answers by itself is what the stack's template says.
 """
 
 import base64
@@ -20,22 +20,31 @@ from chalice.local import (
     LambdaEventConverter,
     LocalChalice,
     LocalGateway,
-    LocalGatewayException,
     RouteMatcher,
 )
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.wrappers import Request, Response
 
 from chalicelib.core.clock import utc_now
+from chalicelib.core.events import report
 from chalicelib.people.roster import Roster
 from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
 from infra.local.mailbox import Sent
+from infra.local.refusals import NOTHING_THERE, REFUSED, refusal
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 LOCAL = "/_local"
+SITE_HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "sandbox allow-downloads allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        "img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+}
+"""The website has a host of its own on AWS; here it shares the desk's, so a sandbox takes the desk's origin from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +81,12 @@ class Front:
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request, as WSGI has it."""
         request = Request(environ)
-        return self._answer(request)(environ, start_response)
+        try:
+            answer = self._answer(request)
+        except Exception as error:  # noqa: BLE001 - the server would log what it says, the address included
+            report(error, "request that the laptop's front door could not answer")
+            answer = problem(500, "Internal Server Error")
+        return answer(environ, start_response)
 
     def _answer(self, request: Request) -> Response:
         if request.path == LOCAL or request.path.startswith(f"{LOCAL}/"):
@@ -114,8 +128,8 @@ class Front:
         page = self._site(f"{key}index.html" if key.endswith("/") else key)
         if page is None:
             return None
-        headers = {"Content-Disposition": page.disposition} if page.disposition else {}
-        return Response(page.content, content_type=page.content_type, headers=headers)
+        named = {"Content-Disposition": page.disposition} if page.disposition else {}
+        return Response(page.content, content_type=page.content_type, headers={**SITE_HEADERS, **named})
 
 
 def in_threads(app: Chalice) -> None:
@@ -151,8 +165,10 @@ class _Gateway:
 
     def __init__(self, app: Chalice) -> None:
         in_threads(app)
+        self._routes = app.routes
         self._local = LocalGateway(app, Config())
-        self._converter = _Converter(RouteMatcher(list(app.routes)), app.api.binary_types)
+        self._matcher = RouteMatcher(list(app.routes))
+        self._converter = _Converter(self._matcher, app.api.binary_types)
         self._local.event_converter = self._converter
 
     def answer(self, request: Request) -> Response:
@@ -160,17 +176,19 @@ class _Gateway:
         try:
             body = request.get_data()
         except RequestEntityTooLarge:
-            return problem(413, "Content Too Large")
+            return refusal(REFUSED, status=413)
         headers = {name.lower(): value for name, value in request.headers.items()}
         headers["x-forwarded-for"] = request.remote_addr or ""
         path = request.environ["RAW_URI"]
+        if not self._is_served(request.method, path):
+            return refusal(NOTHING_THERE)
+        return _response(self._local.handle_request(request.method, path, headers, body or None))
+
+    def _is_served(self, method: str, path: str) -> bool:
         try:
-            answer = self._local.handle_request(request.method, path, headers, body or None)
-        except LocalGatewayException as error:
-            return Response(
-                error.body or b"", error.CODE, headers=error.headers, content_type="application/json"
-            )
-        return _response(answer)
+            return method in self._routes[self._matcher.match_route(path).route]
+        except ValueError:
+            return False
 
 
 class _Converter(LambdaEventConverter):

@@ -1,7 +1,6 @@
 """Lambda on the laptop: a function's name leads to the app's own handler, called in this process."""
 
 import json
-import logging
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -13,15 +12,14 @@ from chalice.app import Chalice
 from chalice.local import LambdaContext
 from chalice.utils import to_cfn_resource_name
 
-from chalicelib.core.errors import Unready
+from chalicelib.core.errors import ImprimaturError
+from chalicelib.core.events import UnforeseenError, report
 
 MAX_PAYLOAD = 6 * 1024 * 1024
 """What Lambda takes and gives in one synchronous call, in bytes."""
 _SECONDS = 900
 
 Handler = Callable[[Any, Any], Any]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +60,11 @@ class Functions:
         """The handler of a function's name or ARN: `name` the other way round."""
         return function.rpartition(":")[2].removeprefix(f"{self._prefix}-")
 
-    def exports(self) -> dict[str, str]:
-        """What the app's stack would export of its functions: names here, ARNs on AWS."""
-        return {f"{self._prefix}-{to_cfn_resource_name(name)}Arn": self.name(name) for name in self._handlers}
+    def handed(self) -> dict[str, str]:
+        """What the app's stack may hand over of its functions: names here, ARNs on AWS."""
+        return {
+            f"/{self._prefix}/app/{name.replace('_', '-')}-arn": self.name(name) for name in self._handlers
+        }
 
     def invoke(self, function: str, payload: bytes) -> Answer:
         """Call a function with a JSON document; its exceptions become its error answer, as Lambda does.
@@ -92,8 +92,8 @@ def _call(handler: Handler, name: str, payload: bytes, context: LambdaContext) -
     try:
         answer = json.dumps(handler(json.loads(payload), context)).encode()
     except Exception as error:  # noqa: BLE001 - Lambda reports whatever a function raises
-        if not isinstance(error, Unready):
-            _log.exception("%s failed", name)
+        if not isinstance(error, ImprimaturError | UnforeseenError):  # a job of ours has told of those
+            report(error, f"function {name}")
         description = {
             "errorType": type(error).__name__,
             "errorMessage": str(error),

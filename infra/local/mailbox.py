@@ -16,13 +16,18 @@ LINK = re.compile(r"https?://(?:(?![<>\"')\]])[!-~])+")
 
 @dataclass(frozen=True, kw_only=True)
 class Sent:
-    """A mail. `to` is an address; `links` are those of the text, in their order, each once."""
+    """A mail. `to` is an address; `links` are those of the text, in their order, each once.
+
+    `one_click` is where a mail program unsubscribes (RFC 8058), from a header; empty where there is none.
+    """
 
     to: str
     subject: str
     text: str
     html: str
     links: tuple[str, ...]
+    one_click: str = ""
+    message_id: str = ""
 
 
 def mails(region: str) -> list[Sent]:
@@ -41,6 +46,8 @@ def _read(raw: str) -> Sent:
         text=text,
         html=markup,
         links=tuple(dict.fromkeys(LINK.findall(text))),
+        one_click=str(message["List-Unsubscribe"] or "").strip("<>"),
+        message_id=str(message["Message-ID"] or ""),
     )
 
 

@@ -23,8 +23,19 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 ACCOUNT = "123456789012"
+PSEUDO_PARAMETERS = {
+    "AWS::AccountId": ACCOUNT,
+    "AWS::Region": REGION,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+}
+_HANDED = re.compile(r"\{\{resolve:ssm:([^}]+)\}\}")
+"""A dynamic reference: what another stack has handed over."""
+_NO_VALUE = object()
+"""What `AWS::NoValue` stands for: the property is not there."""
 
 NOT_ON_A_LAPTOP = {
+    "AWS::CloudWatch::Alarm": "nobody is on call",
     "AWS::S3::BucketPolicy": "the laptop speaks plain HTTP and has one user",
     "AWS::S3::Bucket.LifecycleConfiguration": "nothing lives long enough here",
     "AWS::Lambda::EventSourceMapping.ScalingConfig": "there is one process",
@@ -34,10 +45,22 @@ NOT_ON_A_LAPTOP = {
     "AWS::SNS::TopicPolicy": "as above",
     "AWS::SNS::Subscription": "as above",
     "AWS::SQS::QueuePolicy": "as above; the laptop has one user",
+    "AWS::KMS::Key.PendingWindowInDays": "no key is ever deleted here",
     "DeletionPolicy": "there are no stacks to delete",
     "UpdateReplacePolicy": "there are no stacks to update",
 }
 """Types, `Type.Property` pairs and resource attributes that are left out, each with its reason."""
+
+_SECTIONS = {
+    "AWSTemplateFormatVersion": "says nothing",
+    "Description": "as above",
+    "Rules": "they check what an operator gives; here nobody gives anything",
+    "Parameters": "",
+    "Conditions": "",
+    "Resources": "",
+    "Outputs": "",
+}
+"""The sections of a template that are heeded, or left out for a reason."""
 
 
 class TemplateError(Exception):
@@ -90,9 +113,14 @@ class Feed:
 
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What was created: the template's outputs by name (names, URLs and ARNs), and what feeds functions."""
+    """What was created.
 
-    outputs: Mapping[str, str]
+    `handed` is what the stack hands over to others: names, URLs and ARNs by the names of their SSM parameters,
+    without what these begin with. `queues` are the URLs of its queues by their names, without the prefix.
+    """
+
+    handed: Mapping[str, str]
+    queues: Mapping[str, str]
     feeds: tuple[Feed, ...] = ()
 
 
@@ -123,7 +151,11 @@ class _Properties:
 class _Aws:
     """The calls that make resources."""
 
-    def __init__(self, clients: Clients) -> None:
+    def __init__(self, clients: Clients, prefix: str) -> None:
+        self.prefix = prefix
+        self.kms = clients("kms")
+        self.handed: dict[str, str] = {}
+        self.queues: dict[str, str] = {}
         self.dynamodb: DynamoDBClient = clients("dynamodb")
         self.s3: S3Client = clients("s3")
         self.sqs: SQSClient = clients("sqs")
@@ -137,8 +169,9 @@ class _Aws:
         optional = {
             "GlobalSecondaryIndexes": properties.take("GlobalSecondaryIndexes"),
             "StreamSpecification": stream and {"StreamEnabled": True, **stream},
-            "SSESpecification": encryption and {"Enabled": encryption["SSEEnabled"]},
-            "DeletionProtectionEnabled": properties.take("DeletionProtectionEnabled"),
+            "SSESpecification": encryption
+            and {("Enabled" if key == "SSEEnabled" else key): value for key, value in encryption.items()},
+            "DeletionProtectionEnabled": properties.take("DeletionProtectionEnabled") in {True, "true"},
         }
         made = self.dynamodb.create_table(
             TableName=name,
@@ -167,7 +200,10 @@ class _Aws:
                 Bucket=name,
                 ServerSideEncryptionConfiguration={
                     "Rules": [
-                        {"ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"]}
+                        {
+                            "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
+                            "BucketKeyEnabled": rule.get("BucketKeyEnabled", False),
+                        }
                         for rule in encryption["ServerSideEncryptionConfiguration"]
                     ]
                 },
@@ -188,7 +224,10 @@ class _Aws:
             )
             for each in told["QueueConfigurations"]:
                 self._take_test_event(each["Queue"])
-        return _Made(name, {"Arn": f"arn:aws:s3:::{name}"})
+        return _Made(
+            name,
+            {"Arn": f"arn:aws:s3:::{name}", "RegionalDomainName": f"{name}.s3.{REGION}.amazonaws.com"},
+        )
 
     def _take_test_event(self, queue_arn: str) -> None:
         """Take out what S3 sends a queue that it is told of: here every cloud is new, and its queues begin empty."""
@@ -210,6 +249,7 @@ class _Aws:
             if (value := properties.take(key)) is not None
         }
         url = self.sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        self.queues[name.removeprefix(f"{self.prefix}-")] = url
         return _Made(url, {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}", "QueueName": name})
 
     def feed(self, properties: _Properties) -> _Made:
@@ -222,6 +262,27 @@ class _Aws:
         )
         self.feeds.append(feed)
         return _Made(queue, {})
+
+    def key(self, properties: _Properties) -> _Made:
+        made = self.kms.create_key(
+            Description=properties.take("Description"), Policy=json.dumps(properties.take("KeyPolicy"))
+        )["KeyMetadata"]
+        if properties.take("EnableKeyRotation"):
+            self.kms.enable_key_rotation(KeyId=made["KeyId"])
+        return _Made(made["KeyId"], {"Arn": made["Arn"]})
+
+    def alias(self, properties: _Properties) -> _Made:
+        name = properties.take("AliasName")
+        self.kms.create_alias(AliasName=name, TargetKeyId=properties.take("TargetKeyId"))
+        return _Made(name, {})
+
+    def parameter(self, properties: _Properties) -> _Made:
+        """Kept here and not in Systems Manager: nothing on a laptop looks there."""
+        if properties.take("Type") != "String":
+            raise TemplateError("AWS::SSM::Parameter: the laptop knows no Type but String")
+        name = properties.take("Name")
+        self.handed[name] = properties.take("Value")
+        return _Made(name, {})
 
     def configuration_set(self, properties: _Properties) -> _Made:
         name = properties.take("Name")
@@ -249,13 +310,16 @@ class _Stack:
 
     template: Mapping[str, Any]
     parameters: Mapping[str, Any]
-    imports: Mapping[str, str]
+    handed: Mapping[str, str]
     makers: Mapping[str, Callable[[_Properties], _Made]]
     made: dict[str, _Made] = field(default_factory=dict)
 
     def make(self, name: str) -> _Made:
         if name not in self.made:
+            if not self.is_wanted(name):
+                raise TemplateError(f"{name} is referred to where its Condition does not hold")
             resource = dict(self.template["Resources"][name])
+            resource.pop("Condition", None)
             properties = _Properties(resource.pop("Type"), self.resolve(resource.pop("Properties", {})))
             lost = resource.keys() - NOT_ON_A_LAPTOP.keys()
             if lost or properties.type not in self.makers:
@@ -268,18 +332,39 @@ class _Stack:
         if isinstance(value, _Intrinsic):
             ((function, argument),) = value.items()
             return self._evaluate(function, argument)
-        if isinstance(value, dict) and value.keys() == {"Fn::ImportValue"}:
-            return self._imported(self.resolve(value["Fn::ImportValue"]))
         if isinstance(value, dict):
-            return {key: self.resolve(item) for key, item in value.items()}
+            resolved = {key: self.resolve(item) for key, item in value.items()}
+            return {key: item for key, item in resolved.items() if item is not _NO_VALUE}
         if isinstance(value, list):
-            return [self.resolve(item) for item in value]
-        return value
+            return [item for item in map(self.resolve, value) if item is not _NO_VALUE]
+        return self._with_what_was_handed(value) if isinstance(value, str) else value
 
-    def _imported(self, name: str) -> str:
-        if name not in self.imports:
-            raise TemplateError(f"nobody exports {name}")
-        return self.imports[name]
+    def _with_what_was_handed(self, text: str) -> str:
+        for name in _HANDED.findall(text):
+            if name not in self.handed:
+                raise TemplateError(f"nobody hands over {name}")
+        return _HANDED.sub(lambda found: self.handed[found[1]], text)
+
+    def is_wanted(self, name: str) -> bool:
+        """Does the resource's condition, if it has one, hold?"""
+        resource = self.template["Resources"][name]
+        return "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
+
+    def holds(self, condition: Any) -> bool:  # noqa: ANN401 - as above
+        """Evaluate a condition's functions."""
+        ((function, argument),) = condition.items()
+        match function:
+            case "Condition":
+                if argument not in self.template.get("Conditions", {}):
+                    raise TemplateError(f"there is no Condition called {argument}")
+                return self.holds(self.template["Conditions"][argument])
+            case "Not":
+                return not self.holds(argument[0])
+            case "Equals":
+                first, second = (str(self.resolve(each)) for each in argument)
+                return first == second
+            case _:
+                raise TemplateError(f"the laptop knows no condition !{function}")
 
     def _evaluate(self, function: str, argument: Any) -> Any:  # noqa: ANN401 - as above
         match function:
@@ -288,7 +373,11 @@ class _Stack:
             case "GetAtt":
                 return self._attribute(argument)
             case "Sub":
-                return re.sub(r"\$\{([\w:.]+)\}", lambda found: str(self._named(found[1])), argument)
+                text = re.sub(r"\$\{([\w:.]+)\}", lambda found: str(self._named(found[1])), argument)
+                return self._with_what_was_handed(text)
+            case "If":
+                condition, yes, no = argument
+                return self.resolve(yes if self.holds({"Condition": condition}) else no)
             case _:
                 raise TemplateError(f"the laptop knows no !{function}")
 
@@ -296,6 +385,8 @@ class _Stack:
         return self._attribute(name) if "." in name else self._ref(name)
 
     def _ref(self, name: str) -> Any:  # noqa: ANN401 - as above
+        if name == "AWS::NoValue":
+            return _NO_VALUE
         if name in self.parameters:
             return self.parameters[name]
         if name not in self.template["Resources"]:
@@ -314,37 +405,40 @@ def create(
     prefix: str,
     clients: Clients,
     parameters: Mapping[str, str] | None = None,
-    imports: Mapping[str, str] | None = None,
+    handed: Mapping[str, str] | None = None,
 ) -> Resources:
-    """Create every resource of the template with these clients, parameters, and values of other stacks' exports.
+    """Create every resource of the template with these clients and parameters, and what other stacks handed over.
 
     Raises TemplateError, naming it, for anything that would be dropped silently.
     """
     content = load_template(template)
-    aws = _Aws(clients)
+    if unknown := content.keys() - _SECTIONS.keys():
+        raise TemplateError(f"{template.name}: the laptop knows no {', '.join(sorted(unknown))}")
+    aws = _Aws(clients, prefix)
     stack = _Stack(
         template=content,
         parameters={name: one.get("Default") for name, one in content.get("Parameters", {}).items()}
-        | {
-            "Prefix": prefix,
-            "AWS::AccountId": ACCOUNT,
-            "AWS::Region": REGION,
-            "AWS::Partition": "aws",
-        }
+        | PSEUDO_PARAMETERS
+        | {"Prefix": prefix}
         | dict(parameters or {}),
-        imports=imports or {},
+        handed=handed or {},
         makers={
             "AWS::DynamoDB::Table": aws.table,
             "AWS::S3::Bucket": aws.bucket,
             "AWS::SQS::Queue": aws.queue,
             "AWS::Lambda::EventSourceMapping": aws.feed,
             "AWS::SES::ConfigurationSet": aws.configuration_set,
+            "AWS::KMS::Key": aws.key,
+            "AWS::KMS::Alias": aws.alias,
+            "AWS::SSM::Parameter": aws.parameter,
         },
     )
     for name, resource in content["Resources"].items():
-        if resource["Type"] not in NOT_ON_A_LAPTOP:
+        if resource["Type"] not in NOT_ON_A_LAPTOP and stack.is_wanted(name):
             stack.make(name)
+    begins = re.compile(rf"/{re.escape(prefix)}/[^/]+/")
     return Resources(
-        outputs={name: stack.resolve(output["Value"]) for name, output in content["Outputs"].items()},
+        handed={begins.sub("", name): value for name, value in aws.handed.items()},
+        queues=aws.queues,
         feeds=tuple(aws.feeds),
     )

@@ -8,9 +8,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from chalice.app import Chalice
@@ -23,6 +24,7 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from chalicelib.core import logs
 from chalicelib.people.roster import Roster
 from infra.local import mailbox
 from infra.local.clients import REGION, Clients
@@ -97,6 +99,43 @@ def run(
             pass
     gc.freeze()  # or Python's last collection takes longer than all the rest of stopping
     return 0
+
+
+class _Short(logging.Formatter):
+    """A line for people: where to look further."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+
+    def format(self, record: logging.LogRecord) -> str:
+        function = logs.present_function() or record.name
+        return f"{record.levelname} {function}: {logs.said(record)} ({self._file} says where)"
+
+
+@contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """For the length of a block write the log's lines to a new file; the terminal shows errors only, a line for each.
+
+    Another desk may go on writing to the file that had this name before.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    root = logging.getLogger()
+    before = root.handlers[:]
+    with path.open("w", encoding="ascii") as file:
+        logs.write_to(file)
+        terminal = logging.StreamHandler(sys.stderr)
+        terminal.setLevel(logging.ERROR)
+        terminal.setFormatter(_Short(path))
+        root.addHandler(terminal)
+        try:
+            yield
+        finally:
+            root.handlers[:] = [
+                *before,
+                logging.NullHandler(),
+            ]  # threads that still end have nothing more to say
 
 
 def _listen(port: int) -> socket.socket:

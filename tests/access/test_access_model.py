@@ -66,7 +66,9 @@ def test_a_duty_counts_from_its_first_instant_to_before_its_last() -> None:
     assert subject_of(a_person(a_duty(day)), NOW).roles == ()
 
 
-@pytest.mark.parametrize("name", ["role:archivist", "anyone", "on_duty", "service:publication"])
+@pytest.mark.parametrize(
+    "name", ["role:archivist", "anyone", "on_duty", "department_duty", "service:publication"]
+)
 def test_a_person_whose_id_is_a_holders_name_is_not_that_holder(name: str) -> None:
     assert subject_of(a_person(person_id=name), NOW).data()["holds"] == {"anyone": ()}
     assert Subject(id="role:archivist").data()["holds"] == {"anyone": ()}
@@ -86,6 +88,7 @@ def test_departments_stay_with_the_role_they_were_given_for() -> None:
         "role:liaison": ("marketing",),
         "role:department_head": ("sales",),
         "on_duty": ("marketing", "sales"),
+        "department_duty": ("marketing", "sales"),
     }
 
 

@@ -122,9 +122,15 @@ def as_declared(content: bytes, media_type: MediaType) -> Attachment:
     return Attachment(id=f"a-{'a' * 20}", **form | {"media_type": media_type})
 
 
-def begin(world: World, content: bytes, media_type: str = MediaType.CSV, as_: Person = LIAISON) -> Answer:
+def begin(
+    world: World,
+    content: bytes,
+    media_type: str = MediaType.CSV,
+    as_: Person = LIAISON,
+    **changes: str,
+) -> Answer:
     """Ask for an upload."""
-    return world.call("POST", "/api/v1/attachments", declared(content, media_type), as_=as_)
+    return world.call("POST", "/api/v1/attachments", declared(content, media_type, **changes), as_=as_)
 
 
 def post_form(
@@ -144,10 +150,14 @@ def post_form(
 
 
 def attach(
-    world: World, content: bytes = CSV, media_type: MediaType = MediaType.CSV, as_: Person = LIAISON
+    world: World,
+    content: bytes = CSV,
+    media_type: MediaType = MediaType.CSV,
+    as_: Person = LIAISON,
+    **changes: str,
 ) -> str:
     """Upload a file, have it checked, and answer its id."""
-    asked = begin(world, content, media_type, as_)
+    asked = begin(world, content, media_type, as_, **changes)
     assert asked.status == 201, asked
     sent = post_form(asked.body["upload"], content)
     assert sent.status_code == 204, sent.text

@@ -1,11 +1,15 @@
 """The main job as people do it: with a browser, on a phone and on a desk, and everything looked at on the way."""
 
+import zipfile
 from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from playwright.sync_api import FilePayload
+
 from chalicelib.archive.model.verification import verify
+from tests.attachment.files import CSV, a_picture
 from tests.browser.conftest import Visitors
 from tests.browser.visitors import Desk, Visitor
 
@@ -17,6 +21,28 @@ STAGES = (
     ("executive", "supervising_executive", "safety"),
 )
 """Each stage with the duty of those who decide it."""
+PICTURE, TABLE = "集合地点示意图.png", "时间表.csv"
+"""The names of the attached files."""
+LISTENING = "Blocked script execution in "
+"""What Chromium says of Playwright, which listens to its own clicks, in the website's sandbox."""
+
+
+def attach(liaison: Visitor) -> None:
+    """Choose two files on the form, and see each of them become ready."""
+    page = liaison.page
+    picture = FilePayload(name=PICTURE, mimeType="image/png", buffer=a_picture(size=(640, 400)))
+    page.set_input_files("#files", [picture, FilePayload(name=TABLE, mimeType="text/csv", buffer=CSV)])
+    for name in (PICTURE, TABLE):
+        page.wait_for_selector(f"[data-told] .hint:has-text('{name} · 已附上')")
+    liaison.look("attached")
+    expect_attached(liaison)
+
+
+def expect_attached(liaison: Visitor) -> None:
+    """The form has both files, and still wants them."""
+    rows = liaison.page.locator("[data-files] li")
+    assert [row.locator("strong").inner_text() for row in rows.all()] == [PICTURE, TABLE]
+    assert rows.locator("input[name=attachments]:checked").count() == 2
 
 
 def fill_in_wrongly(liaison: Visitor) -> None:
@@ -56,6 +82,7 @@ def approve(reviewer: Visitor, link: str, name: str) -> None:
     page = reviewer.page
     page.wait_for_selector("#opinion")
     assert TITLE in page.inner_text("article.paper")
+    assert page.locator(".files a").all_inner_texts() == [PICTURE, TABLE]
     assert page.locator("form[action='/r/decision'] input:checked").count() == 0
     reviewer.look(f"review-{name}")
     for choice in page.locator("input[value=yes]").all():
@@ -73,27 +100,57 @@ def hand_in(liaison: Visitor) -> str:
     page = liaison.page
     page.click("text=新建申请")
     liaison.look("form-empty")
+    attach(liaison)
     fill_in_wrongly(liaison)
     liaison.look("form-wrong")
     focused = page.evaluate("document.activeElement.id")
     assert focused == "errors", "who listens to the page hears first what is wrong"
     assert page.locator("[aria-invalid=true]").count() >= 5
     assert page.input_value("#title") == TITLE * 10, "what was typed is kept"
+    expect_attached(liaison)
     correct(liaison)
     page.click("button[value=preview]")
     page.wait_for_selector("#preview")
     assert page.inner_text("article.paper .body h2") == "时间安排"
     liaison.look("preview")
+    expect_attached(liaison)
     page.check("#declaration")
     page.click("button[value=submit]")
     page.wait_for_url("**/submissions/s-*")
+    assert page.locator(".files a").all_inner_texts() == [PICTURE, TABLE]
     liaison.look("handed-in")
     address: str = page.url
     return urlsplit(address).path
 
 
-def read_in_the_archive(liaison: Visitor, folder: Path) -> None:
-    """From the request's page to its record, download the package, and verify it."""
+def read_on_the_website(liaison: Visitor, folder: Path) -> bytes:
+    """From the request's page to what readers see, with the picture shown and the table to be had; the picture."""
+    page = liaison.page
+    page.click("main a:has-text('查看页面')")
+    page.wait_for_selector("article h1")
+    assert page.inner_text("article h1") == TITLE
+    shown = page.locator(f".files img[alt='{PICTURE}']")
+    shown.scroll_into_view_if_needed()
+    assert shown.evaluate(
+        "image => image.decode().then(() => [image.naturalWidth, image.naturalHeight])"
+    ) == [
+        640,
+        400,
+    ]
+    liaison.glance("published")
+    liaison.expect_no_complaint()
+    with page.expect_download() as download:
+        page.click(f".files a:has-text('{TABLE}')")
+    assert download.value.suggested_filename == TABLE
+    download.value.save_as(folder / TABLE)
+    assert (folder / TABLE).read_bytes() == CSV
+    liaison.expect_no_complaint(but=LISTENING)
+    picture: bytes = page.request.get(shown.evaluate("image => image.src")).body()
+    return picture
+
+
+def read_in_the_archive(liaison: Visitor, folder: Path, *files: bytes) -> None:
+    """From the request's page to its record, download the package with these files in it, and verify it."""
     page = liaison.page
     page.click("main a[href^='/archive/']")
     page.wait_for_selector("#package")
@@ -105,6 +162,9 @@ def read_in_the_archive(liaison: Visitor, folder: Path) -> None:
     report = verify((folder / "package.zip").read_bytes(), expected_sha256=sha256)
     assert report.findings == ()
     assert report.catalog_number is not None
+    with zipfile.ZipFile(folder / "package.zip") as package:
+        packed = {package.read(name) for name in package.namelist()}
+    assert packed >= set(files)
     liaison.open("/archive")
     assert TITLE in page.inner_text("main")
     liaison.look("archive")
@@ -138,10 +198,7 @@ def test_a_request_goes_from_the_form_to_the_verified_package(
 
     desk.wait_for(is_archived, "the archive")
     liaison.look("archived")
-    liaison.page.click("main a:has-text('查看页面')")
-    liaison.page.wait_for_selector("article h1")
-    assert liaison.page.inner_text("article h1") == TITLE
-    liaison.look("published")
+    picture = read_on_the_website(liaison, tmp_path)
     liaison.open(submission)
-    read_in_the_archive(liaison, tmp_path)
+    read_in_the_archive(liaison, tmp_path, picture, CSV)
     liaison.expect_no_complaint()

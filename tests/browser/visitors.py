@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, ViewportSize
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, ViewportSize
 
 SIZES: dict[str, ViewportSize] = {
     "phone": {"width": 390, "height": 844},
@@ -18,9 +18,10 @@ SIZES: dict[str, ViewportSize] = {
 SCREENSHOTS = Path(__file__).parents[2] / "build" / "screenshots"
 PATIENCE = 30
 """Seconds that a mail or a state may take."""
+UNPROCESSABLE = 422
 SERIOUS = frozenset({"serious", "critical"})
-REFUSED = "Failed to load resource: the server responded with a status of 4"
-"""What Chromium says of a page that tells what is wrong; tests that provoke one expect it."""
+REFUSED = "Failed to load resource: the server responded with a status of "
+"""How Chromium begins what it says of an answer that is an error."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,56 @@ class Desk:
         return str(self.wait_for(newest, f"a link to {to}"))
 
 
+class Listener:
+    """Hears what a page's console has against it, and knows which documents were refused with which status.
+
+    Chromium notes in the console that a document came with an error's status, as it does of a script or stylesheet that
+    is missing. Of the documents that is to be expected where they tell what is wrong.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self._heard: list[tuple[str, str]] = []
+        self._documents: list[tuple[str, int]] = []
+        page.on("console", self._hear)
+        page.on("pageerror", lambda error: self._heard.append((str(error), "")))
+        page.on("response", self._note)
+
+    def complaints(self, *expected: int) -> list[str]:
+        """What has been said since the last time, but that a document came with one of the expected statuses."""
+        forgiven = {(f"{REFUSED}{status}", url) for url, status in self._documents if status in expected}
+        complaints = [
+            f"{text} {url}" for text, url in self._heard if (text.partition(" (")[0], url) not in forgiven
+        ]
+        self._heard, self._documents = [], []
+        return complaints
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self._heard.append((message.text, message.location["url"]))
+
+    def _note(self, response: Response) -> None:
+        if response.request.is_navigation_request():
+            self._documents.append((response.url, response.status))
+
+
+def violations(page: Page, *rules: str) -> list[Any]:
+    """What axe finds serious on a page, by all its rules or these: rule, explanation and elements."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(AXE_SCRIPT)
+    options: dict[str, Any] = {"resultTypes": ["violations"]} | ({"runOnly": rules} if rules else {})
+    found = page.evaluate("options => axe.run(options)", options)["violations"]
+    return [
+        (each["id"], each["help"], [node["html"] for node in each["nodes"]])
+        for each in found
+        if each["impact"] in SERIOUS
+    ]
+
+
+def pixels_too_wide(page: Page) -> int:
+    """By how much a page must be scrolled sideways; 0 for one that need not."""
+    return max(0, int(page.evaluate("document.documentElement.scrollWidth - innerWidth")))
+
+
 class Visitor:
     """A person with a browser. Whatever the console says against a page, or axe, is an error."""
 
@@ -81,11 +132,9 @@ class Visitor:
         self.context = context
         self.email = email
         self.page: Page = context.new_page()
-        self.complaints: list[str] = []
+        self._listener = Listener(self.page)
         self._screenshots = screenshots
         screenshots.mkdir(parents=True, exist_ok=True)
-        self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def open(self, path: str) -> None:
         """Go to a page of the desk, or to any address."""
@@ -102,22 +151,20 @@ class Visitor:
 
     def look(self, name: str) -> None:
         """Keep a picture of the page, and let axe and the page's width be judged."""
+        self.glance(name)
+        found = violations(self.page)
+        assert not found, json.dumps(found, ensure_ascii=False, indent=1)
+
+    def glance(self, name: str) -> None:
+        """As `look`, without axe, which cannot run where no script may: on the website in its sandbox."""
         self.page.screenshot(path=self._screenshots / f"{name}.png", full_page=True)
-        found = [v for v in Axe().run(self.page).response["violations"] if v["impact"] in SERIOUS]
-        assert not found, json.dumps(
-            [(v["id"], v["help"], [node["html"] for node in v["nodes"]]) for v in found],
-            ensure_ascii=False,
-            indent=1,
-        )
-        wider = self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-        assert wider <= 0, f"{name} is {wider} px wider than the window"
+        wider = pixels_too_wide(self.page)
+        assert not wider, f"{name} is {wider} px wider than the window"
 
-    def expect_no_complaint(self) -> None:
-        """Raise AssertionError if the console had anything against any page since the last time."""
-        complaints, self.complaints = self.complaints, []
-        assert complaints == []
+    def expect_no_complaint(self, but: str = "\n") -> None:
+        """Raise AssertionError if the console had anything against any page since the last time.
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        told = message.type in {"error", "warning"}
-        if told and not message.text.startswith(REFUSED):
-            self.complaints.append(f"{message.type}: {message.text}")
+        Only a form that tells what is wrong with it, and comes with 422 therefore, is expected, and what begins so.
+        """
+        complaints = [each for each in self._listener.complaints(UNPROCESSABLE) if not each.startswith(but)]
+        assert not complaints, "\n".join(complaints)

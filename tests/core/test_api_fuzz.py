@@ -6,9 +6,11 @@ kind, `make test-fuzz` many; every run sends the same.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -27,6 +29,8 @@ from schemathesis.specs.openapi.checks import (
 from app import app
 from infra.local.front import Front
 from tests.api_description import document, operations, resolved
+from tests.attachment.files import attach
+from tests.senders import System, refused_requests_of
 from tests.world import ARCHIVIST, EDITOR, LIAISON, World, a_roster, a_world
 
 if TYPE_CHECKING:
@@ -42,7 +46,7 @@ CHECKS = [
     response_schema_conformance,
     negative_data_rejection,
 ]
-"""Left out: `unsupported_method` wants 405 where API Gateway says 403, and `positive_data_acceptance` does not know
+"""Left out: `unsupported_method` wants 405 where API Gateway says 404, and `positive_data_acceptance` does not know
 that a sound form may still be refused for what only roster, clock and policy can tell. That no operation forgets the
 session is shown in `tests/schemas/test_openapi.py`."""
 CALLERS = {"reviews": EDITOR, "archive": ARCHIVIST}
@@ -114,14 +118,22 @@ class Desk:
 
 @pytest.fixture(scope="module")
 def desk() -> Iterator[Desk]:
-    with a_world() as world:
+    with a_world(departments=("marketing",)) as world:
         archived = world.record(world.publish())["catalog_number"]
-        submission = world.submit()
+        attachment = attach(world)
+        submission = world.submit(attachments=[attachment])
+        System(world=world).send(title="")
         world.cloud.settle()
+        (refused_request,) = refused_requests_of(world)
         yield Desk(
             world=world,
             door=ManyAddresses(Front(app=app, mails=list, people=a_roster, site=lambda _: None)),
-            real={"submission": submission, "catalog_number": archived},
+            real={
+                "submission": submission,
+                "attachment": attachment,
+                "refused_request": refused_request,
+                "catalog_number": archived,
+            },
             handle=world.links(EDITOR)[0],
         )
 
@@ -174,6 +186,16 @@ def test_an_answer_about_what_there_is_is_one_that_is_described(
     desk: Desk, method: str, route: str, mode: GenerationMode
 ) -> None:
     ask_for_real(desk, method, route, mode, FEW)
+
+
+def test_there_is_something_at_every_address_that_is_asked_for(desk: Desk) -> None:
+    looked_up = {route for method, route in operations() if method == "GET" and "{" in route}
+    assert {name for route in looked_up for name in re.findall(r"{(\w+)}", route)} == desk.real.keys()
+    for route in looked_up:
+        path = re.sub(r"{(\w+)}", lambda found: quote(desk.real[found[1]]), route)
+        (tag,) = operations()["GET", route]["tags"]
+        answer = desk.world.call("GET", path, as_=CALLERS.get(tag, LIAISON))
+        assert answer.status == 200, (path, answer)
 
 
 @pytest.mark.fuzz_full

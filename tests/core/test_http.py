@@ -1,15 +1,17 @@
 """What every answer has in common, and what no request can do: make the product fail or tell too much."""
 
 import json
-import logging
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from chalicelib.core.aws import Aws
+from chalicelib.core.http import VIEWER_ADDRESS, Exchange
 from chalicelib.core.messages import LANGUAGES
 from infra.local.clients import REGION
+from tests.lines import written
 from tests.world import LIAISON, Answer, World, a_world
 
 SUBMISSIONS = "/api/v1/submissions"
@@ -194,13 +196,43 @@ def test_an_unforeseen_failure_tells_the_correlation_id_and_nothing_else(
 ) -> None:
     world.token(LIAISON)
     AWS.broken = True
-    answer = world.call("GET", SUBMISSIONS, as_=LIAISON, headers={"accept-language": "en"})
+    with written() as log:
+        answer = world.call("GET", SUBMISSIONS, as_=LIAISON, headers={"accept-language": "en"})
     AWS.broken = False
     assert_problem(answer, 500, "internal")
     assert set(answer.body) == {"type", "title", "detail", "status", "code", "correlation_id"}
     assert SECRET not in json.dumps(answer.body)
-    assert answer.body["correlation_id"] in caplog.text
-    assert "OSError" in caplog.text
-    assert "list_submissions" in caplog.text
+    (told,) = log.lines(level="ERROR")
+    assert told["correlation_id"] == answer.body["correlation_id"]
+    assert (told["error"], told["function"]) == ("OSError", "api_handler")
+    assert "list_submissions" in told["message"]
+    assert "test_http.py" in told["trace"], "where it happened"
+    assert SECRET not in "".join(log.text)
     assert SECRET not in caplog.text + repr([(record.args, record.exc_info) for record in caplog.records])
-    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+
+
+def asked(**headers: str) -> Exchange:
+    """A request that came to the API from 130.176.0.1."""
+    context = {"identity": {"sourceIp": "130.176.0.1"}}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Exchange(SimpleNamespace(headers=named, query_params=None, context=context))
+
+
+@pytest.mark.parametrize(
+    ("said", "address"),
+    [
+        ("203.0.113.1", "203.0.113.1"),
+        ("2001:DB8:0:0::1", "2001:db8::1"),
+        ("", "130.176.0.1"),
+        ("203.0.113.1, 203.0.113.2", "130.176.0.1"),
+        ("unknown", "130.176.0.1"),
+    ],
+)
+def test_the_edge_says_whose_request_it_is_in_an_address_or_not_at_all(said: str, address: str) -> None:
+    assert asked(x_viewer_address=said).address(behind_edge=True) == address
+
+
+def test_only_behind_the_edge_is_its_header_believed() -> None:
+    assert asked(x_viewer_address="203.0.113.1").address(behind_edge=False) == "130.176.0.1"
+    assert asked().address(behind_edge=True) == "130.176.0.1"
+    assert VIEWER_ADDRESS == "x-viewer-address"

@@ -1,13 +1,25 @@
 """Letters: their words in three languages, and what cannot be smuggled into them."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
 import pytest
 
-from chalicelib.core.letters import Block, Button, Points, Quotation, letter
+from chalicelib.core import letters
+from chalicelib.core.letters import Block, Button, Points, Quotation
+from chalicelib.core.mail import Mail, Stamp
 from chalicelib.core.messages import LANGUAGES
 
 LINK = "https://desk.test/s#" + "h" * 43
 BLOCKS: dict[str, Block] = {"link": Button(label="sign_in", address=LINK)}
 RETURNED = {"name": "A", "title": "T", "stage": "initial"}
+STAMP = Stamp(id="m-1", at=datetime(2026, 3, 2, 8, tzinfo=UTC))
+
+
+def letter(
+    to: str, code: str, language: str, params: Mapping[str, object], blocks: Mapping[str, Block]
+) -> Mail:
+    return letters.letter(to, code, language, params, blocks, stamp=STAMP)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -3,6 +3,7 @@
 import base64
 import email
 import email.policy
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
 
@@ -11,14 +12,18 @@ from botocore.exceptions import ClientError, ConnectTimeoutError, EndpointConnec
 
 from chalicelib.core.aws import Aws
 from chalicelib.core.errors import MailRefused, RecipientRefused
-from chalicelib.core.mail import Mail, SesMailer, as_message
+from chalicelib.core.mail import Mail, SesMailer, Stamp, as_message
 
 SENDER = "Imprimatur <desk@example.com>"
 LONG = "<https://desk.a-company-with-a-rather-long-name.example/u/" + "h" * 43 + ">"
 
 
+STAMP = Stamp(id="m-" + "a" * 20, at=datetime(2026, 3, 2, 8, 0, 59, 123456, tzinfo=UTC))
+
+
 def a_mail(**changes: Any) -> Mail:  # noqa: ANN401 — a mail's fields have many shapes
-    return Mail(**({"to": "a@b.example", "subject": "题", "text": "文", "html": "<p>文</p>"} | changes))
+    known: dict[str, Any] = {"to": "a@b.example", "subject": "题", "text": "文", "html": "<p>文</p>"}
+    return Mail(**(known | {"stamp": STAMP} | changes))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +59,16 @@ def test_a_message_is_for_one_person_in_two_forms() -> None:
     assert markup is not None
     assert markup.get_content().strip() == "<p>文</p>"
     assert message.as_bytes().isascii()
+
+
+@pytest.mark.parametrize(
+    "sender", [SENDER, "desk@example.com", "Desk <desk@mail.a-company-with-a-rather-long-name.example.com>"]
+)
+def test_a_message_bears_the_date_and_the_id_of_its_stamp(sender: str) -> None:
+    raw = as_message(a_mail(), sender).as_bytes()
+    host = sender.rpartition("@")[2].rstrip(">")
+    assert b"\r\nDate: Mon, 02 Mar 2026 08:00:59 +0000\r\n" in raw
+    assert f"\r\nMessage-ID: <{STAMP.id}@{host}>\r\n".encode() in raw
 
 
 def test_the_address_that_unsubscribes_stays_readable_however_long() -> None:

@@ -10,8 +10,8 @@ from chalicelib.core.settings import Settings, from_environment
 
 REQUIRED = (
     *("TABLE_NAME", "SITE_BUCKET", "ARCHIVE_BUCKET", "SIGN_IN_QUEUE_URL", "REVIEW_MACHINE_ARN"),
-    *("PUBLICATION_MACHINE_ARN", "BASE_URL", "SITE_URL", "MAIL_FROM", "QUEUE_URL_PREFIX"),
-    *("UPLOADS_BUCKET", "UPLOADS_QUEUE_URL"),
+    *("PUBLICATION_MACHINE_ARN", "BASE_URL", "PUBLIC_SITE_URL", "MAIL_FROM", "QUEUE_URL_PREFIX"),
+    *("UPLOADS_BUCKET", "UPLOADS_QUEUE_URL", "INTERNAL_SITE_URL"),
     *("NOTICES_QUEUE_URL", "MAIL_CONFIGURATION_SET"),
 )
 ENVIRONMENT = {name: name.lower() for name in REQUIRED}
@@ -46,3 +46,10 @@ def test_every_missing_variable_is_named_at_once() -> None:
 @pytest.mark.parametrize(("said", "scale"), [("0.01", 1), ("-3", 1), ("1000", 1000), ("2.5", 2.5)])
 def test_waits_are_never_longer_than_in_production(said: str, scale: float) -> None:
     assert from_environment({**ENVIRONMENT, "WAIT_SCALE": said}).scale == scale
+
+
+def test_nobody_stands_behind_an_edge_unless_it_is_said_in_one_word() -> None:
+    assert from_environment(ENVIRONMENT).is_behind_edge is False
+    assert from_environment({**ENVIRONMENT, "BEHIND_EDGE": "yes"}).is_behind_edge is True
+    with pytest.raises(ValueError, match="BEHIND_EDGE"):
+        _ = from_environment({**ENVIRONMENT, "BEHIND_EDGE": "true"}).is_behind_edge

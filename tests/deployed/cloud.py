@@ -19,7 +19,10 @@ from infra.local.visitor import Desk, Site
 from infra.package import ROOT
 
 HERE = Path(__file__).parent
-ACCOUNT, REGION, PREFIX = "123456789012", "us-east-1", "imprimatur-emulator"
+ACCOUNT, PREFIX = "123456789012", "imprimatur-emulator"
+REGION, RECOVERY_REGION = "us-east-1", "us-west-2"
+STACKS = ("recovery", "data", "app", "edge-global", "edge", "watch", "department-marketing")
+"""Those of `emulator.json`, in their order."""
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCOUNT,
     "AWS_SECRET_ACCESS_KEY": "emulated",
@@ -48,12 +51,12 @@ class Cloud:
     endpoint: str
     architecture: str
 
-    def client(self, service: str) -> Any:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    def client(self, service: str, region: str = REGION) -> Any:  # noqa: ANN401 — botocore makes its clients' classes at run time
         """A client of a service."""
         return boto3.client(
             service,  # type: ignore[call-overload]  # it knows each name apart
             endpoint_url=self.endpoint,
-            region_name=REGION,
+            region_name=region,
             aws_access_key_id=ACCOUNT,
             aws_secret_access_key="emulated",
         )
@@ -98,20 +101,22 @@ class Cloud:
 
     def status(self, stack: str) -> str | None:
         """A stack's status, None when there is none."""
-        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
-        return next(
-            (str(one["StackStatus"]) for one in stacks if one["StackName"] == f"{PREFIX}-{stack}"), None
-        )
+        return self.statuses().get(stack)
 
     def statuses(self) -> dict[str, str]:
-        """The status of every stack."""
-        stacks = self.client("cloudformation").describe_stacks()["Stacks"]
-        return {one["StackName"].removeprefix(f"{PREFIX}-"): one["StackStatus"] for one in stacks}
+        """The status of every stack, in every region."""
+        return {
+            one["StackName"].removeprefix(f"{PREFIX}-"): one["StackStatus"]
+            for region in (REGION, RECOVERY_REGION)
+            for one in self.client("cloudformation", region).describe_stacks()["Stacks"]
+        }
 
     def address(self) -> str:
         """Where API Gateway answers; on AWS that is a host of its own."""
-        stack = self.client("cloudformation").describe_stacks(StackName=f"{PREFIX}-app")["Stacks"][0]
-        (api,) = (one["OutputValue"] for one in stack["Outputs"] if one["OutputKey"] == "RestAPIId")
+        found = self.client("cloudformation").describe_stack_resource(
+            StackName=f"{PREFIX}-app", LogicalResourceId="RestAPI"
+        )
+        api = found["StackResourceDetail"]["PhysicalResourceId"]
         return f"{self.endpoint}/restapis/{api}/api/_user_request_"
 
     def openapi(self) -> Any:  # noqa: ANN401 — whatever JSON it is
@@ -122,7 +127,7 @@ class Cloud:
     def settings(self) -> dict[str, str]:
         """What the functions are told, as an operator copies it from one of them to run `roster apply`."""
         functions = self.client("lambda").list_functions()["Functions"]
-        (handler,) = (one for one in functions if "-APIHandler-" in one["FunctionName"])
+        (handler,) = (one for one in functions if one["FunctionName"] == f"{PREFIX}-api_handler")
         return {**handler["Environment"]["Variables"], "AWS_ENDPOINT_URL": self.endpoint}
 
     def mails(self) -> Iterator[Mapping[str, Any]]:
@@ -132,10 +137,14 @@ class Cloud:
         for mail in reversed(sent):
             yield {"to": re.sub(r"^.*<|>$", "", mail["To"][0]), "links": LINK.findall(mail["BodyText"])}
 
+    def site(self, deadline: float) -> Site:
+        """The API's address, spoken to until an instant of `time.monotonic`."""
+        return Site(self.address(), deadline=deadline)
+
     def desk(self, deadline: float) -> Desk:
         """The desk as people visit it, until an instant of `time.monotonic`."""
         people = yaml.safe_load(ROSTER.read_text("utf-8"))["persons"]
-        return Desk(Site(self.address(), deadline=deadline), people=people, mails=self.mails)
+        return Desk(self.site(deadline), people=people, mails=self.mails)
 
     def pages(self) -> dict[str, bytes]:
         """Everything in the website's bucket."""
@@ -167,8 +176,9 @@ class Cloud:
             for item in page["Items"]:
                 dynamodb.delete_item(TableName=table, Key={key: item[key] for key in ("pk", "sk")})
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
-        for bucket in ("site", "archive", "uploads"):
-            self._empty_bucket(f"{PREFIX}-{bucket}-{ACCOUNT}")
+        for bucket in self.client("s3").list_buckets()["Buckets"]:
+            if "-deployments-" not in bucket["Name"]:
+                self._empty_bucket(bucket["Name"])
         self.empty_queues()
 
     def empty_queues(self) -> None:

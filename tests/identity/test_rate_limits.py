@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from chalicelib.core.errors import RateLimited
+from chalicelib.core.http import VIEWER_ADDRESS
 from chalicelib.core.ids import fingerprint
 from chalicelib.core.table import Key
 from chalicelib.identity.model import (
@@ -82,6 +84,60 @@ def test_an_address_offers_only_so_many_handles(world: World, path: str) -> None
     assert_limited(limited, HANDLES_PER_ADDRESS)
     other = world.call("POST", path, {"handle": "x"}, as_=LIAISON, address="203.0.113.10")
     assert other.status in {404, 422}
+
+
+@pytest.fixture
+def behind_edge(world: World) -> Iterator[World]:
+    """The world as it is when CloudFront asks for everybody, and says for whom."""
+    before = world.parts.settings
+    world.parts.settings = replace(before, behind_edge="yes")
+    yield world
+    world.parts.settings = before
+
+
+def test_behind_the_edge_visitors_are_counted_and_not_cloudfront(behind_edge: World) -> None:
+    """Clause 5.2.1."""
+    use_up(behind_edge, SIGN_IN_PER_ADDRESS, "203.0.113.20")
+
+    def ask_through(edge: str, viewer: str) -> Answer:
+        headers = {VIEWER_ADDRESS: viewer}
+        body = {"email": "somebody@example.com"}
+        return behind_edge.call("POST", "/api/v1/sign-in", body, headers=headers, address=edge)
+
+    assert_limited(ask_through("130.176.0.1", "203.0.113.20"), SIGN_IN_PER_ADDRESS)
+    assert_limited(ask_through("130.176.0.2", "203.0.113.20"), SIGN_IN_PER_ADDRESS)
+    assert ask_through("130.176.0.1", "203.0.113.21").status == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "/api/v1/sessions", {"handle": "x"}),
+        ("POST", "/api/v1/review-links", {"handle": "x"}),
+        ("POST", "/api/v1/review-links/decision", {"handle": "x"}),
+    ],
+)
+def test_behind_the_edge_handles_are_counted_by_visitor(
+    behind_edge: World, method: str, path: str, body: dict[str, str]
+) -> None:
+    use_up(behind_edge, HANDLES_PER_ADDRESS, "2001:db8::20")
+    answers = [
+        behind_edge.call(
+            method, path, body, as_=LIAISON, headers={VIEWER_ADDRESS: viewer}, address="130.176.0.1"
+        )
+        for viewer in ("2001:0DB8:0::20", "2001:db8::21")
+    ]
+    assert_limited(answers[0], HANDLES_PER_ADDRESS)
+    assert answers[1].status in {404, 422}
+
+
+def test_without_an_edge_nobody_chooses_the_address_to_be_counted_under(world: World) -> None:
+    use_up(world, SIGN_IN_PER_ADDRESS, "203.0.113.22")
+    for claimed in ("198.51.100.1", "198.51.100.2"):
+        headers = {VIEWER_ADDRESS: claimed}
+        body = {"email": "somebody@example.com"}
+        answer = world.call("POST", "/api/v1/sign-in", body, headers=headers, address="203.0.113.22")
+        assert_limited(answer, SIGN_IN_PER_ADDRESS)
 
 
 def test_tries_at_once_are_all_counted(world: World) -> None:

@@ -101,6 +101,26 @@ def test_a_cookie_sent_by_another_sites_page_is_refused(world: World, headers: d
 
 
 @pytest.mark.parametrize(
+    ("cookies", "status"),
+    [
+        ('prefs={"a":1}; {}', 200),
+        ("{};prefs=a=b", 200),
+        ("  {}  ;; =; x", 200),
+        ("{}; {}", 200),
+        ("{}; __Host-imprimatur=of-somebody-else", 401),
+        ("__Host-imprimatur=p-editor.x; {}", 401),
+        ("__Host-imprimatur=; {}", 401),
+        ("__host-imprimatur=x; x__Host-imprimatur=x; {}", 200),
+    ],
+)
+def test_a_session_counts_beside_any_other_cookie_but_a_second_one_of_its_name(
+    world: World, cookies: str, status: int
+) -> None:
+    ours = f"__Host-imprimatur={world.token(LIAISON)}"
+    assert me(world, cookie=cookies.replace("{}", ours)).status == status
+
+
+@pytest.mark.parametrize(
     "headers",
     [{}, {"origin": "https://desk.test", "sec-fetch-site": "same-origin"}, {"sec-fetch-site": "none"}],
 )

@@ -5,15 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.core.http import LANGUAGE_COOKIE
 from chalicelib.core.ids import new_secret
+from chalicelib.identity.model import BROWSER_COOKIE, COOKIE, SIGN_IN_LIFE
 from chalicelib.people.model import Role
+from chalicelib.web import static
 from tests.browsing import Browser, Shown
 from tests.faults import FaultyAws
 from tests.world import EDITOR, LIAISON, PEOPLE, World, a_person, a_world
 
 AWS = FaultyAws()
 HONGKONG = a_person("hongkong", (Role.LIAISON, "research"), language="zh-Hant")
-SESSION = "__Host-imprimatur"
+SESSION = COOKIE
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +124,53 @@ def test_signing_in_comes_back_to_where_it_began(world: World, place: str) -> No
     assert "__Host-imprimatur-return" not in browser.cookies
 
 
+def test_where_signing_in_began_is_remembered_as_long_as_the_link_that_was_asked_for(world: World) -> None:
+    browser, place = Browser(world), "/r#" + "x" * 43
+    browser.send("POST", "/r", {"handle": "x" * 43})
+    world.passed += timedelta(minutes=10)
+    ask(world, browser)
+    world.passed += SIGN_IN_LIFE - timedelta(minutes=1)
+    assert follow(browser, newest(world, LIAISON.email)).headers["location"] == place
+
+
+def test_a_place_that_nobody_asked_to_come_back_to_is_forgotten(world: World) -> None:
+    browser = Browser(world)
+    browser.send("POST", "/r", {"handle": "x" * 43})
+    world.passed += SIGN_IN_LIFE
+    ask(world, browser)
+    assert follow(browser, newest(world, LIAISON.email)).headers["location"] == "/"
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"prefs": '{"a":1}'},
+        {"a b": "c d", "": "nameless"},
+        {"quoted": '"x\\"; y"', "tracking": "a=b=c,d"},
+        {"中文": "是", "@": "[]"},
+    ],
+)
+def test_what_other_hosts_of_the_domain_keep_in_the_browser_is_in_nobodys_way(
+    world: World, odd: dict[str, str]
+) -> None:
+    browser = Browser(world)
+    browser.cookies |= odd
+    sign_in(world, browser, HONGKONG.email)
+    assert browser.cookies[LANGUAGE_COOKIE] == "zh-Hant"
+    assert 'lang="zh-Hant"' in browser.get("/me").html
+
+
+def test_a_browsers_secret_that_was_slipped_in_signs_nobody_in(world: World) -> None:
+    """As another host of the domain might do, past a browser's rule that `__Host-` names are the host's own."""
+    browser, thief = Browser(world), Browser(world)
+    ask(world, thief, EDITOR.email)
+    ask(world, browser)
+    browser.cookies[BROWSER_COOKIE] += f"; {BROWSER_COOKIE}={thief.cookies[BROWSER_COOKIE]}"
+    for email in (EDITOR.email, LIAISON.email):
+        assert follow(browser, newest(world, email)).status == 404
+    assert SESSION not in browser.cookies
+
+
 @pytest.mark.parametrize(
     "place",
     [
@@ -144,12 +194,12 @@ def test_signing_in_leads_nowhere_else(world: World, place: str) -> None:
 def test_pages_come_in_the_language_of_who_signed_in_unless_another_was_chosen(world: World) -> None:
     browser = Browser(world)
     sign_in(world, browser, HONGKONG.email)
-    assert browser.cookies["language"] == "zh-Hant"
+    assert browser.cookies[LANGUAGE_COOKIE] == "zh-Hant"
     assert 'lang="zh-Hant"' in browser.get("/sign-in").html
     assert 'lang="en"' in browser.get("/sign-in?language=en").html
     assert "Send sign-in link" in browser.get("/sign-in").html
     browser.get("/sign-in?language=klingon")
-    assert browser.cookies["language"] == "en"
+    assert browser.cookies[LANGUAGE_COOKIE] == "en"
 
 
 def test_signing_out_ends_the_session_for_good(world: World) -> None:
@@ -208,6 +258,7 @@ def test_a_page_forbids_what_it_does_not_need(world: World) -> None:
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
         assert "unsafe" not in policy
+        assert "data:" not in policy
         assert (headers["cache-control"], headers["referrer-policy"]) == ("no-store", "no-referrer")
         assert headers["x-content-type-options"] == "nosniff"
         assert "max-age" in headers["strict-transport-security"]
@@ -237,3 +288,15 @@ def test_static_files_never_change_at_their_address(world: World) -> None:
     assert style.headers["content-type"] == "text/css; charset=utf-8"
     assert Browser(world).get("/static/0000000000000000/style.css").status == 404
     assert Browser(world).get("/static/0000000000000000/..%2Fpages.py").status == 404
+
+
+def test_names_of_static_files_that_anybody_makes_up_are_not_kept(world: World) -> None:
+    def kept() -> int:
+        return sum(f.cache_info().currsize for f in vars(static).values() if hasattr(f, "cache_info"))
+
+    Browser(world).get("/sign-in")
+    before = kept()
+    for _ in range(20):
+        assert Browser(world).get(f"/static/{new_secret()}/{new_secret()}.css").status == 404
+        assert Browser(world).get(f"/static/{new_secret()}/style.css").status == 404
+    assert kept() == before > 0

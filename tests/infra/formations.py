@@ -80,7 +80,10 @@ class Formations:
                     "StackId": known.id,
                     "StackStatus": known.status,
                     "EnableTerminationProtection": known.protected,
-                    "Outputs": [],
+                    "Outputs": [
+                        {"OutputKey": key, "OutputValue": output["Value"]}
+                        for key, output in known.template.get("Outputs", {}).items()
+                    ],
                 }
             ]
         }
@@ -234,6 +237,7 @@ STACKS = (
     Stack(name="data", template="data.json", keeps_data=True),
     Stack(name="app", template="app.json", depends=("data",), capabilities=("CAPABILITY_IAM",)),
     Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",)),
+    Stack(name="edge", template="front.json", depends=("app", "edge-global")),
 )
 """Stacks as they might be."""
 
@@ -296,6 +300,7 @@ class Yard:
             clients=self.client,
             caller=Caller(account=self.account, arn=f"arn:aws:iam::{self.account}:user/ops"),
             terminal=self.terminal,
+            known=STACKS,
             now=self.now,
             source="abc1234",
             pause=lambda _seconds: None,

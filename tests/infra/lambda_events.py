@@ -26,7 +26,14 @@ def a_record(event_type: str, stage: str | None = "initial") -> dict[str, Any]:
         "importance": "routine",
         "publish_at": "2030-01-01T00:00:00.000Z",
     }
-    document = {"type": event_type, "submission": "s-1", "at": "2029-12-31T00:00:00.000Z", "payload": payload}
+    document = {
+        "id": "e-1",
+        "type": event_type,
+        "submission": "s-1",
+        "correlation_id": "c-1",
+        "at": "2029-12-31T00:00:00.000Z",
+        "payload": payload,
+    }
     return {
         "eventName": "INSERT",
         "eventID": "1",

@@ -63,6 +63,7 @@ EVENTS: Mapping[str, tuple[object, str]] = {
         },
         "dynamodb",
     ),
+    "chalicelib.submission.jobs.tidy_kept_files": (A_TICK, "s3"),
     "chalicelib.attachment.jobs.check_attachment": (
         {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps({"attachment": "a-1"})}]},
         "dynamodb",
@@ -171,7 +172,7 @@ def first_services(package: Package) -> dict[str, str]:
     environment = {name: f"https://{name}.test".lower() for name in package.variables()}
     environment |= {"QUEUE_URL_PREFIX": "https://sqs.test/123456789012/imprimatur-"}
     environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
-    environment |= {"MAIL_CARRIER": "ses"}
+    environment |= {"MAIL_CARRIER": "ses", "BEHIND_EDGE": "no"}
     probe = Path(__file__).with_name("packaged_handler.py")
     # With a layer nothing is seen but what is in it: no package that happens to be installed here.
     flags, layer = (["-I"], []) if package.layer is None else (["-I", "-S"], [str(package.layer)])

@@ -299,6 +299,33 @@ def test_stacks_are_made_where_they_belong(yard: Yard, tmp_path: Path) -> None:
     assert "desk-edge-global" not in yard.formations["eu-west-1"].stacks
 
 
+def test_output_of_a_stack_in_another_region_is_given_as_it_is_then(yard: Yard, tmp_path: Path) -> None:
+    edge: dict[str, Any] = {
+        "Parameters": {"Prefix": {}},
+        "Resources": {"Wall": {"Type": "AWS::WAFv2::WebACL"}},
+    }
+    edge_is = {**edge, "Outputs": {"AclArn": {"Value": "arn:acl/1"}}}
+    (tmp_path / "edge.json").write_text(json.dumps(edge), "utf-8")
+    front = {"Parameters": {"Prefix": {}, "Acl": {}}, "Resources": {"Front": {"Type": "AWS::SNS::Topic"}}}
+    (tmp_path / "front.json").write_text(json.dumps(front), "utf-8")
+    yard.environment = replace(
+        yard.environment,
+        stacks={
+            **yard.environment.stacks,
+            "edge-global": {},
+            "edge": {"Acl": "{{output:edge-global:AclArn}}"},
+        },
+    )
+    with pytest.raises(DeploymentError, match=r"edge-global puts out no AclArn.*--only edge-global"):
+        deployed(yard, tmp_path, "1")
+    (tmp_path / "edge.json").write_text(
+        json.dumps({**edge_is, "Resources": {"W": edge["Resources"]["Wall"]}})
+    )
+    release = deployed(yard, tmp_path, "1")
+    assert yard.formation.stacks["desk-edge"].parameters == {"Prefix": "desk", "Acl": "arn:acl/1"}
+    assert release.stacks["edge"].parameters["Acl"] == "{{output:edge-global:AclArn}}"
+
+
 def test_app_that_does_not_work_is_taken_back_and_what_keeps_data_stays(yard: Yard, tmp_path: Path) -> None:
     first = deployed(yard, tmp_path, "1")
     yard.broken.extend([True] * 5)

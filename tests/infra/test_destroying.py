@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from infra.deployment.destroy import destroy
 from infra.deployment.errors import DeclinedError, DeploymentError
-from infra.deployment.remains import BUCKET, LAYER, QUEUE, TABLE
+from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, VAULT
 from infra.deployment.stacks import stacks_of
 from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard
 from tests.infra.terminals import a_terminal, said
@@ -33,13 +33,18 @@ class Standing(Yard):
         self.s3.create_bucket(Bucket=SITE, CreateBucketConfiguration=place)
         self.s3.put_bucket_versioning(Bucket=SITE, VersioningConfiguration={"Status": "Enabled"})
         self.queue = self.sqs.create_queue(QueueName="desk-letters")["QueueUrl"]
+        self.kms = boto3.client("kms", region_name="eu-west-1")
+        self.key = self.kms.create_key()["KeyMetadata"]["KeyId"]
+        self.others["backup"] = self.vaults = Vaults()
         self.deployer().depot.make()
         self.deployer().depot.write("releases/1.json", b"{}")
         self.deployer().depot.write("releases/1.json", b"{ }")
         held = {
             "Records": resource(TABLE, RECORDS, kept=True),
             "Site": resource(BUCKET, SITE, kept=True),
-            "Key": resource("AWS::KMS::Key", "key-1", kept=True),
+            "Key": resource(KEY, self.key, kept=True),
+            "Vault": resource(VAULT, "desk-backups", kept=True),
+            "Detector": resource("AWS::GuardDuty::Detector", "detector-1", kept=True),
             "Letters": resource(QUEUE, self.queue),
         }
         self.formation.standing("desk-data", "CREATE_COMPLETE", {"Resources": held})
@@ -51,12 +56,30 @@ class Standing(Yard):
     s3: Any
     sqs: Any
     queue: str
+    kms: Any
+    key: str
+    vaults: "Vaults"
 
     def give_up(self, *, keep_data: bool = False) -> None:
         destroy(self.deployer(), stacks_of(self.environment, STACKS), keep_data=keep_data)
 
     def deleted(self) -> list[str]:
         return [call.removeprefix("delete ") for call in self.formation.asked if call.startswith("delete ")]
+
+
+class Vaults:
+    """AWS Backup, which moto has not here."""
+
+    def __init__(self) -> None:
+        self.backups = 0
+        self.deleted: list[str] = []
+
+    def describe_backup_vault(self, *, BackupVaultName: str) -> dict[str, int]:  # noqa: N803 — AWS Backup's own names
+        assert BackupVaultName == "desk-backups"
+        return {"NumberOfRecoveryPoints": self.backups}
+
+    def delete_backup_vault(self, *, BackupVaultName: str) -> None:  # noqa: N803 — as above
+        self.deleted.append(BackupVaultName)
 
 
 def resource(kind: str, name: str, *, kept: bool = False) -> dict[str, Any]:
@@ -80,7 +103,10 @@ def test_empty_environment_goes_last_made_first_with_what_cloudformation_leaves(
     assert yard.s3.list_buckets()["Buckets"] == []
     told = said(yard.terminal)
     assert "Records (AWS::DynamoDB::Table) desk-records: empty, removed as well" in told
-    assert "Key (AWS::KMS::Key) key-1: left behind, for you to remove" in told
+    assert f"Key (AWS::KMS::Key) {yard.key}: gone in 30 days" in told
+    assert yard.kms.describe_key(KeyId=yard.key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+    assert yard.vaults.deleted == ["desk-backups"]
+    assert "Detector (AWS::GuardDuty::Detector) detector-1: left behind, for you to remove" in told
     assert told.index("This cannot be undone") < told.index("desk-app is gone")
 
 
@@ -96,6 +122,7 @@ def test_every_reason_to_refuse_is_told_at_once_with_what_to_do(yard: Standing) 
     yard.dynamodb.update_table(TableName=RECORDS, DeletionProtectionEnabled=True)
     yard.s3.put_object(Bucket=SITE, Key="index.html", Body=b"")
     yard.sqs.send_message(QueueUrl=yard.queue, MessageBody="letter")
+    yard.vaults.backups = 3
     yard.formation.stacks["desk-app"].protected = True
     with pytest.raises(DeploymentError) as refused:
         yard.give_up()
@@ -105,6 +132,7 @@ def test_every_reason_to_refuse_is_told_at_once_with_what_to_do(yard: Standing) 
     assert "--no-deletion-protection-enabled" in told
     assert "Site (desk-site) has objects" in told
     assert "has 1 messages" in told
+    assert "Vault (desk-backups) has 3 backups" in told
     assert "give --keep-data" in told
     assert yard.deleted() == []
 

@@ -1,6 +1,7 @@
 """An environment's file: read, or refused with everything that is wrong with it."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,24 @@ def test_each_stack_comes_after_those_it_depends_on() -> None:
 
 def test_each_template_of_the_list_is_there() -> None:
     assert [stack.name for stack in STACKS if not (TEMPLATES / stack.source).is_file()] == []
+
+
+@pytest.mark.parametrize("stack", STACKS, ids=lambda stack: stack.name)
+def test_each_stack_is_allowed_what_its_template_needs_and_no_more(stack: Stack) -> None:
+    text = (TEMPLATES / stack.source).read_text("utf-8")
+    needed = {"CAPABILITY_IAM"} if "Type: AWS::IAM::" in text else set()
+    needed |= {"CAPABILITY_AUTO_EXPAND"} if "\nTransform:" in text else set()
+    assert set(stack.capabilities) == needed
+    assert not re.search(r"RoleName|PolicyName:.*\n.*AWS::IAM::ManagedPolicy", text)  # or it needed more
+
+
+def test_output_is_asked_only_of_a_stack_that_is_made_before() -> None:
+    asking = {"data": {"Key": "{{output:app:Key}}"}, "app": {"Key": "{{output:data:Key}}"}}
+    with pytest.raises(WrongParametersError) as refused:
+        stacks_of(Environment(name="x", prefix="desk", region="eu-west-1", stacks=asking))
+    assert str(refused.value).splitlines()[1:] == [
+        "  stacks.data.Key: app is not a stack of it that is made before"
+    ]
 
 
 def test_environment_has_the_stacks_of_its_file_in_the_lists_order_and_one_per_department(

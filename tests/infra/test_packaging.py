@@ -1,29 +1,35 @@
 """What is deployed: the code runs from its package alone, and the template says what the code relies on."""
 
+import copy
 import hashlib
-import itertools
 import json
 import platform
 import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, replace
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import boto3
 import pytest
-from cfnlint.api import lint  # type: ignore[import-untyped]  # it ships none
 from chalice.utils import to_cfn_resource_name
+from samtranslator.parser.parser import Parser
+from samtranslator.translator.translator import Translator
 
 from app import app
 from chalicelib import bootstrap
 from chalicelib.core.aws import Aws
-from chalicelib.core.settings import Settings
+from chalicelib.core.errors import NotFound
+from chalicelib.core.http import BASE_HEADERS
+from chalicelib.core.problems import problem_of
 from chalicelib.publication.jobs import TOLD
 from chalicelib.review.jobs import ENDING, STARTING
+from chalicelib.submission.service.tidying import DOUBT
 from infra.local import subscriptions
-from infra.local.resources import load_template
+from infra.local.clients import REGION
 from infra.package import LAMBDA_ROOT, RENDERER, RENDERERS, ROOT, build, require_catalogues
 from infra.packaging.dependencies import SERVICES, prune, runtime_requirements
 from infra.packaging.errors import PackagingError
@@ -43,8 +49,6 @@ from tests.infra.packages import (
 )
 
 ONE_HANDLER = "chalicelib.submission.jobs.take_in_submissions"
-DATA = ROOT / "infra" / "stacks" / "data.yaml"
-DEPARTMENT = ROOT / "infra" / "stacks" / "department.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -227,34 +231,42 @@ def test_requirements_are_locked_and_leave_out_what_only_chalice_needs() -> None
     assert text.count("--hash=sha256:") >= len(names)
 
 
-@pytest.mark.parametrize("which", ["data", "app", "department"])
-def test_cfn_lint_finds_nothing(which: str, package: Package) -> None:
-    template = {"data": DATA, "app": package.folder / "sam.json", "department": DEPARTMENT}[which]
-    assert [str(match) for match in lint(template.read_text("utf-8"), regions=["us-east-1"])] == []
+def test_what_api_gateway_answers_by_itself_looks_like_every_other_answer(package: Package) -> None:
+    """And says nothing that the caller sent: messages of API Gateway's own may repeat an Authorization header."""
+    sam = Translator(
+        managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session(region_name=REGION)
+    )
+    only_the_api = {"Resources": {"RestAPI": copy.deepcopy(package.template["Resources"]["RestAPI"])}}
+    translated = sam.translate(only_the_api, parameter_values={})
+    (api,) = (one for one in translated["Resources"].values() if one["Type"] == "AWS::ApiGateway::RestApi")
+    responses = api["Properties"]["Body"]["x-amazon-apigateway-gateway-responses"]
+    assert set(responses) == {
+        "MISSING_AUTHENTICATION_TOKEN",
+        "INVALID_SIGNATURE",
+        "DEFAULT_4XX",
+        "DEFAULT_5XX",
+    }
+    headers = BASE_HEADERS | {"Content-Type": "application/problem+json"}
+    for kind, response in responses.items():
+        assert response["responseParameters"] == {
+            f"gatewayresponse.header.{name}": f"'{value}'" for name, value in headers.items()
+        }
+        (text,) = response["responseTemplates"].values()
+        assert re.findall(r"\$[\w.]+", text) == ["$context.requestId"], kind
+        assert all(json.loads(text).values())
 
 
-def test_environment_is_exactly_the_settings(package: Package) -> None:
-    assert package.variables().keys() == {field.name.upper() for field in fields(Settings)}
-    parameters = package.template["Parameters"]
-    for field in fields(Settings):
-        value = package.variables()[field.name.upper()]
-        given = parameters[value["Ref"]].get("Default", MISSING) if "Ref" in value else value
-        if field.default is not MISSING:
-            assert str(given) == field.default
-        else:
-            assert given is MISSING or isinstance(given, dict)
+def test_a_wrong_address_looks_like_what_does_not_exist(package: Package) -> None:
+    responses = package.resources("Serverless::Api")["RestAPI"]["GatewayResponses"]
+    told = [problem_of(NotFound()).document(each, "$context.requestId") for each in ("zh-Hans", "en")]
+    both = {name: f"{told[0][name]} / {told[1][name]}" for name in ("title", "detail")}
+    for kind in ("MISSING_AUTHENTICATION_TOKEN", "INVALID_SIGNATURE"):
+        assert responses[kind]["StatusCode"] == NotFound.status
+        assert json.loads(responses[kind]["ResponseTemplates"]["application/json"]) == told[0] | both
 
 
-def test_every_import_is_an_export_of_the_data_stack(package: Package) -> None:
-    exported = {output["Export"]["Name"]["Sub"] for output in load_template(DATA)["Outputs"].values()}
-    imported = set(re.findall(r'"Fn::ImportValue": {"Fn::Sub": "([^"]+)"}', json.dumps(package.template)))
-    assert "${Prefix}-TableStreamArn" in imported
-    assert imported <= exported
-
-
-def test_every_reader_of_batches_reports_its_failures_one_by_one(package: Package) -> None:
-    sources = _event_sources(package)
-    assert sources.keys() == {
+def test_functions_are_fed_by_the_stream_and_the_queues_of_the_data_stack(package: Package) -> None:
+    assert _event_sources(package).keys() == {
         "ReviewEvents",
         "PublicationEvents",
         "SendSignInLinks",
@@ -262,20 +274,13 @@ def test_every_reader_of_batches_reports_its_failures_one_by_one(package: Packag
         "MailEvents",
         "SendNotices",
     }
-    for source in sources.values():
-        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
 
 
-def test_readers_of_the_stream_start_at_its_beginning_and_give_up_into_a_queue(package: Package) -> None:
-    failures = {"Fn::ImportValue": {"Fn::Sub": "${Prefix}-StreamFailuresArn"}}
-    streams = [source for source in _event_sources(package).values() if "Stream" in source]
-    assert len(streams) == 2
-    for source in streams:
-        assert source["Stream"] == {"Fn::ImportValue": {"Fn::Sub": "${Prefix}-TableStreamArn"}}
-        assert source["StartingPosition"] == "TRIM_HORIZON"
-        assert source["BisectBatchOnFunctionError"] is True
-        assert source["MaximumRetryAttempts"] > 0
-        assert source["DestinationConfig"]["OnFailure"] == {"Type": "SQS", "Destination": failures}
+def test_workflows_lie_beside_the_template_that_names_them(package: Package) -> None:
+    machines = package.resources("Serverless::StateMachine").values()
+    assert {machine["DefinitionUri"] for machine in machines} == {
+        path.name for path in package.folder.glob("*.asl.json")
+    }
 
 
 def _event_sources(package: Package) -> dict[str, Any]:
@@ -351,73 +356,15 @@ def test_laptop_reads_the_same_batches_retries_and_partial_failures(package: Pac
             assert stream.max_retries == source["MaximumRetryAttempts"]
 
 
-@pytest.mark.parametrize(
-    ("queue", "reader"),
-    [
-        ("SignIn", "SendSignInLinks"),
-        ("UploadsQueue", "CheckAttachment"),
-        ("Notices", "SendNotices"),
-        ("MailEvents", "MailEvents"),
-    ],
-)
-def test_queue_hides_a_message_for_six_time_outs_of_its_reader(
-    queue: str, reader: str, package: Package
-) -> None:
-    hidden = load_template(DATA)["Resources"][queue]["Properties"]["VisibilityTimeout"]
-    assert hidden >= 6 * package.functions()[reader]["Timeout"]
+@pytest.mark.parametrize(("function", "rate"), [("Sweep", "5 minutes"), ("TidyKeptFiles", "1 day")])
+def test_what_the_clock_calls_comes_at_its_rate(function: str, rate: str, package: Package) -> None:
+    (schedule,) = package.functions()[function]["Events"].values()
+    assert schedule == {"Type": "Schedule", "Properties": {"Schedule": f"rate({rate})"}}
 
 
-def test_app_exports_the_function_that_departments_queues_feed(package: Package) -> None:
-    exported = package.template["Outputs"]["TakeInSubmissionsArn"]
-    assert exported["Value"] == {"Fn::GetAtt": ["TakeInSubmissions", "Arn"]}
-    assert exported["Export"] == {"Name": {"Fn::Sub": "${Prefix}-TakeInSubmissionsArn"}}
-    assert "TakeInSubmissions" in package.functions()
-
-
-def test_sweeper_comes_every_few_minutes(package: Package) -> None:
-    (schedule,) = package.functions()["Sweep"]["Events"].values()
-    assert schedule == {"Type": "Schedule", "Properties": {"Schedule": "rate(5 minutes)"}}
-
-
-def test_each_function_has_a_role_of_its_own_made_from_its_own_file(package: Package) -> None:
-    roles = package.resources("IAM::Role")
-    assert {f["Role"]["Fn::GetAtt"][0] for f in package.all_functions().values()} == roles.keys()
-    assert len(roles) == len(package.all_functions())
-    files = (ROOT / "infra" / "roles").glob("*.json")
-    assert {to_cfn_resource_name(f"{file.stem}_role") for file in files} == roles.keys()
-
-
-def test_no_role_allows_a_wildcard_action_or_every_resource(package: Package) -> None:
-    machines = package.resources("Serverless::StateMachine").values()
-    policies = [policy for machine in machines for policy in machine["Policies"]]
-    policies += [p["PolicyDocument"] for r in package.resources("IAM::Role").values() for p in r["Policies"]]
-    statements = [statement for policy in policies for statement in policy["Statement"]]
-    assert len(statements) > len(package.functions())
-    for statement in statements:
-        assert "*" not in json.dumps(statement["Action"])
-        assert statement["Resource"] != "*"
-        assert statement["Effect"] == "Allow"
-
-
-def test_roles_name_only_what_the_stacks_hold(package: Package) -> None:
-    named = set(re.findall(r":(?:table/|stateMachine:)?(\$\{Prefix}-[a-z-]+)", json.dumps(package.template)))
-    stacks = (load_template(template)["Resources"].values() for template in (DATA, DEPARTMENT))
-    held = {
-        one["Properties"][key]["Sub"].removesuffix("-${AWS::AccountId}").removesuffix("-${Department}")
-        for one in itertools.chain(*stacks)
-        for key in ("TableName", "BucketName", "QueueName")
-        if key in one["Properties"]
-    }
-    held |= {m["Name"]["Fn::Sub"] for m in package.resources("Serverless::StateMachine").values()}
-    assert {name.removesuffix("-") for name in named} <= held
-    assert "${Prefix}-records" in named
-
-
-def test_logs_go_to_the_function_that_the_role_belongs_to(package: Package) -> None:
-    for name, function in package.all_functions().items():
-        role = package.resources("IAM::Role")[function["Role"]["Fn::GetAtt"][0]]
-        logs = role["Policies"][0]["PolicyDocument"]["Statement"][0]["Resource"]["Fn::Sub"]
-        assert logs.endswith(f":log-group:/aws/lambda/${{AWS::StackName}}-{name}-*")
+def test_no_function_lives_as_long_as_a_kept_copy_is_left_in_peace(package: Package) -> None:
+    longest = max(function["Timeout"] for function in package.functions().values())
+    assert timedelta(seconds=longest) < DOUBT / 24
 
 
 def test_machines_have_the_names_that_the_functions_know_them_by(package: Package) -> None:
@@ -425,22 +372,3 @@ def test_machines_have_the_names_that_the_functions_know_them_by(package: Packag
     for field in ("review", "publication"):
         arn = package.variables()[f"{field.upper()}_MACHINE_ARN"]["Fn::Sub"]
         assert arn.endswith(f":stateMachine:{machines[f'{field.title()}Machine']['Name']['Fn::Sub']}")
-
-
-def test_workflows_lie_beside_the_template_and_get_just_the_substitutions_they_use(package: Package) -> None:
-    machines = package.resources("Serverless::StateMachine")
-    assert {m["DefinitionUri"] for m in machines.values()} == {
-        f.name for f in package.folder.glob("*.asl.json")
-    }
-    for machine in machines.values():
-        definition = (package.folder / machine["DefinitionUri"]).read_text("utf-8")
-        given = machine["DefinitionSubstitutions"]
-        assert set(re.findall(r"\$\{(\w+)}", definition)) == given.keys()
-        for name, value in given.items():
-            assert value == {"Fn::GetAtt": [name.removesuffix("Function"), "Arn"]}
-            assert value["Fn::GetAtt"][0] in package.functions()
-        (policy,) = machine["Policies"]
-        (statement,) = policy["Statement"]
-        assert {arn["Fn::GetAtt"][0] for arn in statement["Resource"]} == {
-            arn["Fn::GetAtt"][0] for arn in given.values()
-        }

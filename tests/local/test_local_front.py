@@ -1,13 +1,15 @@
 import base64
 import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import boto3
 import pytest
 from chalice.app import Chalice, Response
-from werkzeug.test import Client
+from werkzeug.test import Client, TestResponse
 
+from chalicelib.core.http import BASE_HEADERS
 from chalicelib.people.roster import Roster
 from infra.local.cloud import Cloud
 from infra.local.front import Front, Page
@@ -16,11 +18,18 @@ from tests.local.tiny import Seen, tiny_app
 from tests.world import LIAISON, a_roster
 
 MAIL = Sent(
-    to="li@example.cn", subject="审核", text="请看", html="<p>请看</p>", links=("https://x.test/r#1",)
+    to="li@example.cn",
+    subject="审核",
+    text="请看",
+    html="<p>请看</p>",
+    links=("https://x.test/r#1",),
+    one_click="https://x.test/u/1",
+    message_id="<m-1@x.test>",
 )
 PAGES = {
     "public/index.html": Page(content=b"<h1>Home</h1>", content_type="text/html; charset=utf-8"),
     "internal/a b.html": Page(content=b"a", content_type="text/html"),
+    "internal/files/1.svg": Page(content=b"<svg/>", content_type="image/svg+xml", disposition="inline"),
 }
 
 
@@ -60,8 +69,8 @@ def test_text_arrives_as_text_with_the_address_of_the_caller(http: Client, seen:
 
 def test_body_over_six_megabytes_is_refused_before_the_app(http: Client, seen: Seen) -> None:
     answer = http.post("/api/v1/things/x", data=b"x" * (6 * 1024 * 1024 + 1))
-    assert (answer.status_code, answer.content_type) == (413, "application/problem+json")
-    assert b'"status": 413' in answer.data
+    assert answer.status_code == 413
+    assert_refused_as_by_api_gateway(answer)
     assert seen.calls == []
 
 
@@ -70,9 +79,26 @@ def test_head_never_has_a_body(http: Client) -> None:
         assert http.head(path).data == b"", path
 
 
-def test_unknown_route_and_wrong_method_are_answered_as_by_api_gateway(http: Client) -> None:
-    assert http.get("/nowhere").status_code == 403
-    assert http.delete("/api/v1/things/x").status_code == 405
+def assert_refused_as_by_api_gateway(answer: TestResponse) -> None:
+    assert answer.content_type == "application/problem+json"
+    assert {name: answer.headers.get(name) for name in BASE_HEADERS} == BASE_HEADERS
+    assert answer.json is not None
+    assert re.fullmatch("c-[a-z0-9]{20}", answer.json["correlation_id"])
+
+
+@pytest.mark.parametrize("accept", ["*/*", "text/html,application/xhtml+xml;q=0.9"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", "/nowhere"), ("DELETE", "/api/v1/things/x"), ("OPTIONS", "/api/v1/things/x"), ("POST", "/")],
+)
+def test_what_is_not_there_is_answered_as_by_api_gateway(
+    http: Client, seen: Seen, method: str, path: str, accept: str
+) -> None:
+    answer = http.open(path, method=method, headers={"Accept": accept, "Authorization": "Bearer secret"})
+    assert answer.status_code == 404
+    assert_refused_as_by_api_gateway(answer)
+    assert "secret" not in answer.text
+    assert seen.calls == []
 
 
 def test_binary_answer_is_sent_as_bytes() -> None:
@@ -111,6 +137,8 @@ def test_mails_and_people_are_shown(http: Client) -> None:
             "text": "请看",
             "html": "<p>请看</p>",
             "links": ["https://x.test/r#1"],
+            "one_click": "https://x.test/u/1",
+            "message_id": "<m-1@x.test>",
         }
     ]
     assert http.get("/_local/people").json == [
@@ -142,6 +170,17 @@ def test_site_shows_pages_and_the_index_of_a_folder(http: Client) -> None:
     assert http.get("/_local/site/public/none.html").status_code == 404
     assert http.get("/_local/else").status_code == 404
     assert http.post("/_local/site/public/").status_code == 405
+
+
+@pytest.mark.parametrize("path", ["public/", "internal/files/1.svg"])
+def test_nothing_published_has_the_desks_origin_or_is_taken_for_another_type(http: Client, path: str) -> None:
+    answer = http.get(f"/_local/site/{path}")
+    assert answer.status_code == 200
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    sandbox, default, *_ = answer.headers["Content-Security-Policy"].split("; ")
+    assert sandbox.startswith("sandbox ")
+    assert not {"allow-scripts", "allow-same-origin", "allow-forms"} & set(sandbox.split())
+    assert default == "default-src 'none'"
 
 
 def test_cloud_answers_http_and_shows_what_is_in_its_site_bucket(cloud: Cloud) -> None:

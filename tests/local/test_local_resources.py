@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +7,7 @@ import pytest
 
 from infra.local.clients import Clients
 from infra.local.cloud import Cloud
-from infra.local.resources import TemplateError, create, load_template
+from infra.local.resources import Resources, TemplateError, create, load_template
 from tests.local.tiny import DATA
 
 TEMPLATE = load_template(DATA)["Resources"]
@@ -20,7 +21,7 @@ BUCKETS = {"Site": "SITE_BUCKET", "Archive": "ARCHIVE_BUCKET"}
 def refuse(tmp_path: Path, resource: str) -> str:
     """What the loader says to a template of this one resource."""
     template = tmp_path / "data.yaml"
-    template.write_text(f"Resources:\n  Thing: {resource}\nOutputs: {{}}\n", encoding="utf-8")
+    template.write_text(f"Resources:\n  Thing: {resource}\n", encoding="utf-8")
     with pytest.raises(TemplateError) as refused:
         create(template, "test", CLIENTS)
     return str(refused.value)
@@ -66,7 +67,10 @@ def test_bucket_is_versioned_encrypted_and_closed_as_in_the_template(cloud: Clou
     assert s3.get_bucket_versioning(Bucket=name)["Status"] == template["VersioningConfiguration"]["Status"]
     (rule,) = s3.get_bucket_encryption(Bucket=name)["ServerSideEncryptionConfiguration"]["Rules"]
     (expected,) = template["BucketEncryption"]["ServerSideEncryptionConfiguration"]
-    assert rule["ApplyServerSideEncryptionByDefault"] == expected["ServerSideEncryptionByDefault"]
+    default = rule["ApplyServerSideEncryptionByDefault"]
+    assert default["SSEAlgorithm"] == expected["ServerSideEncryptionByDefault"]["SSEAlgorithm"]
+    assert default.get("KMSMasterKeyID") == (None if bucket == "Site" else the_key())
+    assert rule["BucketKeyEnabled"] is expected.get("BucketKeyEnabled", False)
     block = s3.get_public_access_block(Bucket=name)["PublicAccessBlockConfiguration"]
     assert block == template["PublicAccessBlockConfiguration"]
     assert all(block.values())
@@ -94,10 +98,72 @@ def test_queue_has_the_visibility_and_dead_letters_of_the_template(cloud: Cloud)
     assert "imprimatur-sign-in-dead-letters" in attributes["RedrivePolicy"]
 
 
-def test_every_resource_that_holds_data_survives_its_stack() -> None:
-    for name, resource in TEMPLATE.items():
-        if resource["Type"] in {"AWS::DynamoDB::Table", "AWS::S3::Bucket"}:
-            assert resource["DeletionPolicy"] == resource["UpdateReplacePolicy"] == "Retain", name
+def test_key_turns_every_year_and_is_known_by_its_alias(cloud: Cloud) -> None:
+    assert boto3.client("kms").get_key_rotation_status(KeyId=the_key())["KeyRotationEnabled"] is True
+
+
+def the_key() -> str:
+    """The ARN of what the alias stands for."""
+    return str(boto3.client("kms").describe_key(KeyId="alias/imprimatur-data")["KeyMetadata"]["Arn"])
+
+
+def make(tmp_path: Path, text: str, handed: Mapping[str, str] | None = None) -> Resources:
+    """What the loader makes of a template."""
+    template = tmp_path / "data.yaml"
+    template.write_text(text, encoding="utf-8")
+    return create(template, "test", CLIENTS, handed=handed)
+
+
+def test_what_a_stack_hands_over_is_found_by_the_end_of_its_name(cloud: Cloud, tmp_path: Path) -> None:
+    made = make(
+        tmp_path,
+        """
+        Parameters: {Prefix: {Type: String}}
+        Resources:
+          Queue: {Type: AWS::SQS::Queue, Properties: {QueueName: !Sub "${Prefix}-{{resolve:ssm:/test/x/name}}"}}
+          Hand:
+            Type: AWS::SSM::Parameter
+            Properties: {Type: String, Name: !Sub "/${Prefix}/data/queue-url", Value: !Ref Queue}
+        """,
+        handed={"/test/x/name": "given"},
+    )
+    assert made.queues == {"given": made.handed["queue-url"]}
+    assert made.handed["queue-url"].endswith("/test-given")
+
+
+@pytest.mark.parametrize(("wanted", "seconds"), [("yes", "60"), ("no", "30")])
+def test_conditions_hold_or_not(cloud: Cloud, tmp_path: Path, wanted: str, seconds: str) -> None:
+    made = make(
+        tmp_path,
+        f"""
+        Parameters: {{Wanted: {{Type: String, Default: "{wanted}"}}}}
+        Conditions:
+          Never: !Equals [a, b]
+          IsWanted: !Not [!Equals [!Ref Wanted, "no"]]
+        Resources:
+          Unknown: {{Type: AWS::Kinesis::Stream, Condition: Never}}
+          Queue:
+            Type: AWS::SQS::Queue
+            Properties:
+              QueueName: test-{wanted}
+              VisibilityTimeout: !If [IsWanted, 60, !Ref "AWS::NoValue"]
+        """,
+    )
+    attributes = boto3.client("sqs").get_queue_attributes(
+        QueueUrl=made.queues[wanted], AttributeNames=["VisibilityTimeout"]
+    )["Attributes"]
+    assert attributes["VisibilityTimeout"] == seconds
+
+
+def test_unknown_section_and_unknown_condition_are_refused(cloud: Cloud, tmp_path: Path) -> None:
+    with pytest.raises(TemplateError, match="Mappings"):
+        make(tmp_path, "Mappings: {}\nResources: {}")
+    with pytest.raises(TemplateError, match="!Or"):
+        make(
+            tmp_path,
+            "Conditions: {C: !Or [!Equals [a, b], !Equals [a, a]]}\n"
+            "Resources: {Q: {Type: AWS::SQS::Queue, Condition: C}}",
+        )
 
 
 def test_unknown_property_is_refused_by_name(cloud: Cloud, tmp_path: Path) -> None:

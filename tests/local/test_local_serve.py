@@ -1,6 +1,7 @@
 """`make run` as a process of its own: one start, several questions, one stop."""
 
 import json
+import logging
 import signal
 import socket
 import subprocess
@@ -17,6 +18,8 @@ import pytest
 import requests
 from chalice.app import Chalice
 
+from chalicelib.core import logs
+from chalicelib.core.events import report
 from chalicelib.people.roster import Roster
 from infra.local import serve
 
@@ -134,6 +137,29 @@ def test_large_body_gets_its_answer_not_a_broken_connection(laptop: Laptop) -> N
         laptop.ask("/api/v1/things/x", b"x" * 7_000_000)
     assert refused.value.code == 413
     refused.value.close()
+
+
+def test_lines_go_to_a_file_and_the_terminal_shows_where_an_error_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "build" / "desk.log"
+    try:
+        with logs.invocation("open_stage"), serve.logging_to(file):
+            logging.getLogger("chalicelib.test").info("quiet")
+            report(OSError("handle-4711"), "stream record")
+            earlier = file.open()
+            with serve.logging_to(file):  # another desk
+                logging.getLogger("chalicelib.test").info("another's")
+    finally:
+        for name in ("chalicelib", "infra", "imprimatur"):
+            logging.getLogger(name).setLevel(logging.NOTSET)
+    with earlier:
+        lines = [json.loads(line) for line in earlier]
+    assert [line["message"] for line in lines] == ["quiet", "OSError in a stream record", "UnforeseenErrors"]
+    assert [json.loads(line)["message"] for line in file.read_text().splitlines()] == ["another's"]
+    printed = capsys.readouterr()
+    assert printed.err == f"ERROR open_stage: OSError in a stream record ({file} says where)\n"
+    assert printed.out == ""
 
 
 def test_taken_port_is_explained(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,14 @@
 """What people were told of a submission."""
 
+from collections import Counter
 from typing import Any
 
+from chalicelib.core import messages
+from chalicelib.ledger.model import Event
+from chalicelib.notices.model import NoticeState
+from chalicelib.notices.store import notice_key
 from infra.local.mailbox import Sent
-from tests.world import HEAD, World
+from tests.world import HEAD, LIAISON, World
 
 
 def about(world: World, submission: str) -> list[Sent]:
@@ -19,3 +24,36 @@ def returned(world: World, *, comment: str = "请补充联系电话。\n并核�
     assert world.decide(HEAD, "request_changes", comment=comment).status == 200
     world.cloud.settle()
     return submission
+
+
+def _to_be_told(event: Event) -> str | None:
+    """What a drafter must be told of an event, as `mail.<kind>` says it."""
+    match event.type, event.payload.get("decision"):
+        case "Published", _:
+            return "published"
+        case "Decided", "request_changes":
+            return "returned"
+        case "Decided", "reject":
+            return "rejected"
+    return None
+
+
+def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
+    """The liaison, who drafted it, was told of everything that a drafter is told of, once each, and it is recorded.
+
+    With `again` nobody may have known of one whether it had gone out: it may have come twice.
+    """
+    expected = Counter[tuple[str, str]]()
+    for event in world.events(submission):
+        kind = _to_be_told(event)
+        if kind is not None:
+            title = world.plain_journal.revision(submission, event.payload["revision"]).form.title
+            expected[LIAISON.email, messages.text(f"mail.{kind}.subject", "zh-Hans", {"title": title})] += 1
+            record = world.plain_table.get(notice_key(event.id, LIAISON.id))
+            assert record is not None, f"nobody was to be told of {event.type}"
+            assert record.state == NoticeState.SENT, f"{event.type}: {record.state}"
+    told = Counter((mail.to, mail.subject) for mail in about(world, submission))
+    assert expected, "there is nothing to tell of"
+    assert told.keys() == expected.keys(), told
+    more = told - expected
+    assert more.total() <= again, more

@@ -31,6 +31,8 @@ OPEN_TO = {
     (Action.PUBLISH, "internal"): set(),
     (Action.SETTLE_MAIL, "internal"): {"center_editor@center", "center_director@center"},
     (Action.SETTLE_MAIL, "confidential"): {"center_director@center"},
+    (Action.FREEZE, "internal"): {"center_editor@center", "center_director@center"},
+    (Action.UNFREEZE, "internal"): {"center_director@center"},
     (Action.ARCHIVE, "internal"): set(),
     (Action.ARCHIVE_READ, "internal"): DEPARTMENT | CENTER | SALES,
     (Action.ARCHIVE_READ, "confidential"): (

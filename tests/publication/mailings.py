@@ -82,6 +82,11 @@ class Announced:
         """What has become of each person."""
         return {each.person: each.state.value for each in self.mailing().recipients}
 
+    def is_tried(self) -> bool:
+        """Whether everybody had a turn: nobody is pending."""
+        mailing = read_mailing(self.world.plain_table, self.submission, 1)
+        return mailing is not None and not mailing.in_state(RecipientState.PENDING)
+
     def unknown(self) -> int:
         """How many wait for a person's answer."""
         return len(self.mailing().in_state(RecipientState.UNKNOWN))

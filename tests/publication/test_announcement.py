@@ -1,84 +1,89 @@
 """What an announcement says."""
 
+import re
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import pytest
 
-from chalicelib.core.mail import Mail, as_message
+from chalicelib.attachment.model import Attachment, MediaType
+from chalicelib.core.mail import Mail, Stamp, as_message
 from chalicelib.core.messages import LANGUAGES
 from chalicelib.publication.channels.email.announcement import MOST, addressed, announcement
 from chalicelib.publication.channels.email.mailing import Announcement
-from chalicelib.submission.model import form_from_document
+from chalicelib.submission.model import Revision, form_from_document
+from tests.browsing import Element, read_page
 from tests.world import a_form
+from tests.xss import VECTORS, harm_beyond, shapes
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 SITE = "https://site.test/internal/s-1/1/index.html"
-HOSTILE = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "<svg/onload=alert(1)>",
-    "<iframe src=javascript:alert(1)>",
-    '<a href="javascript:alert(1)">x</a>',
-    "[x](javascript:alert(1))",
-    "[x](JaVaScRiPt:alert(1))",
-    "[x](data:text/html;base64,PHNjcmlwdD4=)",
-    "![x](javascript:alert(1))",
-    "![x](https://tracker.test/pixel.gif)",
-    '"><script>alert(1)</script>',
-    "<style>@import 'https://evil.test/x.css';</style>",
-    "<body onload=alert(1)>",
-    '<meta http-equiv="refresh" content="0;url=https://evil.test">',
-    "<base href=https://evil.test/>",
-    "<form action=https://evil.test><input name=password></form>",
+OF_MAILS = (
     "</div></body></html><script>alert(1)</script>",
-    "<IMG SRC=&#106;&#97;&#118;&#97;&#115;&#99;&#114;&#105;&#112;&#116;&#58;alert(1)>",
+    "<div style=display:none>",
+    "![x](https://tracker.test/pixel.gif)",
     '<a title="<p onmouseover=alert(1)>">x</a>',
     '[x](https://a.test "\\" onmouseover=alert(1) x=\\"")',
 )
-ELEMENTS = frozenset(
-    {"html", "head", "meta", "title", "style", "body", "div", "h1", "h2", "p", "br", "a"}
-    | {"ul", "ol", "li", "blockquote", "em", "strong", "code", "pre"}
-)
-ATTRIBUTES = frozenset({"lang", "charset", "name", "content", "style", "class", "href", "title", "rel"})
+"""What would harm in a mail above all: the end of its frame, what hides, what tells that it was read."""
 
 
-class Elements(HTMLParser):
-    """What a mail program makes of a document: every element with its attributes."""
-
-    def __init__(self, document: str) -> None:
-        super().__init__()
-        self.found: list[tuple[str, dict[str, str | None]]] = []
-        self.feed(document)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, dict(attrs)))
+def a_file(number: int, **changes: Any) -> Attachment:  # noqa: ANN401 — an attachment's fields have many shapes
+    known: dict[str, Any] = {
+        "name": f"附件{number}.pdf",
+        "media_type": MediaType.PDF,
+        "size": 1_540,
+        "sha256": "0" * 64,
+    }
+    return Attachment(id=f"a-{number}", **(known | changes))
 
 
-def said(**changes: Any) -> Announcement:  # noqa: ANN401 — as in a_form
+def said(*files: Attachment, **changes: Any) -> Announcement:  # noqa: ANN401 — as in a_form
     form = form_from_document(a_form(NOW, **{"channels": ["website", "email"]} | changes))
+    revision = Revision(
+        submission="s-1", number=1, form=form, salt="0" * 32, created_at=NOW, attachments=files
+    )
     return announcement(
-        form, submission="s-1", revision=1, department_name="市场部", site_url="https://site.test"
+        revision,
+        department_name="市场部",
+        base_url="https://desk.test",
+        site_url="https://site.test/internal",
     )
 
 
 def to_somebody(text: Announcement, language: str = "zh-Hans") -> Mail:
     return addressed(
-        text, to="a@b.example", language=language, unsubscribe="https://desk.test/u/t", tags={"x": "y"}
+        text,
+        to="a@b.example",
+        language=language,
+        stamp=Stamp(id="m-1", at=NOW),
+        choose="https://desk.test/me",
+        unsubscribe="https://desk.test/u/t",
+        tags={"x": "y"},
     )
 
 
-@pytest.mark.parametrize("text", HOSTILE)
-@pytest.mark.parametrize("field", ["title", "summary", "body"])
-def test_hostile_text_is_inert_in_a_mail(field: str, text: str) -> None:
-    found = Elements(to_somebody(said(**{field: text})).html).found
-    assert {tag for tag, _ in found} <= ELEMENTS
-    assert {name for _, attributes in found for name in attributes} <= ATTRIBUTES
-    assert [tag for tag, _ in found].count("style") == 1
-    hrefs = [str(attributes["href"]) for _, attributes in found if "href" in attributes]
-    assert [href for href in hrefs if not href.startswith("https://")] == []
-    assert {tag for tag, attributes in found if "http-equiv" in attributes} == set()
+def read_html(text: Announcement) -> Element:
+    return read_page(to_somebody(text).html)
+
+
+def test_hostile_words_stay_words_in_a_mail() -> None:
+    frame = shapes(read_html(said(a_file(1), title="题", summary="要", channels=["email"])))
+    for vector in (*VECTORS, *OF_MAILS):
+        text = said(a_file(1, name=vector), title=vector, summary=f"摘要 {vector}", channels=["email"])
+        page = read_html(text)
+        assert shapes(page) == frame, vector
+        assert [page.all("h1")[0].text, page.all("title")[0].text] == [vector, vector]
+        assert f"摘要 {vector}" in page.all("p", class_="lead")[0].text
+        assert f"- {vector}（1.5 KB）" in text.text
+        assert as_message(to_somebody(text), "a@b.example")["Subject"] == vector
+
+
+def test_a_hostile_body_makes_nothing_in_a_mail_that_markdown_may_not_make() -> None:
+    frame = read_html(said(body="", channels=["email"]))
+    for vector in (*VECTORS, *OF_MAILS):
+        for body in (vector, f"前\n\n- {vector}\n\n> {vector}\n"):
+            assert harm_beyond(frame, read_html(said(body=body, channels=["email"]))) == [], body
 
 
 @pytest.mark.parametrize(
@@ -122,6 +127,39 @@ def test_a_long_text_is_cut_where_a_paragraph_ends_and_says_where_the_whole_is()
 
 
 @pytest.mark.parametrize(
+    ("body", "kept"),
+    [
+        ("行" * 2000 + "\n" + "行" * 2000, "行" * 2000),
+        ("短。\n\n" + "行" * 2000 + "\n" + "行" * 2000, "短。\n\n" + "行" * 2000),
+        ("这是一句话，没有换行。" * 400, "这是一句话，没有换行。" * (MOST // 11)),
+        ("A sentence. " * 400, ("A sentence. " * (MOST // 12)).strip()),
+        ("word " * 1000, ("word " * (MOST // 5)).strip()),
+        ("字" * 5000, "字" * MOST),
+        ("短。" + "字" * 5000, "短。" + "字" * (MOST - 2)),
+        ("字" * (MOST - 1) + "。" + "字" * 9, "字" * (MOST - 1) + "。"),
+        ("段" * 2000 + "\r\n \r\n" + "段" * 2000, "段" * 2000),
+    ],
+    ids=["line", "short paragraph", "sentence", "English", "word", "none", "early", "edge", "CRLF"],
+)
+def test_a_text_without_paragraphs_is_cut_where_it_hurts_least_and_never_to_nothing(
+    body: str, kept: str
+) -> None:
+    """Clause 4.4.2: short."""
+    text = said(body=body)
+    _, summary, rest = text.text.partition(a_form(NOW)["summary"])
+    shown, more, _ = rest.partition("以上为部分内容")
+    assert (bool(summary), bool(more)) == (True, True)
+    assert shown.strip() == kept
+
+
+@pytest.mark.parametrize("length", [1, MOST])
+def test_what_fits_is_whole(length: int) -> None:
+    text = said(body="字" * length)
+    assert "字" * length in text.text
+    assert "以上为部分内容" not in text.text
+
+
+@pytest.mark.parametrize(
     "changes", [{"channels": ["email"]}, {"channels": ["email"], "classification": "confidential"}]
 )
 def test_what_is_nowhere_else_to_read_is_never_cut(changes: dict[str, Any]) -> None:
@@ -138,12 +176,49 @@ def test_everybody_gets_the_way_out_in_their_own_language(language: str) -> None
     mail = to_somebody(said(), language)
     assert mail.headers["List-Unsubscribe"] == "<https://desk.test/u/t>"
     assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
-    assert mail.text.endswith("\nhttps://desk.test/u/t\n")
+    assert mail.text.endswith("\nhttps://desk.test/me\n")
     assert f'<p lang="{language}">' in mail.html
-    assert mail.html.count("https://desk.test/u/t") == 1
+    assert mail.html.count('href="https://desk.test/me"') == 1
+
+
+@pytest.mark.parametrize("changes", [{}, {"channels": ["email"]}])
+def test_no_address_that_a_mail_shows_ends_announcements(changes: dict[str, Any]) -> None:
+    """Clause 4.4.2: mail scanners open every address, and press every button of its page."""
+    mail = to_somebody(said(a_file(1), **changes))
+    assert "/u/" not in mail.text + mail.html
+
+
+def test_files_of_what_is_on_the_website_are_named_and_found_on_its_page() -> None:
+    text = said(a_file(1), a_file(2, name="照片 <1>.jpg", size=2_000_000))
+    assert "附件（请在上述页面下载）：\n- 附件1.pdf（1.5 KB）\n- 照片 <1>.jpg（2 MB）" in text.text
+    assert text.text.index(SITE) < text.text.index("附件（")
+    assert "<ul><li>附件1.pdf（1.5 KB）</li><li>照片 &lt;1&gt;.jpg（2 MB）</li></ul>" in text.html
+    assert "/attachments/" not in text.text + text.html
+
+
+@pytest.mark.parametrize(
+    "changes", [{"channels": ["email"]}, {"classification": "confidential", "audience": ["marketing"]}]
+)
+def test_files_of_what_is_nowhere_else_are_named_each_with_its_address_on_the_desk(
+    changes: dict[str, Any],
+) -> None:
+    """Clause 4.4.1: what is attached reaches its audience, too."""
+    text = said(a_file(1), a_file(2), **changes)
+    addresses = [f"https://desk.test/submissions/s-1/attachments/a-{number}" for number in (1, 2)]
+    assert f"- 附件1.pdf（1.5 KB）\n  {addresses[0]}\n- 附件2.pdf（1.5 KB）\n  {addresses[1]}\n" in text.text
+    assert re.findall(r'<li><a href="([^"]+)">附件.\.pdf</a>（1\.5 KB）</li>', text.html) == addresses
+
+
+def test_a_mail_without_files_says_nothing_of_them() -> None:
+    assert "附件" not in said().text + said(channels=["email"]).html
+
+
+def test_the_name_of_a_file_makes_no_line_of_its_own() -> None:
+    text = said(a_file(1, name="x.pdf\n\nhttps://evil.test\n.pdf"))
+    assert "- x.pdf https://evil.test .pdf（1.5 KB）\n" in text.text
 
 
 def test_the_text_for_everybody_holds_nothing_of_anybody() -> None:
-    text = said()
+    text = said(a_file(1))
     assert "https://desk.test" not in text.html + text.text
     assert to_somebody(text).html.replace("\n", "").startswith(text.top.replace("\n", ""))

@@ -4,16 +4,20 @@ import logging
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes
 from typing import Any
 
 import pytest
 
 from chalicelib.core.errors import ChannelsFrozen, DeliveryUnfinished, MailboxBusy, MailRefused
-from chalicelib.core.mail import Mail
+from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Stamp
+from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
 from chalicelib.people.model import Duty, Person, Role
 from chalicelib.people.store import put_person
 from chalicelib.publication.channels.email.adapter import MOST_TRIES, RUN
-from chalicelib.publication.channels.email.mailing import recipient_key
+from chalicelib.publication.channels.email.mailing import RecipientState, recipient_key
+from tests.core.mailboxes import Mailboxes, smtp_server
 from tests.publication.mailings import announced, staff
 from tests.world import (
     ARCHIVIST,
@@ -26,6 +30,7 @@ from tests.world import (
     PEOPLE,
     World,
     a_person,
+    a_roster,
     a_world,
 )
 
@@ -150,6 +155,56 @@ def test_a_busy_mailbox_holds_back_no_other_and_counts_as_refused_in_the_end(wor
         assert text.deliver()["recipients"] == {"sent": 2, "refused": 1}
     finally:
         world.parts.__dict__["mailer"] = usual
+
+
+def test_what_an_smtp_server_knows_of_no_mailbox_for_gets_no_next_mail_and_what_it_refuses_otherwise_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clause 4.4.4: clean mailboxes, without a carrier that tells of bounces."""
+    gone = replace(a_person("moved", (Role.EMPLOYEE, "marketing")), email="Moved@example.com")
+    mailboxes = Mailboxes()
+    world.parts.roster_keeper.apply(a_roster(*PEOPLE, *ODD, TWIN, GONE, gone), world.now())
+    with smtp_server(mailboxes) as port:
+        carrier = SmtpServer(host="127.0.0.1", port=port, security=Security.NONE)
+        mailer = SmtpMailer(server=carrier, sender="Imprimatur <desk@example.com>")
+        monkeypatch.setitem(world.parts.__dict__, "mailer", mailer)
+        mailboxes.rcpt = {gone.email: "550 5.1.1 no such mailbox", HEAD.email: "550 not today"}
+        first = announced(world, audience=["marketing"])
+        assert first.deliver()["recipients"] == {"sent": 2, "refused": 2}
+        reasons = {each.person: each.reason for each in first.mailing().recipients if each.reason}
+        assert reasons == {gone.id: UNKNOWN_MAILBOX, HEAD.id: "smtp_550"}
+        mailboxes.rcpt = {}
+        second = announced(world, audience=["marketing"])
+        assert second.deliver()["recipients"] == {"sent": 3, "suppressed": 1}
+        assert second.states()[gone.id] == "suppressed"
+        assert {each.reason for each in second.mailing().in_state(RecipientState.SUPPRESSED)} == {"bounce"}
+    world.parts.roster_keeper.apply(a_roster(*PEOPLE, *ODD, TWIN, GONE), world.now())
+    sent = [message_from_bytes(each.content) for each in mailboxes.taken if isinstance(each.content, bytes)]
+    assert len({message["Message-ID"] for message in sent}) == len(sent) == 5
+
+
+def test_a_mail_that_goes_out_again_is_the_same_mail_and_everybody_has_one_of_their_own(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = announced(world, audience=["marketing"])
+    usual, stamps = world.parts.mailer, list[tuple[str, Stamp]]()
+
+    class Lossy:
+        def send(self, mail: Mail) -> None:
+            stamps.append((mail.to, mail.stamp))
+            if len(stamps) == 1:
+                raise TimeoutError
+            usual.send(mail)
+
+    monkeypatch.setitem(world.parts.__dict__, "mailer", Lossy())
+    text.deliver_until_done()
+    world.passed += timedelta(days=2)
+    text.answer(resend=True)
+    text.hear()
+    (first, *others, again) = stamps
+    assert again == first
+    assert len({stamp.id for _, stamp in stamps}) == len(others) + 1 == 3
+    assert {stamp.at for _, stamp in stamps} == {text.mailing().fixed_at}
 
 
 def test_a_run_ends_in_time_and_the_next_goes_on_where_it_stopped(world: World) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from chalicelib.core.mail import Mail, Mailer
+from chalicelib.core.errors import RecipientRefused
+from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Mailer
+from chalicelib.publication.store import suppression_key
 from infra.local import mail_events
 from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.publication.mailings import Announced, DiedError, announced
-from tests.world import PEOPLE, World, a_world
+from tests.world import OTHER_LIAISON, PEOPLE, World, a_world
 
 Record = Callable[[str, object], None]
 AWS = FaultyAws()
@@ -54,7 +56,7 @@ def every_fault(world: World) -> list[Fault]:
         Fault(point=point, mode=mode)
         for point in points(world)
         for mode in Mode
-        if (point.label, mode) != ("SendEmail", Mode.TWICE)
+        if (point.label, mode) != ("SendEmail announcement", Mode.TWICE)
     ]
 
 
@@ -150,3 +152,41 @@ def test_without_the_carriers_word_nothing_is_repeated_and_a_person_is_asked(
     world.cloud.settle()
     assert once_each(text)
     assert text.unknown() == 0
+
+
+class Knowing:
+    """Hands mails to a server that knows of none of these mailboxes."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def send(self, _mail: Mail) -> None:
+        self.tries += 1
+        raise RecipientRefused(reason=UNKNOWN_MAILBOX)
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_mailbox_that_is_gone_is_refused_and_suppressed_at_once_or_neither(
+    world: World, mode: Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clause 4.4.4: clean mailboxes."""
+    carrier, text = Knowing(), announced(world, audience=["research"])
+    monkeypatch.setitem(world.parts.__dict__, "mailer", carrier)
+    suppression = suppression_key(OTHER_LIAISON.email)
+    try:
+        AWS.begin(
+            Fault(point=Point(label="TransactWriteItems MAILING RECIPIENT", nth=2), mode=mode)
+        )  # the first claims
+        counts = text.deliver_until_done()["recipients"]
+        assert AWS.struck
+        assert carrier.tries == 1, "nothing is tried again without a person"
+        done = world.plain_table.get(suppression) is not None
+        assert counts == ({"refused": 1} if done else {"unknown": 1})
+        assert done is (mode is not Mode.BEFORE)
+        text.answer(resend=True)
+        text.hear()
+        assert text.states() == {OTHER_LIAISON.id: "refused"}
+        assert announced(world, audience=["research"]).deliver()["recipients"] == {"suppressed": 1}
+        assert carrier.tries == (1 if done else 2)
+    finally:
+        world.plain_table.delete(suppression)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from chalicelib.ledger.model import chain_faults
+from chalicelib.publication.freeze import Freezes
 from chalicelib.submission.store import shard_of
 from tests.faults import CrashError, FaultyAws
 from tests.world import REVIEWERS, World, a_world
@@ -99,7 +100,7 @@ def test_a_machine_killed_while_it_waits_is_begun_again_once_the_item_is_due(wor
     with world.later(hours=7):
         world.parts.sweeper.sweep()
         assert world.plain_journal.head(submission).attempt == 2
-        world.parts.publishing.repair(world.plain_journal.head(submission))
+        world.parts.publishing.repair(world.plain_journal.head(submission), Freezes())
         assert world.plain_journal.head(submission).attempt == 2, "what has just begun is left alone"
         assert world.withdraw(submission).status == 200
     world.kill(submission)

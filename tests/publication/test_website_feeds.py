@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chalicelib.core.clock import from_text
+from chalicelib.publication.channels.website.entry import Entry
 from chalicelib.publication.channels.website.feeds import FEED_LENGTH, atom_feed, sitemap
 from chalicelib.publication.channels.website.sections import the_plan
 from tests.publication.website_builders import NOON, an_entry
@@ -20,8 +21,12 @@ def parsed(document: bytes) -> ET.Element:
     return ET.fromstring(document)  # noqa: S314 # our own bytes
 
 
+def a_feed(entries: list[Entry]) -> bytes:
+    return atom_feed(entries, BASE, name="public", authority="site.example")
+
+
 def test_the_feed_has_what_rfc_4287_requires() -> None:
-    feed = parsed(atom_feed([an_entry("s-b"), an_entry("s-a", published_at=NOON - timedelta(days=1))], BASE))
+    feed = parsed(a_feed([an_entry("s-b"), an_entry("s-a", published_at=NOON - timedelta(days=1))]))
     entries = feed.findall(f"{ATOM}entry")
 
     for element in (feed, *entries):
@@ -45,8 +50,13 @@ def test_the_feed_has_what_rfc_4287_requires() -> None:
 def test_ids_are_tag_uris_all_different_and_the_same_under_every_prefix() -> None:
     items = [an_entry("s-b"), an_entry("s-a")]
     public, internal = (
-        [element.text for element in parsed(atom_feed(items, base)).iter(f"{ATOM}id")]
-        for base in (BASE, BASE.replace("public", "internal"))
+        [
+            element.text
+            for element in parsed(
+                atom_feed(items, f"https://{host}", name=name, authority="site.example")
+            ).iter(f"{ATOM}id")
+        ]
+        for name, host in (("public", "site.example"), ("internal", "intranet.example"))
     )
 
     assert public == [
@@ -59,11 +69,11 @@ def test_ids_are_tag_uris_all_different_and_the_same_under_every_prefix() -> Non
 
 
 def test_an_empty_feed_is_a_feed_too() -> None:
-    assert from_text(parsed(atom_feed([], BASE)).findtext(f"{ATOM}updated") or "").year == 1970
+    assert from_text(parsed(a_feed([])).findtext(f"{ATOM}updated") or "").year == 1970
 
 
 def test_the_feed_is_kept_short() -> None:
-    feed = parsed(atom_feed([an_entry(f"s-{n}") for n in range(FEED_LENGTH + 1)], BASE))
+    feed = parsed(a_feed([an_entry(f"s-{n}") for n in range(FEED_LENGTH + 1)]))
 
     assert len(feed.findall(f"{ATOM}entry")) == FEED_LENGTH
 
@@ -71,7 +81,7 @@ def test_the_feed_is_kept_short() -> None:
 @settings(deadline=None)
 @given(st.text(), st.text())
 def test_whatever_a_title_holds_the_feed_can_be_read(title: str, summary: str) -> None:
-    feed = parsed(atom_feed([an_entry(title=f"<b>&\x00\ud800{title}", summary=summary)], BASE))
+    feed = parsed(a_feed([an_entry(title=f"<b>&\x00\ud800{title}", summary=summary)]))
 
     assert (feed.findtext(f"{ATOM}entry/{ATOM}title") or "").startswith("<b>&")
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -12,12 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from chalicelib.attachment.model import Attachment, MediaType
 from chalicelib.publication.channels.website import render
 from chalicelib.publication.channels.website.entry import newest_first
 from chalicelib.publication.channels.website.render import home_page, item_page, section_page, year_page
 from chalicelib.publication.channels.website.sections import PLAN, read_plan, the_plan
 from chalicelib.submission.model import Category, Classification
+from tests.browsing import Element, read_page
 from tests.publication.website_builders import NOON, an_entry, elements_of, links_of, text_of
+from tests.xss import VECTORS, harm_in, harm_in_body, skeleton
 
 NEWS = the_plan().section_of(Category.NEWS)
 
@@ -113,6 +117,39 @@ def test_no_title_summary_or_keyword_can_add_an_element(title: str, summary: str
 
     assert skeleton(item_page(wild, "x")) == skeleton(item_page(plain, "x"))
     assert skeleton(home_page([wild])) == skeleton(home_page([plain]))
+
+
+def test_text_that_would_be_more_stays_text_on_every_page_of_the_site() -> None:
+    """The OWASP set does nothing in titles, summaries, bodies, keywords, names of departments and of files."""
+    plain = pages_with("x")
+    known = [harm_in(page) for page in plain]  # the pages' own style and icon
+    for vector in VECTORS:
+        pages = pages_with(vector)
+        assert [harm_in(page) for page in pages] == known, vector
+        assert [skeleton(page) for page in pages] == [skeleton(page) for page in plain], vector
+        item, home, section, year = pages
+        assert harm_in_body(item) == [], vector
+        assert item.all("h1")[0].text == vector
+        assert item.all("img")[0].attributes["alt"] == vector
+        for listing in (home, section, year):
+            assert vector in [link.text for link in listing.all("a")]
+
+
+def pages_with(text: str) -> list[Element]:
+    """An item's page and those that list it, with this text wherever people write one."""
+    file = Attachment(id="a-1", name=text, media_type=MediaType.PNG, size=1, sha256="0" * 64)
+    entry = replace(
+        an_entry(title=text, summary=text, category=Category.NEWS, keywords=(text,)),
+        department_name=text,
+        attachments=(file,),
+    )
+    pages = (
+        item_page(entry, text),
+        home_page([entry]),
+        section_page(NEWS, [entry]),
+        year_page(NEWS, entry.year, [entry]),
+    )
+    return [read_page(page.decode()) for page in pages]
 
 
 def test_characters_that_xml_forbids_are_dropped_even_lone_surrogates() -> None:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 BUCKET = "site"
+BASES = {"public": "https://site.example", "internal": "https://intranet.example/"}
 BODY = "## 一、范围\n\n消防通道。"
 INTERNAL = Classification.INTERNAL
 
@@ -51,7 +52,7 @@ class Desk:
             s3=self.s3,
             bucket=BUCKET,
             entries=self.entries,
-            base_url="https://site.example",
+            base_urls=BASES,
             attached=attached,
         )
 
@@ -123,8 +124,8 @@ def test_a_public_item_appears_on_both_sites(desk: Desk) -> None:
     entry = an_entry()
 
     assert desk.publish(entry) == (
-        "https://site.example/public/s-first/1/index.html",
-        "https://site.example/internal/s-first/1/index.html",
+        "https://site.example/s-first/1/index.html",
+        "https://intranet.example/s-first/1/index.html",
     )
     for prefix in ("public", "internal"):
         assert_lists(desk.files(), prefix, entry)
@@ -198,7 +199,7 @@ def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(des
         s3=desk.s3,
         bucket=BUCKET,
         entries=lambda _: [public, secret],
-        base_url="https://site.example",
+        base_urls=BASES,
         attached=attached,
     )
 
@@ -333,9 +334,7 @@ def test_who_loses_every_race_is_told(desk: Desk) -> None:
         return [entry]
 
     outpaced("internal")
-    website = Website(
-        s3=desk.s3, bucket=BUCKET, entries=outpaced, base_url="https://site.example", attached=attached
-    )
+    website = Website(s3=desk.s3, bucket=BUCKET, entries=outpaced, base_urls=BASES, attached=attached)
 
     with pytest.raises(Stale):
         website.publish(entry, BODY, ("internal",))
@@ -399,5 +398,6 @@ def test_a_publication_costs_eleven_calls_for_each_prefix_and_its_repeat_six(des
 
 
 def test_a_base_url_that_could_not_stand_in_a_feed_is_refused(desk: Desk) -> None:
+    bases = BASES | {"internal": "/site"}
     with pytest.raises(ValueError, match="absolute"):
-        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_url="/site", attached=attached)
+        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_urls=bases, attached=attached)

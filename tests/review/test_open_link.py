@@ -254,6 +254,7 @@ def test_no_handle_token_or_session_is_in_a_log_or_in_an_executions_history(
             "reminded",
             "outcome",
             "publish_at",
+            "correlation_id",
         }
         history = states.get_execution_history(executionArn=execution["executionArn"])["events"]
         for event in history:

@@ -143,7 +143,9 @@ def test_a_stage_is_due_in_its_own_round_and_attempt_while_in_review() -> None:
 
 def test_the_machine_is_told_to_go_on_while_a_stage_is_due_and_to_end_when_none_is() -> None:
     told = [
-        wait_for(submission="s-1", revision=1, attempt=1, stage=stage, timeout_seconds=60)
+        wait_for(
+            submission="s-1", revision=1, attempt=1, stage=stage, timeout_seconds=60, correlation_id="c-1"
+        )
         for stage in (ReviewStage.EXECUTIVE, None)
     ]
     assert [each["outcome"] for each in told] == ["review", "ended"]

@@ -1,15 +1,27 @@
 """Reviewing with a browser (clauses 3.2.2, 3.2.3, 3.3.4): looking shows, and only a filled-in form decides."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from chalicelib import bootstrap
+from chalicelib.attachment.model import Attachment, MediaType
+from chalicelib.bootstrap import Parts
 from chalicelib.core.clock import to_second_text
+from chalicelib.core.errors import FieldError, InvalidInput
+from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
+from chalicelib.identity.caller import Visit
 from chalicelib.people.model import Person
-from tests.browsing import Browser, Element, Shown
-from tests.world import EDITOR, HEAD, LIAISON, REVIEWERS, STAGES, World, a_world
+from chalicelib.review import pages as review_pages
+from chalicelib.review.service import OpenedLink
+from tests.browsing import Browser, Element, Shown, read_page
+from tests.world import EDITOR, HEAD, LIAISON, PEOPLE, REVIEWERS, STAGES, World, a_world
+from tests.xss import VECTORS, harm_in, harm_in_body, skeleton
 
 
 @pytest.fixture
@@ -79,6 +91,44 @@ def test_an_empty_form_is_shown_with_every_fault_at_its_field_and_decides_nothin
     assert len(marked) == len(form.all("fieldset"))
 
 
+def test_what_is_wrong_is_told_first_in_the_order_of_the_page_and_leads_to_its_field(world: World) -> None:
+    world.submit()
+    shown = opened(world)
+    empty = shown.form("/r/decision")
+    again = Browser(world, EDITOR).post("/r/decision", empty)
+    summary, targets = summary_of(again)
+    items = [e.attributes["name"] for e in shown.page.all("input", type="radio", value="yes")]
+    assert targets == [*items, "decision"]
+    assert [link.text.partition("：")[0] for link in summary.all("a")] == [
+        *(f"第 {number} 项" for number in range(1, len(items) + 1)),
+        "决定",
+    ]
+    assert again.page.all("title")[0].text.startswith("有误：")
+    for typed, target in (
+        (
+            filled_in(shown, "reject", **dict.fromkeys(items, "yes")),
+            items[0],
+        ),  # none fails: that concerns them all
+        (filled_in(shown, "reject", comment=" "), "comment"),
+    ):
+        assert summary_of(Browser(world, EDITOR).post("/r/decision", typed))[1] == [target]
+
+
+def summary_of(shown: Shown) -> tuple[Element, list[str]]:
+    """What is heard first, and the fields that it leads to, all of which can have the focus."""
+    (summary,) = shown.page.all("div", id="errors")
+    assert summary.attributes.keys() >= {"autofocus", "tabindex"}
+    assert (summary.attributes["role"], summary.attributes["tabindex"]) == ("alert", "-1")
+    targets = [link.attributes["href"].removeprefix("#") for link in summary.all("a")]
+    focusable = {
+        element.attributes.get("id")
+        for element in shown.page.walk()
+        if element.tag in {"input", "textarea", "select"}
+    }
+    assert focusable >= set(targets)
+    return summary, targets
+
+
 def test_a_return_without_reason_is_told_and_keeps_what_was_typed(world: World) -> None:
     submission = world.submit()
     shown = opened(world)
@@ -145,7 +195,9 @@ def test_another_opinion_than_the_recorded_one_is_told_so(world: World) -> None:
     Browser(world, EDITOR).post("/r/decision", filled_in(shown))
     second = Browser(world, EDITOR).post("/r/decision", filled_in(shown, "reject"))
     assert second.status == 409
-    assert "已有决定" in second.html
+    summary, targets = summary_of(second)
+    assert "已有决定" in summary.text
+    assert targets == []
     assert [event.payload["decision"] for event in world.events(submission, "Decided")] == ["approve"]
 
 
@@ -199,3 +251,82 @@ def test_no_page_names_a_handle_in_its_address(world: World) -> None:
         if name in {"href", "src", "action"}
     ]
     assert all(handle not in address for address in addresses)
+
+
+def test_text_that_would_be_more_stays_text_on_the_review_page() -> None:
+    """The OWASP set does nothing in the text, the differences, file names, names, opinions and what was typed."""
+    people = [replace(person, name=VECTORS[n]) for n, person in enumerate(PEOPLE)]
+    half = len(VECTORS) // 2
+    comments = ["\n".join(VECTORS[:half]), "\n".join(VECTORS[half:])]
+    with a_world(*people) as world:
+        submission = world.submit()
+        decide(world, EDITOR, "request_changes", comment=comments[0])
+        world.cloud.settle()
+        world.resubmit(submission, body="一")
+        decide(world, EDITOR, comment=comments[1])
+        world.cloud.settle()
+        handle, decisions = world.links(HEAD)[0], world.parts.decisions
+        head, found = world.parts.sessions.person(world.token(HEAD), decisions.link_key(handle))
+        link = decisions.open(head, handle, found)
+        bootstrap.use(as_read_once(world.parts, decisions.history(link)))
+        plain = skeleton(reviewed(link, head, "x"))
+        for vector in VECTORS:
+            page = reviewed(link, head, vector)
+            assert harm_in(page) == [], vector
+            assert harm_in_body(page) == [], vector
+            assert skeleton(page) == plain, vector
+            (paper,) = page.all("article")
+            assert paper.all("h2")[0].text == vector[:64]
+            assert page.all("textarea", id="comment")[0].text == f"\n{vector}"
+            assert page.all("ul", class_="files")[0].all("a")[0].text == vector
+            assert [line.text for line in page.all("ins")] == [vector[:64], vector, vector]
+            assert [each.text for each in page.all("p", class_="said")] == comments
+
+
+def as_read_once(parts: Parts, history: object) -> Parts:
+    """Parts that answer a review page what they answered before, without asking the table each time."""
+    persons, departments = (
+        parts.people.persons(tuple(each.id for each in PEOPLE)),
+        parts.people.all_departments(),
+    )
+    people = SimpleNamespace(persons=lambda _: persons, all_departments=lambda: departments)
+    decisions = SimpleNamespace(history=lambda _: history)
+    known = {"decisions": decisions, "people": people, "checklists": parts.checklists}
+    return cast("Parts", SimpleNamespace(settings=parts.settings, **known))
+
+
+def reviewed(link: OpenedLink, reviewer: Person, text: str) -> Element:
+    """The page of a link, wherever somebody has written something with this text instead, sent back with a fault."""
+    assert link.revision is not None
+    file = Attachment(id="a-1", name=text, media_type=MediaType.CSV, size=1, sha256="0" * 64)
+    form = replace(
+        link.revision.form,
+        title=text[:64],
+        summary=text,
+        body=text,
+        keywords=(text,),
+        wechat_title=text,
+    )
+    changes: list[dict[str, Any]] = [
+        {"field": "title", "before": "x", "after": text[:64]},
+        {"field": "attachments", "before": [], "after": [file.id]},
+        {"field": "body", "lines": ["@@ -1 +1 @@", "-x", f"+{text}"]},
+    ]
+    opened_link = replace(
+        link,
+        head=replace(link.head, title=text[:64]),
+        revision=replace(link.revision, form=form, attachments=(file,)),
+        changes=changes,
+    )
+    request = SimpleNamespace(
+        headers={}, query_params=None, to_original_event=lambda: {"path": "/r/decision"}
+    )
+    shown = review_pages._review(
+        Exchange(request),
+        Visit(person=reviewer, csrf="x", duties=reviewer.duties),
+        text,
+        opened_link,
+        typed={"decision": text, "comment": text},
+        error=InvalidInput((FieldError(pointer="/comment", code="blank"),)),
+    )
+    return read_page(shown.body)

@@ -20,6 +20,8 @@ BODIES = (
     "decision",
     "subscription",
     "unknown_mails",
+    "freeze",
+    "unfreeze",
 )
 
 

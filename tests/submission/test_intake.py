@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from app import app
 from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import object_key
 from chalicelib.core.events import Message
@@ -66,12 +67,26 @@ def refused(system: System) -> tuple[dict[str, Any], Dead]:
     return only(system.answers()), dead
 
 
+def invocations(monkeypatch: pytest.MonkeyPatch, handler: str) -> list[list[str]]:
+    """The ids of the messages of each call of a handler from now on."""
+    usual, batches = app.handler_map[handler], list[list[str]]()
+
+    def noted(event: dict[str, Any], context: object) -> Any:  # noqa: ANN401 — whatever it answers
+        batches.append([record["messageId"] for record in event["Records"]])
+        return usual(event, context)
+
+    monkeypatch.setitem(app.handler_map, handler, noted)
+    return batches
+
+
 def test_one_bad_message_of_a_batch_becomes_a_reasoned_dead_letter_and_two_good_ones_submissions(
-    system: System,
+    system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clause 1.3.3."""
+    batches = invocations(monkeypatch, "take_in_submissions")
     sent = [system.send(title="一"), system.send(title=""), system.send(title="三")]
     system.world.cloud.settle()
+    assert batches == [sent], "one invocation, the bad one in the middle, and none comes again"
     answers = {answer["message_id"]: answer for answer in system.answers()}
     assert [answers[message]["status"] for message in sent] == [201, 422, 201]
     taken = sorted(answers[message]["submission"]["id"] for message in (sent[0], sent[2]))

@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import messages
 from chalicelib.core.listing import PAGE
-from chalicelib.people.model import Role
+from chalicelib.people.model import Person, Role
 from tests.browsing import Browser, Shown
 from tests.senders import System, refused_requests_of
 from tests.submission.test_refused_requests import CONFIDENTIAL, DIRECTOR
@@ -139,6 +139,16 @@ def test_an_editor_sees_why_but_neither_title_nor_content_of_a_confidential_text
         assert "标题不对您显示" in text_of(Browser(world, EDITOR).get(path))
         assert "并购方案" in text_of(Browser(world, DIRECTOR).get(path))
     assert "imprimatur queue redrive" in text_of(Browser(world, EDITOR).get(f"{LIST}/{request}"))
+
+
+@pytest.mark.parametrize("person", [EDITOR, DIRECTOR, LIAISON])
+def test_the_page_names_a_drafter_exactly_to_whom_the_api_does(world: World, person: Person) -> None:
+    """Clause 5.3.1."""
+    request = refuse(world, **CONFIDENTIAL, drafter=HEAD.id)
+    told = world.call("GET", f"/api/v1{LIST}/{request}", as_=person).body["drafter"]
+    assert told == (None if person is EDITOR else HEAD.id)
+    page = text_of(Browser(world, person).get(f"{LIST}/{request}"))
+    assert (HEAD.name in page) == (HEAD.id in page) == (told is not None)
 
 
 def test_the_list_is_newest_first_page_by_page_and_by_department(world: World) -> None:

@@ -85,7 +85,7 @@ def test_nobody_else_sees_that_there_is_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("person", [EDITOR, ADMINISTRATOR])
-def test_a_confidential_text_shows_neither_title_nor_content_to_who_may_not_read_it(
+def test_a_confidential_text_shows_neither_title_nor_drafter_nor_content_to_who_may_not_read_it(
     world: World,
     person: Any,  # noqa: ANN401
 ) -> None:
@@ -93,17 +93,19 @@ def test_a_confidential_text_shows_neither_title_nor_content_to_who_may_not_read
     request = refuse(world, **CONFIDENTIAL)
     answers = listed(world, person), read(world, request, person)
     for shown in (answers[0].body["items"][0], answers[1].body):
-        assert (shown["readable"], shown["title"]) == (False, None)
+        assert (shown["readable"], shown["title"], shown["drafter"]) == (False, None, None)
         assert shown["problem"]["code"] == "not_permitted"
     assert answers[1].body["content"] is None
-    assert "并购方案" not in json.dumps([answer.body for answer in answers], ensure_ascii=False)
+    everything = json.dumps([answer.body for answer in answers], ensure_ascii=False)
+    assert "并购方案" not in everything
+    assert HEAD.id not in everything
 
 
 @pytest.mark.parametrize("person", [LIAISON, DIRECTOR])
 def test_department_and_director_read_a_confidential_text(world: World, person: Any) -> None:  # noqa: ANN401
     request = refuse(world, **CONFIDENTIAL)
     shown = read(world, request, person).body
-    assert (shown["readable"], shown["title"]) == (True, "并购方案")
+    assert (shown["readable"], shown["title"], shown["drafter"]) == (True, "并购方案", HEAD.id)
     assert json.loads(shown["content"])["title"] == "并购方案"
 
 

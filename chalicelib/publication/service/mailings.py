@@ -1,14 +1,17 @@
 """What becomes of announcements after they were sent, and who no longer wants any (clauses 4.4.2, 4.4.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.core.errors import IllegalTransition, NotFound
+from chalicelib.core import logs, metrics
+from chalicelib.core.errors import ChannelsFrozen, Conflict, IllegalTransition, NotFound, Stale
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
+from chalicelib.core.table import Put
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.people.model import Person
 from chalicelib.publication.channels.email.adapter import EmailChannel
@@ -55,6 +58,7 @@ class Mailings:
         event = read_mail_event(document)
         if event is None:
             return
+        logs.note(submission=event.submission)
         for address in event.addresses:
             reason = "complaint" if event.kind == "Complaint" else "bounce"
             self.journal.table.put(put_suppression(address, reason))
@@ -65,7 +69,8 @@ class Mailings:
     ) -> tuple[int, int]:
         """Let a person decide whether mails of unknown outcome are sent again; answers how many were, and are left.
 
-        Raises NotFound and NotPermitted by policy, IllegalTransition while the carrier may still tell.
+        Raises NotFound and NotPermitted by policy, IllegalTransition while the carrier may still tell, and Conflict for
+        sending anything again during a freeze.
         """
         return again_when_stale(
             lambda: self._settled(person, submission, resend=resend, correlation_id=correlation_id)
@@ -74,15 +79,29 @@ class Mailings:
     def send_again(self, submission: str, revision: int) -> None:
         """Send to those for whom a person has decided so; each outcome is an event of its own.
 
-        Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then stays recorded.
+        During a freeze nothing is sent, and the question is the person's again: what a queue forgets in the end cannot
+        wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then
+        stays recorded.
         """
         mailing = read_mailing(self.journal.table, submission, revision)
         if mailing is None or mailing.counts is None:
             return
-        self.channel.serve(mailing, self._tell)
+        try:
+            self.channel.serve(mailing, self._tell)
+        except ChannelsFrozen:
+            self._ask_again(submission, revision)
         present = read_mailing(self.journal.table, submission, revision)
         if present is not None and present.in_state(RecipientState.SENDING):
             self.channel.settled(present, self._tell)
+
+    def _ask_again(self, submission: str, revision: int) -> None:
+        """Put back to unknown whoever is still waiting for the mail that a person has decided on."""
+        present = read_mailing(self.journal.table, submission, revision)
+        if present is None:
+            return
+        for recipient in present.in_state(RecipientState.PENDING):
+            with suppress(Stale):  # a mail event was faster
+                self._tell(present, recipient, replace(recipient, state=RecipientState.UNKNOWN))
 
     def subscriber(self, token: str) -> str:
         """The person whose announcements a mail's address ends. Raises NotFound."""
@@ -115,17 +134,19 @@ class Mailings:
         )
         if head_record is None or mailing_record is None or record is None:
             return
-        before = read_recipient(record)
+        head, before = read_head(head_record), read_recipient(record)
         state = event.following(before.state)
         if state is None:
             return
         after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
         if mailing_record.counts is not None:
-            self._commit(read_head(head_record), event.revision, [(before, after)])
+            self._commit(head, event.revision, [(before, after)])
         else:
             changed = put_mailing(mailing_record, changes=mailing_record.changes + 1)
             settled = self.channel.put(event.submission, event.revision, before, after)
             self.journal.table.transact([changed], receipt=settled)
+        if state in _WITH_REASON:
+            metrics.count(metrics.MAILS, state)
 
     def _settled(
         self, person: Person, submission: str, *, resend: bool, correlation_id: str
@@ -141,6 +162,8 @@ class Mailings:
             raise NotFound
         if mailing.counts is None:
             raise IllegalTransition(state=head.state.value)
+        if resend and self.channel.is_frozen():
+            raise Conflict("email_frozen")
         unknown = mailing.in_state(RecipientState.UNKNOWN)
         after = RecipientState.PENDING if resend else RecipientState.ABANDONED
         changes = [(each, replace(each, state=after)) for each in unknown[:AT_ONCE]]
@@ -155,12 +178,14 @@ class Mailings:
             )
         return len(changes), len(unknown) - len(changes)
 
-    def _tell(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+    def _tell(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
         """Record what has become of a recipient of a closed mailing, with its event."""
 
         def step() -> None:
             head = self.journal.head(mailing.submission)
-            self._commit(head, mailing.revision, [(before, after)])
+            self._commit(head, mailing.revision, [(before, after)], also=also)
 
         again_when_stale(step)
 
@@ -170,6 +195,7 @@ class Mailings:
         revision: int,
         changes: list[tuple[Recipient, Recipient]],
         *,
+        also: Sequence[Put] = (),
         actor: str = ACTOR,
         policy: PolicyReference | None = None,
         correlation_id: str | None = None,
@@ -187,7 +213,7 @@ class Mailings:
             },
         )
         puts = [self.channel.put(head.id, revision, before, after) for before, after in changes]
-        self.journal.commit(head, head, [draft], puts)
+        self.journal.commit(head, head, [draft], [*puts, *also])
 
 
 _WITH_REASON = frozenset({RecipientState.BOUNCED, RecipientState.COMPLAINED, RecipientState.REFUSED})

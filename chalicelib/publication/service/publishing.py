@@ -2,28 +2,32 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.access.model import Action, service_subject
 from chalicelib.access.service import AccessControl
 from chalicelib.attachment.service import Shelf
+from chalicelib.core import metrics
 from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
-from chalicelib.publication.model import Adapter, Delivery, DeliveryState, fault_of
+from chalicelib.publication.freeze import Freezes, concerned, held_back
+from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
 from chalicelib.publication.store import (
-    FREEZE_KEY,
+    FREEZES_KEY,
     deliveries_of,
     delivery_key,
+    freezes_unchanged,
     put_delivery,
     put_new_delivery,
     read_delivery,
+    read_freezes,
 )
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, State, Submission
+from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, Revision, State, Submission
 from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
@@ -45,8 +49,8 @@ class Publishing:
     def last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
         """Check everything once more, claim the publication, and answer the channels that are to deliver now.
 
-        The list is empty when it is not this attempt's turn: withdrawn, stopped, or done. Raises TooEarly before
-        the due instant and ChannelsFrozen during a freeze.
+        The list is empty when it is not this attempt's turn: withdrawn, stopped, or done. What is frozen is not in it.
+        Raises TooEarly before the due instant, and ChannelsFrozen when every channel that is left is frozen.
         """
         doubts = iter([True])
         return again_when_stale(lambda: self._last_check(work, doubt=next(doubts, False)))
@@ -54,59 +58,62 @@ class Publishing:
     def deliver(self, work: Mapping[str, Any]) -> None:
         """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn.
 
-        Raises ChannelsFrozen during a freeze.
+        The claim is written only while nothing has been frozen since it was read what is: no delivery begins after a
+        freeze was committed (clause 5.1.2). Raises ChannelsFrozen during a freeze.
         """
-        channel = Channel(work["channel"])
-        where = delivery_key(work["submission"], work["revision"], channel)
-        text = revision_key(work["submission"], work["revision"])
-        found = self.journal.table.batch(head_key(work["submission"]), where, text, FREEZE_KEY)
-        head_record, record, revision_record = (
-            found.get(head_key(work["submission"])),
-            found.get(where),
-            found.get(text),
-        )
-        if head_record is None or record is None or revision_record is None:
+        begun = again_when_stale(lambda: self._claim(work))
+        if begun is None:
             return
-        head, delivery = read_head(head_record), read_delivery(record)
-        if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
-            return
-        if found.get(FREEZE_KEY) is not None:
-            raise ChannelsFrozen
-        claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
-        self.journal.table.put(put_delivery(claimed))
-        receipt = self.adapters[channel].deliver(head, read_revision(revision_record), claimed)
+        head, text, claimed = begun
+        receipt = self.adapters[claimed.channel].deliver(head, text, claimed)
         done = replace(claimed, state=DeliveryState.DONE, receipt=receipt)
         again_when_stale(lambda: self._confirm(done, work))
 
-    def repair(self, head: Submission) -> None:
-        """Begin the machine again for what is overdue or stands still, unless publishing is frozen."""
-        now, grace = self.journal.now(), patience(self.grace, head)
-        if head.state is State.SCHEDULED:
-            overdue = head.due_at is not None and head.due_at + self.grace < now
-        else:
-            overdue = head.state in {State.PUBLISHING, State.PUBLISHED}
-        if overdue and head.updated_at + grace < now and not self._frozen():
+    def repair(self, head: Submission, freezes: Freezes) -> None:
+        """Begin the machine again for what stands still and could go on."""
+        if not self._is_overdue(head):
+            self.release(head, freezes)
+            return
+        left = self._left(head)
+        if not left or not freezes.stop(left, self.journal.now()):
             self.journal.restart(head, ACTOR)
+
+    def release(self, head: Submission, freezes: Freezes) -> None:
+        """Begin the machine again for what was held back by a freeze that has ended, without any patience."""
+        now = self.journal.now()
+        if not held_back(head, head.channels, freezes, now):
+            return  # without a look at its deliveries
+        left = self._left(head)
+        if held_back(head, left, freezes, now) and not freezes.stop(left, now):
+            self.journal.restart(head, ACTOR)
+
+    def overdue(self, head: Submission) -> timedelta:
+        """By how much it should have been published, or gone on, before now."""
+        scheduled = head.state is State.SCHEDULED and head.due_at is not None
+        return self.journal.now() - (head.due_at if scheduled and head.due_at else head.updated_at)
 
     def _last_check(self, work: Mapping[str, Any], *, doubt: bool) -> dict[str, Any]:
         submission, revision = work["submission"], work["revision"]
         task_keys = [task_key(submission, revision, stage) for stage in STAGES]
         where = revision_key(submission, revision)
-        found = self.journal.table.batch(head_key(submission), where, FREEZE_KEY, *task_keys)
+        found = self.journal.table.batch(head_key(submission), where, FREEZES_KEY, *task_keys)
         head_record, revision_record = found.get(head_key(submission)), found.get(where)
-        following = {"submission": submission, "revision": revision, "attempt": work["attempt"]}
+        following = {
+            "submission": submission,
+            "revision": revision,
+            "attempt": work["attempt"],
+            "correlation_id": work.get("correlation_id"),
+        }
         if head_record is None or revision_record is None:
             return following | {"channels": []}
-        head = read_head(head_record)
+        head, freezes, now = read_head(head_record), read_freezes(found.get(FREEZES_KEY)), self.journal.now()
         if _is_turn(head, work):
-            return following | {"channels": self._unfinished(head)}
+            return following | {"channels": _free(self._left(head), freezes, now)}
         if not head.is_at(State.SCHEDULED, revision=revision, attempt=work["attempt"]):
             return following | {"channels": []}
-        now = self.journal.now()
         if head.due_at is None or now < head.due_at:
             raise TooEarly
-        if found.get(FREEZE_KEY) is not None:
-            raise ChannelsFrozen
+        free = _free(self._left(head), freezes, now)
         tasks = [read_task(record) for record in map(found.get, task_keys) if record is not None]
         approved = approved_stages(tasks, head.content_digest)
         forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
@@ -123,7 +130,7 @@ class Publishing:
             self._ask_person(head, fault or Reason.NOT_PERMITTED)
             return following | {"channels": []}
         self._begin(head, policy)
-        return following | {"channels": [channel for channel in head.channels if channel in self.adapters]}
+        return following | {"channels": [channel for channel in free if channel in self.adapters]}
 
     def _permission(self, head: Submission, approved: tuple[ReviewStage, ...]) -> PolicyReference | None:
         resource = replace(resource_of(head), approved_stages=approved)
@@ -157,6 +164,9 @@ class Publishing:
         )
         after = replace(head, state=State.PUBLISHING)
         self.journal.commit(head, after, [draft], [put_new_delivery(delivery) for delivery in deliveries])
+        metrics.emit({metrics.PUBLISH_LATE_SECONDS: (now - (head.due_at or now)).total_seconds()})
+        for delivery in deliveries:
+            metrics.count(metrics.DELIVERIES, delivery.channel, delivery.state)
 
     def _ask_person(self, head: Submission, reason: Reason) -> None:
         draft = Draft(
@@ -187,13 +197,58 @@ class Publishing:
             },
         )
         self.journal.commit(head, head, [draft], [put_delivery(done)])
+        metrics.count(metrics.DELIVERIES, done.channel, done.state)
+        took = self.journal.now() - done.started_at
+        metrics.emit({metrics.DELIVERY_SECONDS: took.total_seconds()}, done.channel)
 
-    def _unfinished(self, head: Submission) -> list[Channel]:
+    def _claim(self, work: Mapping[str, Any]) -> tuple[Submission, Revision, Delivery] | None:
+        """Claim a delivery, and answer what is to be delivered; None when there is nothing to do."""
+        channel = Channel(work["channel"])
+        where = delivery_key(work["submission"], work["revision"], channel)
+        text = revision_key(work["submission"], work["revision"])
+        found = self.journal.table.batch(head_key(work["submission"]), where, text, FREEZES_KEY)
+        head_record, record, revision_record = (
+            found.get(head_key(work["submission"])),
+            found.get(where),
+            found.get(text),
+        )
+        if head_record is None or record is None or revision_record is None:
+            return None
+        head, delivery = read_head(head_record), read_delivery(record)
+        if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
+            return None
+        frozen = found.get(FREEZES_KEY)
+        if read_freezes(frozen).over(channel, self.journal.now()):
+            raise ChannelsFrozen
+        claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
+        self.journal.table.transact([freezes_unchanged(frozen)], receipt=put_delivery(claimed))
+        return head, read_revision(revision_record), claimed
+
+    def _is_overdue(self, head: Submission) -> bool:
+        """Whether it stands still for longer than any step takes."""
+        now, grace = self.journal.now(), patience(self.grace, head)
+        if head.state is State.SCHEDULED:
+            due = head.due_at is not None and head.due_at + self.grace < now
+        else:
+            due = head.state in {State.PUBLISHING, State.PUBLISHED}
+        return due and head.updated_at + grace < now
+
+    def _left(self, head: Submission) -> tuple[Channel, ...]:
+        """The channels that are still to be delivered to; those that cannot be served only while there is no other."""
+        if head.state is State.SCHEDULED:
+            return concerned(head, self.adapters)
+        if head.state is not State.PUBLISHING:
+            return ()
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)
-        return [d.channel for d in deliveries if d.state in {DeliveryState.PENDING, DeliveryState.CLAIMED}]
+        return tuple(each.channel for each in deliveries if each.state in UNFINISHED)
 
-    def _frozen(self) -> bool:
-        return self.journal.table.get(FREEZE_KEY) is not None
+
+def _free(left: tuple[Channel, ...], freezes: Freezes, now: datetime) -> list[Channel]:
+    """Those of the channels that are not frozen. Raises ChannelsFrozen when all are."""
+    free = [channel for channel in left if not freezes.over(channel, now)]
+    if left and not free:
+        raise ChannelsFrozen
+    return free
 
 
 def _is_turn(head: Submission, work: Mapping[str, Any]) -> bool:

@@ -25,6 +25,7 @@ class Schedule:
             "submission": event["submission"],
             "revision": payload["revision"],
             "attempt": payload["attempt"],
+            "correlation_id": event["correlation_id"],
             "publish_at": to_second_text(publish_at.replace(microsecond=0) if is_due else publish_at),
         }
         name = execution_name(event["submission"], payload["revision"], payload["attempt"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, Resource, review_action, service_subject, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.core import logs, metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import AlreadyDecided, Conflict, IllegalTransition, NotFound, NotPermitted, Stale
 from chalicelib.core.retry import again_when_stale
@@ -174,9 +175,11 @@ class Decisions:
             payload = {"revision": head.revision, "stage": None, "reason": after.reason}
             drafts.append(Draft(type="PersonNeeded", cause=cause, payload=payload))
         used = replace(link, used_at=opinion.at)
-        return self.journal.commit(
+        after = self.journal.commit(
             head, after, drafts, [put_open_task(decided), put_used_link(used), unchanged(person)]
         )
+        metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
+        return after
 
     def _after(self, head: Submission, link: ReviewLink, opinion: Opinion) -> Submission:
         """Where the submission stands once the opinion counts."""
@@ -213,6 +216,7 @@ class Decisions:
         if record is None:
             raise NotFound
         link = read_link(record)
+        logs.note(submission=link.submission)
         if link.expires_at <= self.journal.now():
             raise NotFound
         if link.reviewer != person.id:

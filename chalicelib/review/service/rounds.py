@@ -8,14 +8,14 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import review_action, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.core import messages
+from chalicelib.core import messages, metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
-from chalicelib.core.ids import fingerprint, new_secret
+from chalicelib.core.ids import fingerprint, new_id, new_secret
 from chalicelib.core.letters import Button, letter
 from chalicelib.core.machines import Machine
-from chalicelib.core.mail import Mailer
+from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person
@@ -78,6 +78,7 @@ class Rounds:
             attempt=payload["attempt"],
             stage=payload["stage"],
             timeout_seconds=self._timeout(Importance(payload["importance"])),
+            correlation_id=event["correlation_id"],
         )
         name = execution_name(event["submission"], payload["revision"], payload["attempt"])
         try:
@@ -128,6 +129,7 @@ class Rounds:
                 "revision": work["revision"],
                 "attempt": work["attempt"],
                 "timeout_seconds": timeout,
+                "correlation_id": work.get("correlation_id"),
             }
             if stage is None or task is None or task.opinion is not None:
                 return wait_for(**following, stage=stage)
@@ -155,6 +157,7 @@ class Rounds:
             }
             draft = Draft(type="ReviewOverdue", cause=_cause(head), payload=payload)
             self.journal.commit(head, head, [draft], [put_open_task(renewed)])
+            metrics.count(metrics.STAGE_OVERDUE, stage)
             return wait_for(**following, stage=stage, reminded=renewed.reminded)
 
         return again_when_stale(step)
@@ -170,6 +173,10 @@ class Rounds:
             self.journal.restart(head, ACTOR)
         else:
             self._ask_person(head, Reason.REVIEW_STUCK)
+
+    def overdue(self, head: Submission) -> timedelta:
+        """By how much nothing has happened to a review for longer than its term, when it ends or is renewed."""
+        return self.journal.now() - head.updated_at - self.deadlines.term(head.importance) / self.scale
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
@@ -220,7 +227,9 @@ class Rounds:
                 "reviewers": list(task.reviewers),
             },
         )
-        return self.journal.commit(head, head, [draft], [put_new_task(task)]), task
+        head = self.journal.commit(head, head, [draft], [put_new_task(task)])
+        metrics.count(metrics.STAGE_OPENED, stage)
+        return head, task
 
     def _mail_all(self, head: Submission, task: ReviewTask) -> None:
         """Mail every reviewer who has not been; one mailbox that refuses holds back no other."""
@@ -277,6 +286,7 @@ class Rounds:
             attempt=waiting.attempt,
             stage=stage,
             timeout_seconds=self._timeout(head.importance),
+            correlation_id=head.correlation_id,
         )
         try:
             self.resume(waiting.token, following)
@@ -304,7 +314,8 @@ class Rounds:
         }
         blocks = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
         code = "reminder" if task.reminded else "review"
-        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks))
+        stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
+        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
 
     def _timeout(self, importance: Importance) -> int:
         """How many seconds the machine waits for a decision before it reminds."""

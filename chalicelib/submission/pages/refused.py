@@ -7,7 +7,7 @@ from chalicelib.core.errors import NotFound
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import schema
 from chalicelib.identity.caller import visit
-from chalicelib.web.pages import language_of, page, page_view
+from chalicelib.web.pages import page, page_view
 
 refused_pages = Blueprint(__name__)
 
@@ -22,13 +22,12 @@ def show_refused_requests(exchange: Exchange) -> Response:
         raise NotFound
     chosen = {name: exchange.query.get(name) or None for name in ("department", "cursor")}
     shown = parts.refused_requests.listing(present.person, **chosen, among=departments)
-    language = language_of(exchange)
     return page(
         exchange,
         "refused_requests",
         visit=present,
         rows=[
-            (each, each.request.problem.document(language, each.request.message)["title"])
+            (each, each.request.problem.document(exchange.language, each.request.message)["title"])
             for each in shown.rows
         ],
         cursor=shown.cursor,
@@ -44,8 +43,7 @@ def show_refused_request(exchange: Exchange, refused_request: str) -> Response:
     present, _ = visit(exchange)
     parts = bootstrap.parts()
     shown = parts.refused_requests.read(present.person, refused_request)
-    request = shown.request
-    drafter = request.drafter if shown.readable else None
+    request, drafter = shown.request, shown.drafter
     names, departments = parts.people.names([drafter] if drafter else [], [request.department])
     return page(
         exchange,
@@ -53,7 +51,7 @@ def show_refused_request(exchange: Exchange, refused_request: str) -> Response:
         visit=present,
         shown=shown,
         request=request,
-        problem=request.problem.document(language_of(exchange), request.message),
+        problem=request.problem.document(exchange.language, request.message),
         fields=frozenset(schema("submission").rules["properties"]),
         department=departments.get(request.department, request.department),
         drafter=names.get(drafter, drafter) if drafter else None,

@@ -88,8 +88,9 @@ _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 @submission_pages.route("/", methods=["GET"])
 @page_view(submission_pages)
 def show_requests(exchange: Exchange) -> Response:
-    present, _ = visit(exchange)
-    parts, person = bootstrap.parts(), present.person
+    parts = bootstrap.parts()
+    present, found = visit(exchange, parts.freezing.key)
+    person = present.person
     chosen = {name: exchange.query.get(name) or None for name in ("state", "department", "cursor")}
     departments = parts.submission_desk.departments_open_to(person)
     shown = parts.submission_desk.listing(person, **chosen, among=departments)
@@ -106,6 +107,7 @@ def show_requests(exchange: Exchange) -> Response:
         chosen=chosen,
         states=list(State),
         tasks=tasks,
+        held=parts.freezing.held(person, found, {head.id: _ahead(head) for head in shown.rows}),
         names={each.id: each.name for each in people},
         departments={department.id: department.name for department in departments},
         may_submit=bool(parts.submission_desk.departments_to_submit_for(person)),
@@ -157,7 +159,7 @@ def hand_in(exchange: Exchange) -> Response:
 @page_view(submission_pages)
 def show_request(exchange: Exchange, submission: str) -> Response:
     parts = bootstrap.parts()
-    present, found = visit(exchange, parts.submission_desk.key(submission))
+    present, found = visit(exchange, parts.submission_desk.key(submission), parts.freezing.key)
     record = parts.submission_desk.read(present.person, submission, found)
     head, form = record.head, record.revision.form
     steps = timeline(head, record.events)
@@ -178,6 +180,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         failed=_failed_items(steps, exchange.language),
         deliveries=deliveries,
         unknown=_unknown_mails(deliveries),
+        held=parts.freezing.held(present.person, found, {head.id: _ahead(head, deliveries)}).get(head.id),
         names=names,
         departments=departments,
         may=parts.submission_desk.steps(present.person, head),
@@ -190,7 +193,10 @@ def show_request(exchange: Exchange, submission: str) -> Response:
 @submission_pages.route("/submissions/{submission}/attachments/{attachment}", methods=["GET"])
 @page_view(submission_pages)
 def download_attachment(exchange: Exchange, submission: str, attachment: str) -> Response:
-    """Send the browser to the bucket: the address, which works for a minute, is never in a page."""
+    """Send the browser to the bucket: the address, which works for a minute, is never in a page.
+
+    Mails lead here, too, when what they announce is on no website.
+    """
     desk = bootstrap.parts().submission_desk
     present, found = visit(exchange, desk.key(submission))
     _, url = desk.download(present.person, submission, attachment, found)
@@ -432,6 +438,14 @@ def _wrong(
 def _unknown_mails(deliveries: Iterable[Mapping[str, Any]]) -> int:
     """To how many recipients nobody knows whether the announcement went out."""
     return sum((each["receipt"] or {}).get("recipients", {}).get("unknown", 0) for each in deliveries)
+
+
+def _ahead(head: Submission, deliveries: Iterable[Mapping[str, Any]] = ()) -> tuple[Channel, ...]:
+    """The channels that a text is still to be published through, as far as is known; none before its last approval."""
+    if head.state not in {State.SCHEDULED, State.PUBLISHING}:
+        return ()
+    done = {each["channel"] for each in deliveries if each["state"] == "done"}
+    return tuple(channel for channel in head.channels if channel not in done)
 
 
 def _task_in(steps: Iterable[Step]) -> Step | None:

@@ -4,5 +4,15 @@ from chalicelib.submission.service.desk import SubmissionDesk
 from chalicelib.submission.service.intake import Intake
 from chalicelib.submission.service.journal import Journal, patience, resource_of
 from chalicelib.submission.service.refusals import RefusedRequests, Shown
+from chalicelib.submission.service.tidying import Tidying
 
-__all__ = ["Intake", "Journal", "RefusedRequests", "Shown", "SubmissionDesk", "patience", "resource_of"]
+__all__ = [
+    "Intake",
+    "Journal",
+    "RefusedRequests",
+    "Shown",
+    "SubmissionDesk",
+    "Tidying",
+    "patience",
+    "resource_of",
+]

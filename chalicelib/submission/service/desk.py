@@ -32,6 +32,7 @@ from chalicelib.submission.form import ChannelRules, sound_fields, validate
 from chalicelib.submission.model import (
     LEGAL,
     REVISABLE,
+    Channel,
     Classification,
     Form,
     Revision,
@@ -54,7 +55,7 @@ from chalicelib.submission.store import (
 Faults = Iterator[FieldError]
 
 _SENT_OUT = frozenset({State.PUBLISHING, State.PUBLISHED, State.ARCHIVED})
-"""The states in which mails of unknown outcome may wait for a person."""
+"""The states in which its mails are on their way, or have come, and some may wait for a person."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +108,14 @@ class SubmissionDesk:
         the same body gets the same answer, another body KeyReused. Raises InvalidSubmission with every wrong field
         at once, and NotPermitted unless the caller is the drafter and a liaison of the department now.
         """
-        submission = new_id("s") if idempotency_key is None else self.made_with(person, idempotency_key)
+        derived = None if idempotency_key is None else self.made_with(person, idempotency_key)
+        submission = derived or new_id("s")
         try:
-            form, files = self._validated(document, partial(_not_the_callers, person), person)
+            form, files = self._validated(
+                document, partial(_not_the_callers, person), person, derived=derived
+            )
         except InvalidSubmission:
-            earlier = self._replayed(submission, document) if idempotency_key else None
+            earlier = self._replayed(submission, document) if derived else None
             if earlier is None:
                 raise
             return earlier
@@ -125,7 +129,7 @@ class SubmissionDesk:
         a key; the drafter must be a liaison of the department now.
         """
         try:
-            form, files, person = self._sent_form(drafter, document, sent.department)
+            form, files, person = self._sent_form(drafter, document, sent)
             grant = self._may_submit(person, form)
         except (InvalidSubmission, NotPermitted):
             earlier = self._replayed(sent.submission, document)
@@ -141,10 +145,10 @@ class SubmissionDesk:
         return self._taken_in(sent.submission, form, files, cause, [unchanged(person), *sent.also])
 
     def _sent_form(
-        self, drafter: Person | None, document: object, department: str
+        self, drafter: Person | None, document: object, sent: Sent
     ) -> tuple[Form, Selection, Person]:
-        ours = partial(_not_the_departments, department, drafter)
-        form, files = self._validated(document, ours, drafter)
+        ours = partial(_not_the_departments, sent.department, drafter)
+        form, files = self._validated(document, ours, drafter, derived=sent.submission)
         if drafter is None:
             raise NotPermitted  # never reached: a form whose drafter is unknown is not valid
         return form, files, drafter
@@ -161,7 +165,13 @@ class SubmissionDesk:
     def _taken_in(
         self, submission: str, form: Form, files: Selection, cause: Cause, also: Sequence[Write]
     ) -> Submission:
-        """The new submission, or the earlier one under this id if the same body made it."""
+        """The new submission, or the earlier one under this id if the same body made it.
+
+        A repeat keeps no file: the earlier one is asked for first where there are any.
+        """
+        met = files.found.get(head_key(submission)) if files.found is not None else None
+        if met is not None:
+            return self._same(read_head(met), form.document)
         revision = self._revision(submission, 1, form, files.files)
         before = opened(
             submission=submission,
@@ -298,14 +308,19 @@ class SubmissionDesk:
     def download(
         self, person: Person, submission: str, attachment: str, found: Found | None = None
     ) -> tuple[Attachment, str]:
-        """A file of any revision of a submission, and an address that gives it for a minute.
+        """A file of a submission, and an address that gives it for a minute.
 
-        The head has perhaps been read already from `key`.
-
-        Raises NotFound where policy forbids to read the submission, and where no revision has such a file.
+        Whoever may read the submission gets a file of any revision; the audience of what was sent by mail, which names
+        its files and carries none, one of the text that was sent. The head has perhaps been read already from `key`.
+        Raises NotFound for everybody else, and where there is no such file.
         """
-        head = self._readable(person, submission, found)
-        file = self._kept_files(head).get(attachment)
+        head = self._known(submission, found)
+        if self._may_read(person, head):
+            file = self._kept_files(head, since=1).get(attachment)
+        elif self._was_sent_to(person, head):
+            file = self._kept_files(head, since=head.revision).get(attachment)
+        else:
+            raise NotFound
         if file is None:
             raise NotFound
         return file, self._shelf.files.download_url(head.id, file, DOWNLOAD_LIFE)
@@ -362,10 +377,12 @@ class SubmissionDesk:
         uploader: Person | None,
         *,
         earlier: Submission | None = None,
+        derived: str | None = None,
     ) -> tuple[Form, Selection]:
         """The form and its files, or every wrong field at once, those included that records or the sender tell.
 
         `earlier` is the submission that a revision is handed in for: it may use the files of its revisions again.
+        `derived` is the id that a new one always gets: it is looked up together with its files.
         """
         form: Form | None = None
         errors: tuple[FieldError, ...] = ()
@@ -374,29 +391,39 @@ class SubmissionDesk:
         except InvalidSubmission as error:
             errors = error.errors
         sound = sound_fields(document, errors)
-        files = Selection() if uploader is None else self._files(sound, uploader, earlier)
+        also = () if derived is None else (head_key(derived),)
+        files = Selection() if uploader is None else self._files(sound, uploader, earlier, also)
         errors += (*self._unknown_departments(sound), *senders_faults(sound), *files.errors)
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form, files
 
-    def _files(self, sound: Mapping[str, Any], person: Person, earlier: Submission | None) -> Selection:
+    def _files(
+        self,
+        sound: Mapping[str, Any],
+        person: Person,
+        earlier: Submission | None,
+        also: Sequence[Key[Any]],
+    ) -> Selection:
         """The files that a form names, looked at when its department is sound, too."""
         ids = sound.get("attachments")
         if not ids or "department" not in sound:
             return Selection()
-        known = {} if earlier is None else self._kept_files(earlier)
-        return self._shelf.select(ids, person, sound["department"], known)
+        known = {} if earlier is None else self._kept_files(earlier, since=1)
+        return self._shelf.select(ids, person, sound["department"], known, *also)
 
     def _keep(self, submission: str, files: Selection) -> None:
-        """See to it that the files outlast their uploads, before a revision names them."""
+        """See to it that the files outlast their uploads, before a revision names them.
+
+        What comes to nothing after this leaves copies that no revision names: `Tidying` removes them.
+        """
         gone = self._shelf.keep(submission, files)
         if gone:
             raise InvalidSubmission(gone)
 
-    def _kept_files(self, head: Submission) -> dict[str, Attachment]:
-        """The files of every revision, by id."""
-        keys = [revision_key(head.id, number) for number in range(1, head.revision + 1)]
+    def _kept_files(self, head: Submission, *, since: int) -> dict[str, Attachment]:
+        """The files of every revision from that number on, by id."""
+        keys = [revision_key(head.id, number) for number in range(since, head.revision + 1)]
         found = self._journal.table.batch(*keys)
         revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
         return {file.id: file for revision in revisions for file in revision.attachments}
@@ -420,14 +447,18 @@ class SubmissionDesk:
         )
 
     def _readable(self, person: Person, submission: str, found: Found | None = None) -> Submission:
+        head = self._known(submission, found)
+        if not self._may_read(person, head):
+            raise NotFound
+        return head
+
+    def _known(self, submission: str, found: Found | None) -> Submission:
+        """A submission as it stands, whoever asks: the caller must ask policy. Raises NotFound."""
         key = self.key(submission)
         record = self._journal.table.get(key) if found is None else found.get(key)
         if record is None:
             raise NotFound
-        head = read_head(record)
-        if not self._may_read(person, head):
-            raise NotFound
-        return head
+        return read_head(record)
 
     def _may_read(self, person: Person, head: Submission) -> bool:
         """Whether the person may read it; what is archived is not read past the archive's own rule."""
@@ -437,11 +468,26 @@ class SubmissionDesk:
             not archived or self._access.allows(subject, Action.ARCHIVE_READ, resource)
         )
 
+    def _was_sent_to(self, person: Person, head: Submission) -> bool:
+        """Whether it has gone out by mail, and policy lets the person read it as one of its audience.
+
+        What is published is read by the archive's rule, from when publishing begins.
+        """
+        return (
+            head.state in _SENT_OUT
+            and Channel.EMAIL in head.channels
+            and self._access.allows(
+                subject_of(person, self._journal.now()), Action.ARCHIVE_READ, resource_of(head)
+            )
+        )
+
     def _replayed(self, submission: str, document: object) -> Submission | None:
         """The earlier submission under this id, if the same body made it. Raises KeyReused if another did."""
         earlier = self._journal.find(submission)
-        if earlier is None:
-            return None
+        return None if earlier is None else self._same(earlier, document)
+
+    def _same(self, earlier: Submission, document: object) -> Submission:
+        """The earlier submission as it was first answered. Raises KeyReused if another body made it."""
         if not _is_digest_of(self._first_digest(earlier), document):
             raise KeyReused
         return replace(earlier, revision=1, state=State.IN_REVIEW)

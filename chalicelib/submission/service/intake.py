@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from chalicelib.core import logs, metrics
 from chalicelib.core.errors import (
     BadRequest,
     ImprimaturError,
@@ -75,6 +76,7 @@ class Intake:
         """
         department = department_of(self.queues.own_name(message.queue))
         sent = letter(department, message.id, message.body, message.attributes)
+        logs.note(correlation_id=sent.message)
         try:
             self._settle(sent)
         except Exception as error:
@@ -140,6 +142,7 @@ class Intake:
         if content is not None:
             also.append(content)
         self.journal.table.transact(also, receipt=put_refused(request))
+        metrics.count(metrics.REFUSED_REQUESTS)
         return request
 
     def _reply(self, letter: Letter, answer: Mapping[str, Any]) -> None:

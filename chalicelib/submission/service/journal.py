@@ -5,13 +5,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from chalicelib.access.model import Resource
+from chalicelib.core import logs, metrics
 from chalicelib.core.clock import Now, to_text
 from chalicelib.core.errors import NotFound
-from chalicelib.core.ids import new_id
 from chalicelib.core.table import Table, Write
 from chalicelib.ledger.model import Cause, Draft
-from chalicelib.ledger.store import put_event
-from chalicelib.submission.model import Revision, Submission, ensure_legal
+from chalicelib.ledger.store import append
+from chalicelib.submission.model import Revision, State, Submission, ensure_legal
 from chalicelib.submission.store import head_key, put_head, read_head, read_revision, revision_key
 
 
@@ -49,16 +49,18 @@ class Journal:
         `before` is the head as it was read. Raises IllegalTransition, or Stale when anything has happened to the
         submission since; then nothing is written.
         """
+        logs.note(submission=after.id)
         ensure_legal(before.state, after.state)
         now = self.now()
-        chain = before.chain
-        puts = []
-        for draft in drafts:
-            event, chain = chain.append(draft, event_id=new_id("e"), at=now)
-            puts.append(put_event(event))
+        (receipt, *more), chain = append(before.chain, drafts, now)
         after = replace(after, seq=chain.seq, last_hash=chain.hash, updated_at=now)
-        receipt, *more = puts
+        if _begins(before, after):
+            after = replace(after, begun_at=now)
         self.table.transact([put_head(after, expected_seq=before.seq), *more, *also], receipt=receipt)
+        if before.seq == 0 or after.state is not before.state:
+            metrics.count(metrics.SUBMISSIONS, after.state)
+            if after.reason is not None:
+                metrics.count(metrics.PERSON_NEEDED, after.reason)
         return after
 
     def restart(self, head: Submission, actor: str) -> Submission:
@@ -72,7 +74,15 @@ class Journal:
             "publish_at": to_text(after.publish_at),
         }
         cause = Cause(actor=actor, correlation_id=head.correlation_id)
-        return self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+        begun = self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+        metrics.count(metrics.RESTARTED)
+        return begun
+
+
+def _begins(before: Submission, after: Submission) -> bool:
+    """Whether a machine begins with this step."""
+    scheduled = before.state is not State.SCHEDULED and after.state is State.SCHEDULED
+    return scheduled or before.attempt != after.attempt
 
 
 def patience(grace: timedelta, head: Submission) -> timedelta:

@@ -25,12 +25,22 @@ from chalicelib.submission.store import (
 
 @dataclass(frozen=True, kw_only=True)
 class Shown:
-    """A refused request as a person may see it; `readable` says whether title and content may be shown."""
+    """A refused request as a person may see it; `readable` says whether title, drafter and content may be shown."""
 
     request: RefusedRequest
     readable: bool
     content: str | None = None
     """What was sent, if it was asked for, is kept and may be shown."""
+
+    @property
+    def title(self) -> str | None:
+        """The title, if the form soundly says one and it may be shown."""
+        return self.request.title if self.readable else None
+
+    @property
+    def drafter(self) -> str | None:
+        """The drafter's id, likewise."""
+        return self.request.drafter if self.readable else None
 
 
 @dataclass(frozen=True, kw_only=True)

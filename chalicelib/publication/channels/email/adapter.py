@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from chalicelib.core import metrics
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import (
     ChannelsFrozen,
@@ -23,8 +24,8 @@ from chalicelib.core.errors import (
     Stale,
 )
 from chalicelib.core.events import report
-from chalicelib.core.ids import new_id, new_salt, new_secret
-from chalicelib.core.mail import Mailer
+from chalicelib.core.ids import derived_id, new_id, new_salt, new_secret
+from chalicelib.core.mail import UNKNOWN_MAILBOX, Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import Found, Put, Table
 from chalicelib.people.model import Person
@@ -42,23 +43,30 @@ from chalicelib.publication.channels.email.mailing import (
 )
 from chalicelib.publication.model import Delivery
 from chalicelib.publication.store import (
-    FREEZE_KEY,
+    FREEZES_KEY,
+    FreezeRecord,
     fix_mailing,
     mailing_key,
     put_mailing,
     put_recipient,
+    put_suppression,
     put_unsubscribe,
+    read_freezes,
     read_mailing,
     subscription_key,
     suppression_key,
     unwanted,
 )
-from chalicelib.submission.model import Form, Revision, Submission
+from chalicelib.submission.model import Channel, Form, Revision, Submission
 
 RUN = timedelta(minutes=4)
 """How long one run sends; the function that delivers lives five minutes."""
 AT_ONCE = 45
 """Recipients about whom one batch read asks: address and person of each, and the freeze."""
+FEW = 10
+"""After so many recipients at most it is looked again whether the channel has been frozen meanwhile,"""
+SOON = timedelta(seconds=5)
+"""and after so long at most, however slow the carrier is (clause 5.1.2)."""
 MOST_TRIES = 8
 """How often a busy mailbox is tried before it counts as refused."""
 
@@ -66,8 +74,10 @@ MOST_TRIES = 8
 class Settle(Protocol):
     """How it is recorded what has become of a recipient. Raises Stale when somebody else has recorded more."""
 
-    def __call__(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
-        """Record the step from `before` to `after`."""
+    def __call__(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
+        """Record the step from `before` to `after`, and in the same transaction what follows from it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +92,13 @@ class EmailChannel:
     site_url: str
     scale: float
 
-    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
+    def deliver(self, _head: Submission, revision: Revision, _delivery: Delivery) -> Mapping[str, Any]:
         """Send to everybody who has not been sent to; the receipt counts recipients by what became of them.
 
         Raises DeliveryUnfinished when its time is over, OutcomeUnknown while the carrier may still tell what became
         of a mail, MailRefused when the carrier takes none now, ChannelsFrozen during a freeze.
         """
-        mailing = again_when_stale(lambda: self._fixed(head, revision.form, delivery))
+        mailing = again_when_stale(lambda: self._fixed(revision))
         if mailing.counts is None:
             self.serve(mailing, self.record)
             mailing = again_when_stale(lambda: self._closed(mailing))
@@ -105,11 +115,14 @@ class EmailChannel:
         ends_at = self.now() + RUN
         busy: MailRefused | None = None
         for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
-            if found.get(FREEZE_KEY) is not None:
-                raise ChannelsFrozen
-            for recipient in chunk:
+            self._ensure_free(found.get(FREEZES_KEY))
+            looked_at = self.now()
+            for place, recipient in enumerate(chunk):
                 if self.now() >= ends_at:
                     raise DeliveryUnfinished
+                if (place and place % FEW == 0) or self.now() - looked_at >= SOON:
+                    self._ensure_free(self.table.get(FREEZES_KEY))
+                    looked_at = self.now()
                 try:
                     self._serve_one(mailing, recipient, persons.get(recipient.person), found, settle)
                 except MailboxBusy as error:
@@ -135,43 +148,58 @@ class EmailChannel:
                 if recipient.state is RecipientState.SENDING:
                     lost = replace(recipient, state=RecipientState.UNKNOWN)
                     settle(mailing, recipient, lost)
+                    metrics.count(metrics.MAILS, lost.state)
                     recipient = lost  # noqa: PLW2901 — as it is recorded now
             recipients.append(recipient)
         return tuple(recipients)
 
-    def record(self, mailing: Mailing, before: Recipient, after: Recipient) -> None:
+    def record(
+        self, mailing: Mailing, before: Recipient, after: Recipient, *, also: Sequence[Put] = ()
+    ) -> None:
         """Record what has become of a recipient while the mailing is open: no event, the receipt will count it."""
-        self.table.put(self.put(mailing.submission, mailing.revision, before, after))
+        settled = self.put(mailing.submission, mailing.revision, before, after)
+        if also:
+            self.table.transact(also, receipt=settled)
+        else:
+            self.table.put(settled)
 
     def put(self, submission: str, revision: int, before: Recipient, after: Recipient) -> Put:
         """Describe the step of a recipient."""
         expires_at = int((self.now() + RECORD_LIFE).timestamp())
         return put_recipient(submission, revision, before, after, expires_at)
 
-    def _fixed(self, head: Submission, form: Form, delivery: Delivery) -> Mailing:
+    def is_frozen(self) -> bool:
+        """Whether the channel is frozen now."""
+        return bool(read_freezes(self.table.get(FREEZES_KEY)).over(Channel.EMAIL, self.now()))
+
+    def _ensure_free(self, record: FreezeRecord | None) -> None:
+        if read_freezes(record).over(Channel.EMAIL, self.now()):
+            raise ChannelsFrozen
+
+    def _fixed(self, revision: Revision) -> Mailing:
         """The mailing, its list and text fixed now if they were not yet."""
-        mailing = read_mailing(self.table, head.id, delivery.revision)
+        mailing = read_mailing(self.table, revision.submission, revision.number)
         if mailing is not None:
             return mailing
+        form = revision.form
         salt, departments = new_salt(), self.people.departments((form.department,))
         said = announcement(
-            form,
-            submission=head.id,
-            revision=delivery.revision,
+            revision,
             department_name=departments[form.department].name,
+            base_url=self.base_url,
             site_url=self.site_url,
         )
         with suppress(Stale):  # another run was faster, and its list is the one that counts
             fix_mailing(
                 self.table,
-                submission=head.id,
-                revision=delivery.revision,
+                submission=revision.submission,
+                revision=revision.number,
                 salt=salt,
                 recipients=listed(self._audience(form), salt),
                 announcement=said,
                 now=self.now(),
             )
-        mailing = read_mailing(self.table, head.id, delivery.revision)
+        mailing = read_mailing(self.table, revision.submission, revision.number)
         if mailing is None:
             raise Stale
         return mailing
@@ -201,7 +229,7 @@ class EmailChannel:
             chunk = recipients[start : start + AT_ONCE]
             persons = {p.id: p for p in self.people.persons(tuple({each.person for each in chunk}))}
             found = self.table.batch(
-                FREEZE_KEY,
+                FREEZES_KEY,
                 *(subscription_key(person) for person in persons),
                 *(suppression_key(person.email) for person in persons.values()),
             )
@@ -213,16 +241,18 @@ class EmailChannel:
         now = self.now()
         fault = fault_of_address(person, recipient, mailing.salt, now)
         if fault is not None or person is None:
-            return settle(mailing, recipient, _ended(recipient, RecipientState.REFUSED, fault))
+            return self._unsent(mailing, recipient, RecipientState.REFUSED, fault, settle)
         reason = unwanted(found, person.id, person.email)
         if reason is not None:
-            return settle(mailing, recipient, _ended(recipient, RecipientState.SUPPRESSED, reason))
+            return self._unsent(mailing, recipient, RecipientState.SUPPRESSED, reason, settle)
         token = new_secret()
         claimed = self._claimed(mailing, recipient, token, now)
         mail = addressed(
             mailing.announcement,
             to=person.email,
             language=person.language,
+            stamp=_stamp(mailing, recipient),
+            choose=f"{self.base_url}/me",
             unsubscribe=f"{self.base_url}/u/{token}",
             tags={
                 "submission": mailing.submission,
@@ -234,7 +264,8 @@ class EmailChannel:
             self.mailer().send(mail)
         except RecipientRefused as error:
             reason = str(error.params["reason"])
-            return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason))
+            bounced = (put_suppression(person.email, "bounce"),) if reason == UNKNOWN_MAILBOX else ()
+            return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason), also=bounced)
         except MailRefused as error:
             self._put_back(mailing, claimed, error, settle)
             raise
@@ -247,6 +278,14 @@ class EmailChannel:
         except Stale:
             return None  # the carrier's event was faster
         return None
+
+    @staticmethod
+    def _unsent(
+        mailing: Mailing, recipient: Recipient, state: RecipientState, reason: str | None, settle: Settle
+    ) -> None:
+        """Record that nothing was handed to the carrier."""
+        settle(mailing, recipient, _ended(recipient, state, reason))
+        metrics.count(metrics.MAILS, state)
 
     def _claimed(self, mailing: Mailing, recipient: Recipient, token: str, now: datetime) -> Recipient:
         """Claim the one call that may send, together with the token that its mail carries. Raises Stale."""
@@ -279,6 +318,12 @@ class EmailChannel:
         counts = count(self.settled(present, self.record))
         self.table.put(put_mailing(record, counts=counts))
         return replace(present, counts=counts)
+
+
+def _stamp(mailing: Mailing, recipient: Recipient) -> Stamp:
+    """The same for every mail of a mailing to an address: one that a person lets go out again is the same mail."""
+    name = derived_id("m", mailing.submission, str(mailing.revision), recipient.key)
+    return Stamp(id=name, at=mailing.fixed_at)
 
 
 def _ended(recipient: Recipient, state: RecipientState, reason: str | None) -> Recipient:

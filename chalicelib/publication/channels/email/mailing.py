@@ -78,6 +78,7 @@ class Announcement:
 class Mailing:
     """The list as it was fixed before the first mail, each recipient as recorded, and what is sent.
 
+    `fixed_at` (UTC) is when list and text were fixed, and what every mail of it is dated, whenever it goes out.
     `changes` counts what the carrier's events have changed while mails are still going out. `counts`, by state,
     is there once the mailing is closed: what becomes of a recipient after that is told by ledger events.
     """
@@ -86,6 +87,7 @@ class Mailing:
     revision: int
     generation: str
     salt: str
+    fixed_at: datetime
     changes: int
     counts: Mapping[str, int] | None
     announcement: Announcement

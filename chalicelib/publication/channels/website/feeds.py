@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from chalicelib.core.markdown import legible
@@ -19,15 +18,15 @@ _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
-def atom_feed(entries: Sequence[Entry], base_url: str) -> bytes:
-    """The latest items, whose ids are the same under every prefix.
+def atom_feed(entries: Sequence[Entry], base_url: str, *, name: str, authority: str) -> bytes:
+    """The latest items, whose ids are the same wherever they are listed.
 
-    `entries` come newest first; `base_url` is where the prefix begins, without a slash at the end.
+    `entries` come newest first; `base_url` is where this part of the site begins, without a slash at the end, and
+    `name` its name. `authority` is the host in whose name ids are given (RFC 4151).
     """
     plan = the_plan()
-    address = urlsplit(base_url)
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom", _LANGUAGE: "zh-Hans"})
-    _add(feed, "id", f"tag:{address.hostname},2026:{address.path}/feed")
+    _add(feed, "id", f"tag:{authority},2026:/{name}/feed")
     _add(feed, "title", f"{plan.name}{plan.strapline}")
     _add(feed, "updated", _instant(entries[0].published_at if entries else _NEVER))
     _add(_add(feed, "author"), "name", f"{plan.name}{plan.strapline}")
@@ -36,7 +35,7 @@ def atom_feed(entries: Sequence[Entry], base_url: str) -> bytes:
     for entry in entries[:FEED_LENGTH]:
         item = _add(feed, "entry")
         day = f"{entry.published_at:%Y-%m-%d}"
-        _add(item, "id", f"tag:{address.hostname},{day}:{entry.submission}/{entry.revision}")
+        _add(item, "id", f"tag:{authority},{day}:{entry.submission}/{entry.revision}")
         _add(item, "title", entry.title)
         _add(item, "published", _instant(entry.published_at))
         _add(item, "updated", _instant(entry.published_at))

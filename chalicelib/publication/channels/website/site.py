@@ -74,20 +74,22 @@ class Version:
 class Website:
     """The site in one bucket.
 
-    `entries(prefix)` lists everything published under a prefix, strongly consistent. `base_url` is the
-    absolute URL at which the bucket's keys are served. `attached` gives a file's approved bytes.
+    `entries(prefix)` lists everything published under a prefix, strongly consistent. `base_urls` are the absolute
+    URLs at which each prefix's keys are served, without the prefix: the public must not see that there is more.
+    `attached` gives a file's approved bytes.
     """
 
     s3: "S3Client"
     bucket: str
     entries: Callable[[str], Sequence[Entry]]
-    base_url: str
+    base_urls: Mapping[str, str]
     attached: Callable[[Entry, Attachment], bytes]
 
     def __post_init__(self) -> None:
         """Raise ValueError for a base URL that could not stand in a feed."""
-        if not urlsplit(self.base_url).hostname:
-            raise ValueError(f"not an absolute URL: {self.base_url}")
+        for base_url in self.base_urls.values():
+            if not urlsplit(base_url).hostname:
+                raise ValueError(f"not an absolute URL: {base_url}")
 
     def write_item(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> None:
         """Write the item's files and its own page, which nothing refers to yet; what is there already stays.
@@ -142,7 +144,12 @@ class Website:
         return len(entries)
 
     def _root(self, prefix: str) -> str:
-        return f"{self.base_url.rstrip('/')}/{prefix}"
+        return self.base_urls[prefix].rstrip("/")
+
+    @property
+    def _authority(self) -> str:
+        """The host in whose name the feeds give their ids: one for both, since they tell of the same items."""
+        return str(urlsplit(self.base_urls[PUBLIC]).hostname)
 
     def _listed(self, prefix: str) -> tuple[Entry, ...]:
         entries = newest_first(self.entries(prefix))
@@ -160,7 +167,7 @@ class Website:
             for year in sorted({entry.year for entry in own}):
                 of_year = tuple(entry for entry in own if entry.year == year)
                 pages[section.year_path(year)] = partial(year_page, section, year, of_year)
-        pages[FEED] = partial(atom_feed, entries, self._root(prefix))
+        pages[FEED] = partial(atom_feed, entries, self._root(prefix), name=prefix, authority=self._authority)
         pages[SITEMAP] = partial(sitemap, entries, self._root(prefix))
         pages[HOME] = partial(home_page, entries)
         return pages

@@ -1,31 +1,35 @@
 """Announcements with a browser: whether oneself gets them, and what becomes of those of unknown outcome.
 
-`/u/{token}` is the one address of ours that carries a secret in its path: mail programs call it themselves, and it can
-do nothing but end announcements ([decision 10](../../docs/decisions/0010-unsubscribing-by-an-address.md)).
+`/u/{token}` is the one address of ours that carries a secret in its path: mail programs post to it themselves, and it
+can do nothing but end announcements ([decision 10](../../../docs/decisions/0010-unsubscribing-by-an-address.md)).
 """
 
 import re
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import HTTP
 
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
-from chalicelib.core.errors import NotFound
+from chalicelib.core.errors import BadRequest, NotFound
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import posted, visit
 from chalicelib.web.pages import FORM, page, page_view, see_other
 
-publication_pages = Blueprint(__name__)
+announcement_pages = Blueprint(__name__)
 
 _ANSWERS = {"yes": True, "no": False}
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
-_FORMS = [FORM, "multipart/form-data", "application/json"]
-"""What mail programs and our own button send; nothing of it is read."""
+_MULTIPART = "multipart/form-data"
+_ONE_CLICK = ("List-Unsubscribe", "One-Click")
+"""The field that a mail program posts when its user wants out (RFC 8058), and that no page of ours ever does."""
 
 
-@publication_pages.route("/me", methods=["GET"])
-@page_view(publication_pages)
+@announcement_pages.route("/me", methods=["GET"])
+@page_view(announcement_pages)
 def show_me(exchange: Exchange) -> Response:
     present, _ = visit(exchange)
     parts = bootstrap.parts()
@@ -41,8 +45,8 @@ def show_me(exchange: Exchange) -> Response:
     )
 
 
-@publication_pages.route("/me/announcements", methods=["POST"], content_types=[FORM])
-@page_view(publication_pages)
+@announcement_pages.route("/me/announcements", methods=["POST"], content_types=[FORM])
+@page_view(announcement_pages)
 def choose_announcements(exchange: Exchange) -> Response:
     form = exchange.form()
     present, _ = posted(exchange, form)
@@ -52,8 +56,8 @@ def choose_announcements(exchange: Exchange) -> Response:
     return see_other(exchange, "/me?done=announcements")
 
 
-@publication_pages.route("/submissions/{submission}/unknown-mails", methods=["POST"], content_types=[FORM])
-@page_view(publication_pages)
+@announcement_pages.route("/submissions/{submission}/unknown-mails", methods=["POST"], content_types=[FORM])
+@page_view(announcement_pages)
 def settle_unknown(exchange: Exchange, submission: str) -> Response:
     form = exchange.form()
     present, _ = posted(exchange, form)
@@ -65,28 +69,40 @@ def settle_unknown(exchange: Exchange, submission: str) -> Response:
     return see_other(exchange, f"/submissions/{submission}?done={'resent' if resend else 'left'}")
 
 
-@publication_pages.route("/u/{token}", methods=["GET"])
-@page_view(publication_pages)
-def show_unsubscribe(exchange: Exchange, token: str) -> Response:
-    parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
-    try:
-        parts.mailings.subscriber(_sound(token))
-    except NotFound:
-        return page(exchange, "unsubscribe", status=NotFound.status, step="gone")
-    return page(exchange, "unsubscribe", step="ask")
+@announcement_pages.route("/u/{token}", methods=["GET"])
+@page_view(announcement_pages)
+def show_unsubscribe(exchange: Exchange, token: str) -> Response:  # noqa: ARG001 — the same page for every token
+    """Lead to where a person can choose: whoever opens this, perhaps a scanner, finds nothing to press that does it."""
+    return page(exchange, "unsubscribe", step="choose")
 
 
-@publication_pages.route("/u/{token}", methods=["POST"], content_types=_FORMS)
-@page_view(publication_pages)
+@announcement_pages.route("/u/{token}", methods=["POST"], content_types=[FORM, _MULTIPART])
+@page_view(announcement_pages)
 def unsubscribe(exchange: Exchange, token: str) -> Response:
+    if not _is_one_click(exchange):
+        return page(exchange, "unsubscribe", status=BadRequest.status, step="choose")
     parts = bootstrap.parts()
-    parts.limits.count_handle(exchange.address)
+    parts.limits.count_handle(parts.address_of(exchange))
     try:
         parts.mailings.unsubscribe(_sound(token))
     except NotFound:
         return page(exchange, "unsubscribe", status=NotFound.status, step="gone")
     return page(exchange, "unsubscribe", step="done")
+
+
+def _is_one_click(exchange: Exchange) -> bool:
+    """Whether the body is a mail program's, in either of the two forms that RFC 8058 allows."""
+    name, value = _ONE_CLICK
+    kind = exchange.headers.get("content-type", "")
+    if not kind.lower().startswith(_MULTIPART):
+        return exchange.form().get(name) == [value]
+    head = f"Content-Type: {kind}\r\n\r\n".encode("ascii", "replace")
+    form = BytesParser(EmailMessage, policy=HTTP).parsebytes(head + exchange.raw)
+    fields = {
+        part.get_param("name", header="Content-Disposition"): part.get_payload(decode=True)
+        for part in form.iter_parts()
+    }
+    return fields.get(name) == value.encode()
 
 
 def _sound(token: str) -> str:

@@ -1,0 +1,308 @@
+"""A walk through everything that the product can do: every route once, and every job, on the way of a few requests.
+
+What a route or a job needs of AWS is seen here. A route that is added and not walked fails the tests that walk.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from urllib.parse import quote
+
+import requests
+
+from app import app
+from chalicelib.people.model import Person, Role
+from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.publication.store import read_mailing
+from chalicelib.web.static import address_of
+from tests.attachment.files import CSV, declared, post_form
+from tests.browsing import Browser, Shown
+from tests.infra.lambda_events import A_TICK
+from tests.senders import System, refused_requests_of
+from tests.submission.desk_visits import NEW, typed
+from tests.world import (
+    ARCHIVIST,
+    DIRECTOR,
+    EDITOR,
+    HEAD,
+    LIAISON,
+    PEOPLE,
+    REVIEWERS,
+    Answer,
+    World,
+    a_form,
+    a_person,
+    route_of,
+)
+
+GONE = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
+WALKERS = (*PEOPLE, DIRECTOR, GONE)
+"""Whom a walked world needs; one of them has a mailbox from which mails come back."""
+SENDING_DEPARTMENT = "marketing"
+"""The department whose own system sends requests on the walk."""
+
+Route = tuple[str, str]
+
+
+def every_route() -> set[Route]:
+    """Method and path of every route that the app has."""
+    return {(method, route) for route, methods in app.routes.items() for method in methods}
+
+
+class _Stroller(Browser):
+    """A browser that notes every route that let it in."""
+
+    def __init__(self, walk: "Walk", person: Person | None = None) -> None:
+        super().__init__(walk.world, person)
+        self._walk = walk
+
+    def send(
+        self, method: str, path: str, fields: Mapping[str, str | Sequence[str]] | None = None, **headers: str
+    ) -> Shown:
+        shown = super().send(method, path, fields, **headers)
+        assert shown.status in {200, 303}, (method, path, shown.status, shown.html)
+        self._walk.walked.add((method, route_of(path.partition("?")[0])[0]))
+        return shown
+
+    def _follow(self, shown: Shown) -> Shown:
+        """Into the buckets, too."""
+        location = shown.headers.get("location", "")
+        if location.startswith("https://"):
+            download(location)
+            return shown
+        return super()._follow(shown)
+
+
+class Walk:
+    """Walks through a world of `WALKERS` in which `SENDING_DEPARTMENT` has its queues, and notes the routes."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.walked: set[Route] = set()
+
+    def everywhere(self) -> None:
+        """The whole walk, ending where it is signed out and what was left lying is withdrawn."""
+        liaison = self.sign_in()
+        self.look_at_what_is_always_there()
+        self.send_by_a_system()
+        submission = self.publish_what_was_returned_once(liaison)
+        self.settle_unknown_mails(submission)
+        self.choose_announcements()
+        self.freeze_and_let_go()
+        self.read_the_archive(submission)
+        self.withdraw(liaison)
+        self.sign_out(liaison)
+        self.leave_lying()
+
+    def sign_in(self) -> Browser:
+        """By a program and by a browser; answers the liaison's browser."""
+        self.call("POST", "sign-in", {"email": LIAISON.email})
+        self.world.cloud.settle()
+        handle = self.world.links(LIAISON, "s")[0]
+        opened = self.call("POST", "sessions", {"handle": handle, "bearer": True})
+        bearer = {"authorization": f"Bearer {opened.body['token']}"}
+        assert self.call("GET", "me", headers=bearer).body["person"]["id"] == LIAISON.id
+        browser = _Stroller(self)
+        browser.submit(browser.get("/sign-in"), "/sign-in", email=LIAISON.email)
+        self.world.cloud.settle()
+        shown = browser.submit(browser.get("/s"), "/s", handle=self.world.links(LIAISON, "s")[0])
+        assert shown.path == "/"
+        return browser
+
+    def look_at_what_is_always_there(self) -> None:
+        """What needs nobody to be signed in."""
+        for path in ("/healthz", "/openapi.json"):
+            self.call("GET", path)
+        _Stroller(self).get(address_of("style.css"))
+
+    def send_by_a_system(self) -> None:
+        """One request that is taken, one that is refused and looked at."""
+        system = System(world=self.world, department=SENDING_DEPARTMENT)
+        system.send()
+        system.send(title="")
+        self.world.cloud.settle()
+        assert {answer["status"] for answer in system.answers()} == {201, 422}
+        (refused,) = refused_requests_of(self.world)
+        for path in ("refused-requests", f"refused-requests/{refused}"):
+            self.call("GET", path, as_=LIAISON)
+            _Stroller(self, LIAISON).get(f"/{path}")
+
+    def attach(self) -> str:
+        """A file, uploaded and checked; another is asked about before it was uploaded."""
+        missing = self.call("POST", "attachments", declared(CSV), as_=LIAISON).body["id"]
+        self.call("POST", f"attachments/{missing}/check", as_=LIAISON)
+        begun = self.call("POST", "attachments", declared(CSV), as_=LIAISON).body
+        sent = post_form(begun["upload"], CSV)
+        assert sent.status_code == 204, sent.text
+        self.world.cloud.settle()
+        assert self.call("GET", f"attachments/{begun['id']}", as_=LIAISON).body["state"] == "ready"
+        return str(begun["id"])
+
+    def publish_what_was_returned_once(self, liaison: Browser) -> str:
+        """Handed in at the page with a file, returned, revised, approved by program and at the page, archived."""
+        world, file = self.world, self.attach()
+        fields = typed(world, attachments=[file], channels=["website", "email"])
+        shown = liaison.submit(liaison.get(NEW), NEW, **fields)
+        submission = shown.path.rpartition("/")[2]
+        liaison.get("/")
+        assert self.decide(EDITOR, "request_changes") == "changes_requested"
+        liaison.submit(liaison.get(f"{shown.path}/revise"), f"{shown.path}/revise", **fields)
+        self.call("GET", "submissions", as_=LIAISON)
+        for stage, reviewer in REVIEWERS.items():
+            if stage == "department_head":
+                self.decide_at_the_page(reviewer)
+            else:
+                self.decide(reviewer)
+        world.finish()
+        record = self.call("GET", f"submissions/{submission}", as_=LIAISON).body
+        assert record["state"] == "archived"
+        found = self.call("GET", f"submissions/{submission}/attachments/{file}", as_=LIAISON)
+        assert download(found.body["url"]) == CSV
+        liaison.get(f"{shown.path}/attachments/{file}")
+        return submission
+
+    def decide(self, reviewer: Person, decision: str = "approve") -> str:
+        """By program; answers the submission's state."""
+        self.world.cloud.settle()
+        handle = self.world.links(reviewer)[0]
+        seen = self.call("POST", "review-links", {"handle": handle}, as_=reviewer).body
+        items = [item["id"] for item in seen["checklist"]]
+        opinion = {
+            "handle": handle,
+            "decision": decision,
+            "comment": "请看。",
+            "checklist": {item: decision == "approve" or item != items[0] for item in items},
+            "content_digest": seen["content_digest"],
+        }
+        return str(self.call("POST", "review-links/decision", opinion, as_=reviewer).body["state"])
+
+    def decide_at_the_page(self, reviewer: Person) -> None:
+        """Approve, with a browser."""
+        self.world.cloud.settle()
+        browser = _Stroller(self, reviewer)
+        shown = browser.submit(browser.get("/r"), "/r", handle=self.world.links(reviewer)[0])
+        items = {e.attributes["name"] for e in shown.page.all("input", type="radio")} - {"decision"}
+        passed = dict.fromkeys(sorted(items), "yes")
+        browser.submit(shown, "/r/decision", decision="approve", comment="同意。", **passed)
+
+    def settle_unknown_mails(self, submission: str) -> None:
+        """An editor lets one mail of unknown outcome go out again, and another be."""
+        path = f"submissions/{submission}/deliveries/email/unknown"
+        self.lose_a_mail(submission)
+        assert self.call("POST", path, {"resend": True}, as_=EDITOR).body["settled"] == 1
+        self.world.finish()
+        self.lose_a_mail(submission)
+        browser = _Stroller(self, EDITOR)
+        mark = browser.get("/me").form("/me/announcements")["csrf"]
+        browser.post(f"/submissions/{submission}/unknown-mails", {"csrf": mark, "resend": "no"})
+        self.world.finish()
+
+    def lose_a_mail(self, submission: str) -> None:
+        """Make the outcome of one mail unknown."""
+        mailing = read_mailing(self.world.plain_table, submission, 2)
+        assert mailing is not None
+        before = next(each for each in mailing.recipients if each.state is RecipientState.SENT)
+        lost = replace(before, state=RecipientState.UNKNOWN)
+        self.world.plain_table.put(self.world.parts.email_channel.put(submission, 2, before, lost))
+
+    def choose_announcements(self) -> None:
+        """By program, at one's own page, and by the address in a mail."""
+        self.call("POST", "me/announcements", {"subscribed": True}, as_=HEAD)
+        assert self.call("GET", "me/announcements", as_=HEAD).body["subscribed"]
+        browser = _Stroller(self, HEAD)
+        browser.submit(browser.get("/me"), "/me/announcements")
+        mail = next(mail for mail in self.world.cloud.mails() if mail.one_click)
+        path = mail.one_click.removeprefix("https://desk.test")
+        stranger = _Stroller(self)
+        stranger.get(path)
+        stranger.post(path, {"List-Unsubscribe": "One-Click"})
+
+    def read_the_archive(self, submission: str) -> None:
+        """Catalogue, entry and package, by program and at the pages."""
+        number = quote(self.world.record(submission)["catalog_number"])
+        browser = _Stroller(self, ARCHIVIST)
+        for path in ("archive", f"archive/{number}"):
+            self.call("GET", path, as_=ARCHIVIST)
+            browser.get(f"/{path}")
+        package = self.call("GET", f"archive/{number}/package", as_=ARCHIVIST).body
+        assert download(package["url"]).startswith(b"PK")
+        browser.get(f"/archive/{number}/download")
+
+    def withdraw(self, liaison: Browser) -> None:
+        """One request that was returned and handed in again by program, and one at its page."""
+        submission = self.submit()
+        self.decide(EDITOR, "request_changes")
+        self.call("POST", f"submissions/{submission}/revisions", a_form(self.world.now()), as_=LIAISON)
+        self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
+        page = f"/submissions/{self.submit()}/withdraw"
+        liaison.submit(liaison.get(page), page, reason="内容有误。")
+        self.world.finish()
+
+    def submit(self) -> str:
+        """A plain request, by program."""
+        return str(self.call("POST", "submissions", a_form(self.world.now()), as_=LIAISON).body["id"])
+
+    def sign_out(self, liaison: Browser) -> None:
+        """The session is gone, not only the cookie."""
+        session = dict(liaison.cookies)
+        liaison.submit(liaison.get("/"), "/sign-out")
+        liaison.cookies.update(session)
+        assert liaison.get("/").path == "/sign-in"
+
+    def freeze_and_let_go(self) -> None:
+        """A channel, by program, with something held back that a sweep meets; then everything, with a browser."""
+        said = {"scope": "email", "reason": "演练"}
+        self.call("POST", "freezes", said, as_=EDITOR)
+        submission = self.world.publish(channels=["website", "email"])
+        assert self.world.state(submission) == "publishing"
+        assert self.call("GET", "freezes", as_=EDITOR).body["waiting_count"] == 1
+        with self.world.later(hours=1):
+            app.handler_map["sweep"](A_TICK, None)
+        self.call("POST", "freezes/lift", said, as_=DIRECTOR)
+        self.world.finish()
+        assert self.world.state(submission) == "archived"
+        director = _Stroller(self, DIRECTOR)
+        director.submit(director.get("/publishing"), "/publishing", scope="all", reason="演练")
+        asked = director.get("/publishing/lift?scope=all")
+        assert director.submit(asked, "/publishing/lift", reason="演练").status == 200
+
+    def leave_lying(self) -> None:
+        """Let a request become overdue, and its machine be lost: it is reminded of, and begun again."""
+        submission = self.submit()
+        self.world.cloud.settle()
+        self.world.passed += timedelta(days=3)
+        work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
+        app.handler_map["remind_reviewers"](work, None)
+        kept_for_nothing = f"kept/s-{'a' * 20}/a-{'a' * 20}"
+        bucket = self.world.parts.settings.uploads_bucket
+        self.world.plain_s3.put_object(Bucket=bucket, Key=kept_for_nothing, Body=b"for nothing")
+        with self.world.later(days=3):
+            assert app.handler_map["tidy_kept_files"](A_TICK, None) == {"removed": 1}
+        self.world.passed += timedelta(days=30)
+        app.handler_map["sweep"](A_TICK, None)
+        self.world.cloud.settle()
+        self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
+        self.world.finish()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        as_: Person | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request by program; without a slash before it, `path` is below the API's."""
+        whole = path if path.startswith("/") else f"/api/v1/{path}"
+        answer = self.world.call(method, whole, body, as_=as_, headers=headers)
+        assert answer.status < 300, (method, path, answer)
+        self.walked.add((method, route_of(whole)[0]))
+        return answer
+
+
+def download(address: str) -> bytes:
+    """What a signed address leads to, as a browser gets it: without any credentials of its own."""
+    answer = requests.get(address, timeout=30)
+    assert answer.status_code == 200, answer.text
+    return answer.content
