@@ -12,10 +12,12 @@ PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
 READY := $(STAMP) $(CATALOGUES)
+EMULATOR := build/emulator
+RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 CHECKS := infra/checks
 VALIDATOR := $(CHECKS)/node_modules/.installed
 
-.PHONY: help run demo test test-browser test-crash test-fuzz check format bench capacity package catalogues lock clean
+.PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench capacity package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +26,12 @@ $(STAMP): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; name it with PYTHON=")'
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCK)
+	@touch $@
+
+# With the interpreter that packages: the emulator runs the functions with the one that made its environment.
+$(EMULATOR)/.installed: infra/requirements/emulator.txt $(STAMP)
+	$(BIN)/python -m venv --clear $(EMULATOR)
+	$(EMULATOR)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 %.mo: %.po $(STAMP)
@@ -41,11 +49,14 @@ demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (A
 	@$(BIN)/python -m infra.cli demo $(if $(ADDRESS),--address $(ADDRESS)) $(ARGS)
 
 test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser --ignore tests/deployed $(ARGS)
 
 test-browser: $(READY) ## the main job and every kind of page with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
 	$(BIN)/python -m pytest tests/browser $(ARGS)
+
+test-deploy: $(READY) $(EMULATOR)/.installed ## deploy to emulated AWS, main job, update, rollback, destroy (needs a package index)
+	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 test-crash: $(READY) ## the whole crash matrix, and each right of each role taken away in turn
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_roles.py $(ARGS)
@@ -72,8 +83,8 @@ capacity: $(READY) ## measure what requests consume, and write docs/capacity.md:
 	@$(BIN)/python -m infra.capacity --measure --check > build/capacity.md
 	@mv build/capacity.md docs/capacity.md
 
-package: $(READY) ## build the package for AWS into build/
-	$(BIN)/python -m infra.cli package
+package: $(READY) ## build the package for AWS into build/ (ARGS='--architecture x86_64')
+	$(BIN)/python -m infra.cli package $(ARGS)
 
 catalogues: $(STAMP) ## find the pages' texts and put them into the catalogues, to be translated there
 	@mkdir -p build
@@ -84,9 +95,11 @@ catalogues: $(STAMP) ## find the pages' texts and put them into the catalogues, 
 	done
 
 lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs uv)
-	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header runtime.in -o runtime.txt
-	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c runtime.txt dev.in -o dev.txt
-	cd infra/requirements && uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c dev.txt browser.in -o browser.txt
+	cd infra/requirements && $(RESOLVE) runtime.in -o runtime.txt
+	cd infra/requirements && $(RESOLVE) -c runtime.txt dev.in -o dev.txt
+	cd infra/requirements && $(RESOLVE) -c dev.txt browser.in -o browser.txt
+	cd infra/requirements && $(RESOLVE) renderers.in -o renderers.txt
+	cd infra/requirements && $(RESOLVE) emulator.in -o emulator.txt
 
 clean: ## remove what make has made
 	rm -rf $(VENV) $(CHECKS)/node_modules build .mypy_cache .ruff_cache .hypothesis

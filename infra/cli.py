@@ -5,12 +5,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chalicelib.core.settings import MissingSettingsError
+
+if TYPE_CHECKING:
+    from infra.commands.deployment import Asked
 
 LOCAL = Path(__file__).parent / "local"
 ROSTER = LOCAL / "roster.yaml"
 SAMPLES = LOCAL / "samples"
+PARAMS = Path(__file__).parent / "stacks" / "params"
 DEFAULT_PORT = 8000
 
 
@@ -92,8 +97,44 @@ def _parser() -> argparse.ArgumentParser:
 
     package = commands.add_parser("package", help="build the package for AWS")
     package.add_argument("--out", type=Path, default=Path("build"))
+    _add_architecture(package)
     package.set_defaults(command=_package)
+    _add_deployment(commands)
     return parser
+
+
+def _add_architecture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--architecture", choices=["arm64", "x86_64"], default="arm64", help="the functions' processor"
+    )
+
+
+def _add_deployment(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    deploy = commands.add_parser("deploy", help="bring an environment on AWS to what the sources say")
+    deploy.add_argument("--only", metavar="STACK", help="one stack, such as app")
+    _add_architecture(deploy)
+    deploy.set_defaults(command=_deploy)
+
+    rollback = commands.add_parser("rollback", help="bring back the release before")
+    rollback.add_argument("--to", metavar="RELEASE", help="this release")
+    rollback.set_defaults(command=_rollback)
+
+    doctor = commands.add_parser("doctor", help="what is wrong with an environment and its account")
+    doctor.add_argument("--json", action="store_true", help="one JSON object a line")
+    doctor.set_defaults(command=_doctor)
+
+    destroy = commands.add_parser("destroy", help="give an environment up; refuses where data would be lost")
+    destroy.add_argument("--keep-data", action="store_true", help="remove only the stacks that keep no data")
+    destroy.set_defaults(command=_destroy)
+
+    for parser in (deploy, rollback, doctor, destroy):
+        parser.add_argument("--env", required=True, help="the environment, by the name of its file")
+        parser.add_argument(
+            "--params", type=Path, default=PARAMS, metavar="FOLDER", help="where environments' files are"
+        )
+        parser.add_argument("--endpoint-url", metavar="URL", help="what stands for AWS")
+    for parser in (deploy, rollback):
+        parser.add_argument("--yes", action="store_true", help="do not ask, unless data could be lost")
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -157,7 +198,42 @@ def _queue(options: argparse.Namespace) -> int:
 def _package(options: argparse.Namespace) -> int:
     from infra import package  # noqa: PLC0415 — as above
 
-    return package.main(options.out)
+    return package.main(options.out, architecture=options.architecture)
+
+
+def _asked(options: argparse.Namespace) -> "Asked":
+    from infra.commands.deployment import Asked  # noqa: PLC0415 — as above
+
+    return Asked(
+        env=options.env,
+        params=options.params,
+        endpoint=options.endpoint_url,
+        yes=getattr(options, "yes", False),
+    )
+
+
+def _deploy(options: argparse.Namespace) -> int:
+    from infra.commands import deployment  # noqa: PLC0415 — as above
+
+    return deployment.deploy(_asked(options), only=options.only, architecture=options.architecture)
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    from infra.commands import deployment  # noqa: PLC0415 — as above
+
+    return deployment.rollback(_asked(options), to=options.to)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from infra.commands import doctor  # noqa: PLC0415 — as above
+
+    return doctor.examine(_asked(options), as_json=options.json)
+
+
+def _destroy(options: argparse.Namespace) -> int:
+    from infra.commands import deployment  # noqa: PLC0415 — as above
+
+    return deployment.destroy(_asked(options), keep_data=options.keep_data)
 
 
 if __name__ == "__main__":

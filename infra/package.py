@@ -1,150 +1,168 @@
-"""`imprimatur package`: everything that `aws cloudformation package` and `deploy` need, in one folder.
+"""`imprimatur package`: everything that `imprimatur deploy` uploads, in one folder.
 
-Chalice packs the code and writes the template; this adds what Chalice leaves out: policies, schemas, the workflow
-files and the bytecode, without which a function's cold start takes twice as long.
+Chalice packs the application and writes its template; this adds what Chalice leaves out: policies, schemas, the
+workflow files and the bytecode, without which a function's cold start takes twice as long. The dependencies are a
+layer that all functions share. What is too heavy for them, renderers, is a package with a function of its own
+(docs/decisions/0040-heavy-renderers-are-a-package-of-their-own.md).
 """
 
 import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import zipfile
-from collections import defaultdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import yaml
-from chalice.constants import MISSING_DEPENDENCIES_TEMPLATE
+
+from infra.packaging.archive import compile_all, pack, unpacked_size
+from infra.packaging.dependencies import install, prune, renderers_requirements, runtime_requirements
+from infra.packaging.errors import PackagingError
+from infra.packaging.target import ARM64, Target, target
+from infra.packaging.tools import run_python
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = "sam.json"
-CODE = "deployment.zip"
-LAMBDA_ROOT = "/var/task"
-"""Where Lambda unpacks the code: the folder that tracebacks name."""
+CODE, DEPENDENCIES, RENDERERS = "deployment.zip", "dependencies.zip", "renderers.zip"
+LAMBDA_ROOT, LAYER_ROOT = "/var/task", "/opt"
+"""Where Lambda unpacks a function's code and its layers: the folders that tracebacks name."""
+AT_MOST = 60_000_000
+"""Bytes of a function's code and layer, unpacked. Lambda takes four times that, but every cold start reads it."""
+RENDERER = "Renderer"
+"""What the function of the renderers' package is called in `infra/stacks/app.yaml`."""
 _LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "examples", "cases.csv")
 """What only tests read."""
-_STRAY = "node_modules"
-"""npm's own files, which pycasbin's wheel carries by mistake."""
 _STAGE = "aws"
-_EPOCH = (1980, 1, 1, 0, 0, 0)
-_MISSING = MISSING_DEPENDENCIES_TEMPLATE.partition("%s")[0].strip()
-"""What Chalice says, and succeeds, when there is no wheel for Lambda."""
 
 
-class PackagingError(Exception):
-    """There is no package, or none that would run; the message is what the tool said."""
-
-
-def main(out: Path) -> int:
-    """Package with all dependencies (that needs a package index) and say what came of it."""
-    template = build(out, with_dependencies=True)
-    with zipfile.ZipFile(out / CODE) as code:
-        unpacked = sum(member.file_size for member in code.infolist())
-    packed = (out / CODE).stat().st_size
-    print(f"{template}\n{out / CODE}: {packed / 1e6:.1f} MB, unpacked {unpacked / 1e6:.1f} MB (at most 250)")
+def main(out: Path, *, architecture: str = ARM64) -> int:
+    """Package with all dependencies (that needs a package index) and say what came of it; answers the exit status."""
+    try:
+        template = build(out, with_dependencies=True, architecture=architecture)
+    except PackagingError as error:
+        print(f"imprimatur: there is no package: {error}", file=sys.stderr)
+        return 1
+    print(template)
+    for name in (CODE, DEPENDENCIES, RENDERERS):
+        archive = out / name
+        packed, unpacked = archive.stat().st_size / 1e6, unpacked_size(archive) / 1e6
+        print(f"{archive}: {packed:.1f} MB, unpacked {unpacked:.1f} MB")
     return 0
 
 
-def build(out: Path, *, with_dependencies: bool) -> Path:
-    """Fill the folder with the template, the code and the workflows; answers the template's path.
+def build(out: Path, *, with_dependencies: bool, architecture: str = ARM64) -> Path:
+    """Fill the folder with the template, the archives and the workflows; answers the template's path.
 
     An earlier package is overwritten. The same sources, interpreter and dependencies give the same bytes.
-    Without dependencies the code is complete but for what `infra/requirements/runtime.txt` names.
-    Raises PackagingError when Chalice cannot package, misses a dependency, or a module cannot be compiled.
+    Without dependencies there is the application's code, and no archive for the layer and the renderers.
+    Raises PackagingError when Lambda has no such Python, Chalice cannot package, a dependency has no wheel for
+    Lambda, a module cannot be compiled, or the whole is larger than AT_MOST.
     """
+    chosen = target(architecture)
     out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder:
-        project = Path(folder) / "project"
-        _stage(project, runtime_requirements() if with_dependencies else "")
-        _run_chalice(project, out)
-        _add_bytecode(out / CODE, Path(folder) / "code")
-    _rewrite_as_json(out / "sam.yaml", out / TEMPLATE)
+        stage = Path(folder)
+        _run_chalice(_staged(stage / "project", chosen), out)
+        _add_bytecode(out / CODE, stage / "code")
+        if with_dependencies:
+            _pack_dependencies(stage / "layer", chosen, out / DEPENDENCIES)
+            _pack_renderers(stage / "renderers", chosen, out / RENDERERS)
+            _keep_small(out)
+    _rewrite_as_json(out / "sam.yaml", out / TEMPLATE, chosen)
     for workflow in (ROOT / "infra" / "workflows").glob("*.asl.json"):
         shutil.copyfile(workflow, out / workflow.name)
     return out / TEMPLATE
 
 
-def runtime_requirements() -> str:
-    """The locked requirements without Chalice and what only Chalice needs: it packs its own runtime itself."""
-    text = (ROOT / "infra" / "requirements" / "runtime.txt").read_text(encoding="utf-8")
-    entries: dict[str, str] = defaultdict(str)  # one name may have a version per Python
-    for entry in re.findall(r"^\w.*\n(?: .*\n)*", text, re.MULTILINE):
-        entries[entry.partition("==")[0]] += entry
-    wanted_by = {
-        name: set(" ".join(re.findall(r"^ +# (.*)", entry, re.MULTILINE)).split()) - {"via"}
-        for name, entry in entries.items()
-    }
-    dropped: set[str] = set()
-    found = {"chalice", "setuptools"}  # of setuptools the lock file only says which one Chalice gets
-    while found:
-        dropped |= found
-        found = {name for name, by in wanted_by.items() if by <= dropped} - dropped
-    return "".join(entry for name, entry in entries.items() if name not in dropped)
-
-
-def _stage(project: Path, requirements: str) -> None:
-    """Lay out the folder that Chalice packages; what is in `vendor/` lands beside `app.py`."""
+def _staged(project: Path, chosen: Target) -> Path:
+    """The folder that Chalice packages; what is in `vendor/` lands beside `app.py`."""
+    require_catalogues(ROOT / "chalicelib" / "web" / "translations")
     shutil.copytree(ROOT / "chalicelib", project / "chalicelib", ignore=_LEFT_OUT)
     shutil.copyfile(ROOT / "app.py", project / "app.py")
     for data in ("policies", "schemas"):
         shutil.copytree(ROOT / data, project / "vendor" / data, ignore=_LEFT_OUT)
     shutil.copytree(ROOT / "infra" / "roles", project / ".chalice" / "roles")
-    shutil.copyfile(ROOT / "infra" / "chalice" / "config.json", project / ".chalice" / "config.json")
-    (project / "requirements.txt").write_text(requirements, encoding="utf-8")
+    config = json.loads((ROOT / "infra" / "chalice" / "config.json").read_bytes())
+    config["lambda_architecture"] = chosen.architecture
+    (project / ".chalice" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    (project / "requirements.txt").touch()
+    return project
+
+
+def require_catalogues(folder: Path) -> None:
+    """Raise PackagingError unless the pages' catalogues are there as functions read them, which `make` compiles."""
+    for catalogue in sorted(folder.glob("*.po")):
+        if not catalogue.with_suffix(".mo").exists():
+            raise PackagingError(
+                f"{catalogue.with_suffix('.mo')} is missing. make package builds it, and then the package."
+            )
 
 
 def _run_chalice(project: Path, out: Path) -> None:
-    """Run it in a fresh interpreter, which imports the staged app and not the one at hand."""
+    """Run it in a fresh interpreter, which imports the staged app and not the one at hand.
+
+    It asks for a region, though it calls nothing there.
+    """
     template = ROOT / "infra" / "stacks" / "app.yaml"
-    said = _run(
+    run_python(
         *("-c", "from chalice.cli import main; main()", "--project-dir", str(project)),
         *("package", "--stage", _STAGE, "--merge-template", str(template), str(out.resolve())),
+        environment={"AWS_DEFAULT_REGION": "us-east-1"},
     )
-    if _MISSING in said:
-        raise PackagingError(said)
 
 
 def _add_bytecode(archive: Path, folder: Path) -> None:
-    """Compile every module, never to be checked against its source again, and pack with fixed order and dates."""
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
-    shutil.rmtree(folder / _STRAY, ignore_errors=True)
-    _run(
-        *("-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash"),
-        *("-s", str(folder), "-p", LAMBDA_ROOT, str(folder)),
-    )
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
-        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-            member = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
-            member.external_attr = 0o644 << 16
-            packed.writestr(member, path.read_bytes(), zipfile.ZIP_DEFLATED)
+    compile_all(folder, LAMBDA_ROOT)
+    pack(folder, archive)
 
 
-def _run(*arguments: str) -> str:
-    """Run Python without AWS's variables; packaging asks for a region, though it calls nothing there."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
-    ran = subprocess.run(  # noqa: S603 — our own interpreter with our own arguments
-        (sys.executable, *arguments),
-        check=False,
-        env=kept
-        | {
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "PYTHONDONTWRITEBYTECODE": "1",  # Chalice would pack it
-            "PYTHONHASHSEED": "0",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if ran.returncode != 0:
-        raise PackagingError(ran.stdout)
-    return ran.stdout
+def _pack_dependencies(folder: Path, chosen: Target, archive: Path) -> None:
+    install(runtime_requirements(), folder / "python", chosen)
+    prune(folder / "python")
+    compile_all(folder, LAYER_ROOT)
+    pack(folder, archive)
 
 
-def _rewrite_as_json(source: Path, target: Path) -> None:
-    """CloudFormation knows no YAML aliases, which Chalice may write."""
+def _pack_renderers(folder: Path, chosen: Target, archive: Path) -> None:
+    install(renderers_requirements(), folder, chosen)
+    prune(folder, metadata=True)  # it answers the versions of what it carries
+    shutil.copytree(ROOT / "infra" / "renderers", folder / "renderers", ignore=_LEFT_OUT)
+    compile_all(folder, LAMBDA_ROOT)
+    pack(folder, archive)
+
+
+def _keep_small(out: Path) -> None:
+    unpacked = unpacked_size(out / CODE) + unpacked_size(out / DEPENDENCIES)
+    if unpacked > AT_MOST:
+        raise PackagingError(
+            f"code and layer are {unpacked / 1e6:.1f} MB unpacked, more than {AT_MOST / 1e6:.0f} MB. What only "
+            "renderers need belongs into infra/requirements/renderers.in; what nothing reads is taken away in "
+            "infra/packaging/dependencies.py."
+        )
+
+
+def _rewrite_as_json(source: Path, rewritten: Path, chosen: Target) -> None:
+    """CloudFormation knows no YAML aliases, which Chalice may write; and the templates do not know the target."""
     template = yaml.safe_load(source.read_text(encoding="utf-8"))
-    target.write_text(json.dumps(template, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    _complete(template["Resources"], chosen)
+    rewritten.write_text(json.dumps(template, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     source.unlink()
+
+
+def _complete(resources: dict[str, Any], chosen: Target) -> None:
+    """Say to what Chalice knows nothing of which target it is for, and what the renderer's role allows."""
+    resources["Dependencies"]["Properties"] |= {
+        "CompatibleRuntimes": [chosen.runtime],
+        "CompatibleArchitectures": [chosen.architecture],
+    }
+    resources[RENDERER]["Properties"] |= {
+        "Runtime": chosen.runtime,
+        "Architectures": [chosen.architecture],
+    }
+    allowed = json.loads((ROOT / "infra" / "roles" / "renderer.json").read_bytes())
+    resources[f"{RENDERER}Role"]["Properties"]["Policies"] = [
+        {"PolicyName": "renderer", "PolicyDocument": allowed}
+    ]

@@ -19,6 +19,7 @@ from chalicelib.core.settings import Settings
 from chalicelib.core.table import Record
 from chalicelib.submission.model import LEGAL
 from infra import cli
+from infra.package import RENDERER
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -209,7 +210,7 @@ def test_the_routes_are_those_of_the_app() -> None:
 def test_the_functions_are_those_that_are_deployed() -> None:
     config = json.loads(text_of(ROOT / "infra" / "chalice" / "config.json"))
     rows = table_after(ARCHITECTURE, "## What each piece of AWS does", number=2)
-    assert [only(codes(row[0])) for row in rows] == list(config["lambda_functions"])
+    assert [only(codes(row[0])) for row in rows] == [*config["lambda_functions"], RENDERER.lower()]
 
 
 def test_the_order_of_subjects_is_the_one_that_import_linter_proves() -> None:

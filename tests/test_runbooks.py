@@ -8,7 +8,7 @@ import pytest
 
 from chalicelib.core import logs
 from chalicelib.core.metrics import METRICS
-from infra.package import ROOT
+from infra.package import RENDERER, ROOT
 from tests.infra.expanded import Template
 from tests.runbooks import RUNBOOKS, section_of, sections
 from tests.test_docs import OPERATIONS, codes, only, table_after, text_of
@@ -44,7 +44,7 @@ def deployed() -> set[str]:
         for queue in Template(path, Prefix="x", Department="{department}").of("SQS::Queue").values()
     }
     machines = {path.name.partition(".")[0] for path in (ROOT / "infra" / "workflows").glob("*.asl.json")}
-    return set(config["lambda_functions"]) | queues | machines
+    return {*config["lambda_functions"], RENDERER.lower()} | queues | machines
 
 
 def test_every_function_queue_and_machine_has_its_section() -> None:

@@ -10,6 +10,9 @@ from infra.checks.templates import of_type, text_of
 from infra.checks.tree import PACKAGED, Tree
 
 FUNCTION, MACHINE, API = "AWS::Serverless::Function", "AWS::Serverless::StateMachine", "AWS::Serverless::Api"
+PLAIN = "AWS::Lambda::Function"
+OTHERS = {"renderer": "Renderer"}
+"""Handlers that are not Chalice's: each is a package of its own, and still has a role's file, a name and a log."""
 _NAMED = {
     "AWS::DynamoDB::Table": "TableName",
     "AWS::S3::Bucket": "BucketName",
@@ -21,6 +24,7 @@ _NAMED = {
     "AWS::SSM::Parameter": "Name",
     "AWS::Backup::BackupVault": "BackupVaultName",
     FUNCTION: "FunctionName",
+    PLAIN: "FunctionName",
     MACHINE: "Name",
 }
 """What people and other stacks know by its name."""
@@ -34,9 +38,9 @@ def roles(tree: Tree) -> Iterator[Finding]:
             yield Finding(file="infra/chalice/config.json", where=name, message="has no role of its own")
     for name in config.keys() - tree.roles.keys():
         yield Finding(file="infra/roles", where=f"{name}.json", message="is missing")
-    for name in tree.roles.keys() - config.keys():
+    for name in tree.roles.keys() - config.keys() - OTHERS.keys():
         yield Finding(file=f"infra/roles/{name}.json", where=name, message="belongs to no function")
-    functions = of_type(tree.packaged, FUNCTION)
+    functions = of_type(tree.packaged, FUNCTION, PLAIN)
     given = [text_of(function.get("Role")) for function in functions.values()]
     for name, function in functions.items():
         if given.count(text_of(function.get("Role"))) != 1 or not text_of(function.get("Role")):
@@ -46,7 +50,7 @@ def roles(tree: Tree) -> Iterator[Finding]:
             yield Finding(
                 file="infra/chalice/config.json", where=handler, message="is no function of the app"
             )
-    for name in functions.keys() - {_logical(handler) for handler in config}:
+    for name in functions.keys() - {_logical(handler) for handler in config} - set(OTHERS.values()):
         yield Finding(file=PACKAGED, where=name, message="is not in infra/chalice/config.json")
 
 
@@ -61,8 +65,8 @@ def logs(tree: Tree) -> Iterator[Finding]:
     for name, group in groups.items():
         if "RetentionInDays" not in group:
             yield Finding(file=PACKAGED, where=name, message="keeps logs for ever")
-    functions = of_type(tree.packaged, FUNCTION)
-    handlers = {_logical(handler): handler for handler in tree.config["lambda_functions"]}
+    functions = of_type(tree.packaged, FUNCTION, PLAIN)
+    handlers = {_logical(handler): handler for handler in (*tree.config["lambda_functions"], *OTHERS)}
     for name, function in functions.items():
         group = groups.get(text_of(function.get("LoggingConfig", {}).get("LogGroup")).strip("${}"), {})
         wanted = f"/aws/lambda/{text_of(function.get('FunctionName'))}"
@@ -110,6 +114,9 @@ def traces(tree: Tree) -> Iterator[Finding]:
     """A request can be followed from the API through functions and machines."""
     for name, function in of_type(tree.packaged, FUNCTION).items():
         if function.get("Tracing") != "Active":
+            yield Finding(file=PACKAGED, where=name, message="is not traced")
+    for name, function in of_type(tree.packaged, PLAIN).items():
+        if function.get("TracingConfig") != {"Mode": "Active"}:
             yield Finding(file=PACKAGED, where=name, message="is not traced")
     for name, machine in of_type(tree.packaged, MACHINE).items():
         if machine.get("Tracing") != {"Enabled": True}:

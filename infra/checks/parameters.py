@@ -6,10 +6,9 @@ from typing import Any
 
 from infra.checks.findings import Finding
 from infra.checks.tree import Tree
+from infra.deployment.stacks import OUTPUT
 
 PROD = "prod"
-OUTPUT = re.compile(r"\{\{output:([a-z-]+):(\w+)}}")
-"""What a parameter says to be given another stack's output, from whichever region."""
 NOT_IN_PROD = re.compile(
     r"\b(?:dev|test|testing|staging|demo|sandbox|localhost)\b|127\.0\.0\.1", re.IGNORECASE
 )

@@ -66,7 +66,7 @@ def _made_by_chalice(tree: Tree) -> set[str]:
     """Roles whose policy is a file of infra/roles, which is read there."""
     return {
         text_of(function.get("Role")).strip("${}").removesuffix(".Arn")
-        for function in of_type(tree.packaged, "AWS::Serverless::Function").values()
+        for function in of_type(tree.packaged, "AWS::Serverless::Function", "AWS::Lambda::Function").values()
     }
 
 

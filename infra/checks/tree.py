@@ -12,12 +12,13 @@ from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
 from infra.checks.templates import Template, parse
+from infra.deployment.stacks import STACKS
 
 ROOT = Path(__file__).parents[2]
 DATA, APP, DEPARTMENT = "data.yaml", "app.yaml", "department.yaml"
 EDGE, EDGE_GLOBAL, RECOVERY = "edge.yaml", "edge-global.yaml", "recovery.yaml"
 WATCH = "watch.yaml"
-IN_ORDER = (RECOVERY, DATA, APP, EDGE_GLOBAL, EDGE, WATCH, DEPARTMENT)
+IN_ORDER = tuple(stack.source for stack in STACKS)
 """The stacks' templates as they are deployed, one after the other."""
 PACKAGED = "the packaged app.yaml"
 """What findings call the template that AWS gets: Chalice's with app.yaml merged in."""
@@ -75,6 +76,8 @@ class Tree:
         for one in template["Resources"].values():
             if one["Type"] in _PLACES:
                 one["Properties"][_PLACES[one["Type"]]] = "s3://bucket/key"
+            elif one["Type"] == "AWS::Lambda::Function":
+                one["Properties"]["Code"] = {"S3Bucket": "bucket", "S3Key": "key"}
         translator = Translator(
             managed_policy_map={}, sam_parser=Parser(), boto_session=boto3.Session(region_name="us-east-1")
         )

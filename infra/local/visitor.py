@@ -1,10 +1,13 @@
-"""Visiting the laptop's desk over HTTP, as people do: requests, the mailbox, signing in."""
+"""Visiting a desk over HTTP, as people do: requests, the mailbox, signing in.
+
+The laptop's desk tells who is who and shows everybody's mails; of another one both must be known otherwise.
+"""
 
 import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
@@ -18,6 +21,9 @@ MAIL_PAUSE = 0.5
 RETRY_PAUSE = 0.2
 CALL_TIMEOUT = 30
 """Seconds."""
+
+Mails = Callable[[], Iterable[Mapping[str, Any]]]
+"""Every mail that was sent, newest first: `to` and the `links` of each."""
 
 
 class AstrayError(Exception):
@@ -143,11 +149,12 @@ class Letter:
 
 
 class Mailbox:
-    """The laptop's mailbox, shared by all threads: each new letter is taken by one."""
+    """Everybody's mailbox, shared by all threads: each new letter is taken by one."""
 
-    def __init__(self, site: Site) -> None:
-        """What lies there already belongs to somebody else."""
+    def __init__(self, site: Site, mails: Mails | None = None) -> None:
+        """Without `mails` those of the laptop. What lies there already belongs to somebody else."""
         self._site = site
+        self._mails = mails or (lambda: site.call("GET", "/_local/mail"))
         self._lock = threading.Lock()
         self._letters: list[Letter] = []
         self._known: set[str] = set()
@@ -173,7 +180,7 @@ class Mailbox:
 
     def _read(self) -> None:
         fresh = []
-        for mail in self._site.call("GET", "/_local/mail"):
+        for mail in self._mails():
             for link in map(urlsplit, mail["links"]):
                 if link.fragment and link.fragment not in self._known:
                     self._known.add(link.fragment)
@@ -204,10 +211,14 @@ class Review:
 class Desk:
     """The site, its mailbox, its people and their sessions. Raises AstrayError when nothing answers."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(
+        self, site: Site, *, people: Iterable[Mapping[str, Any]] | None = None, mails: Mails | None = None
+    ) -> None:
+        """Without `people` (`id`, `name`, `email` of each) and `mails` those of the laptop."""
         self.site = site
-        self.mailbox = Mailbox(site)
-        self._people = {person["id"]: person for person in site.call("GET", "/_local/people")}
+        self.mailbox = Mailbox(site, mails)
+        known = site.call("GET", "/_local/people") if people is None else people
+        self._people = {person["id"]: person for person in known}
         self._ids = {person["email"]: person["id"] for person in self._people.values()}
         self._reviews: dict[Due, Review] = {}
         self._tokens: dict[str, str] = {}

@@ -17,9 +17,9 @@ class AwsReached(BaseException):
     """Not an Exception, because handlers report those one by one and go on."""
 
 
-def call(folder: str, handler: str, event: object) -> str:
+def call(folder: str, handler: str, event: object, layer: str | None = None) -> str:
     """The service's name. Raises AssertionError when the handler ends without a call."""
-    sys.path.insert(0, folder)
+    sys.path[:0] = [folder] if layer is None else [folder, f"{layer}/python"]
     module, _, name = handler.rpartition(".")
     called = getattr(importlib.import_module(module), name)
     bootstrap = importlib.import_module("chalicelib.bootstrap")
@@ -50,4 +50,4 @@ def _no_aws() -> object:
 
 
 if __name__ == "__main__":
-    print(call(sys.argv[1], sys.argv[2], json.loads(sys.argv[3])))  # noqa: T201 — its answer
+    print(call(sys.argv[1], sys.argv[2], json.loads(sys.argv[3]), *sys.argv[4:]))  # noqa: T201 — its answer

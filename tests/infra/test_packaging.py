@@ -2,19 +2,15 @@
 
 import copy
 import hashlib
-import importlib.util
 import json
-import marshal
+import platform
 import re
-import subprocess
+import shutil
 import sys
-import zipfile
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from types import CodeType
 from typing import Any, cast
 
 import boto3
@@ -25,6 +21,7 @@ from samtranslator.translator.translator import Translator
 
 from app import app
 from chalicelib import bootstrap
+from chalicelib.core.aws import Aws
 from chalicelib.core.errors import NotFound
 from chalicelib.core.http import BASE_HEADERS
 from chalicelib.core.problems import problem_of
@@ -33,167 +30,65 @@ from chalicelib.review.jobs import ENDING, STARTING
 from chalicelib.submission.service.tidying import DOUBT
 from infra.local import subscriptions
 from infra.local.clients import REGION
-from infra.package import CODE, LAMBDA_ROOT, ROOT, build, runtime_requirements
-from tests.infra.lambda_events import A_BOUNCE, A_TICK, a_message, a_record
+from infra.package import LAMBDA_ROOT, RENDERER, RENDERERS, ROOT, build, require_catalogues
+from infra.packaging.dependencies import SERVICES, prune, runtime_requirements
+from infra.packaging.errors import PackagingError
+from infra.packaging.target import ARCHITECTURES, target
+from infra.renderers import handler
+from tests.infra.lambda_events import a_record
+from tests.infra.packages import (
+    EVENTS,
+    EXPECTED,
+    Package,
+    a_package,
+    files,
+    first_services,
+    modules,
+    spoil_sources,
+    with_bytecode,
+)
 
-DATA = ROOT / "infra" / "stacks" / "data.yaml"
-DEPARTMENT = ROOT / "infra" / "stacks" / "department.yaml"
-WORK = {"submission": "s-1", "revision": 1, "attempt": 1}
-STAGE = {**WORK, "stage": "initial", "reminded": 0, "timeout_seconds": 60}
-UNCHECKED_HASH = 0b01
-"""PEP 552: by the source's hash, which is never looked at."""
-
-
-EVENTS: Mapping[str, tuple[object, str]] = {
-    "app.app": (
-        {
-            "requestContext": {"resourcePath": "/api/v1/sign-in", "httpMethod": "POST", "identity": {}},
-            "headers": {"content-type": "application/json"},
-            "multiValueQueryStringParameters": None,
-            "pathParameters": None,
-            "stageVariables": None,
-            "body": json.dumps({"email": "li@example.com"}),
-            "isBase64Encoded": False,
-        },
-        "dynamodb",
-    ),
-    "chalicelib.identity.jobs.send_sign_in_links": (
-        {
-            "Records": [
-                {
-                    "messageId": "1",
-                    "receiptHandle": "1",
-                    "body": json.dumps({"email": "li@example.com"}),
-                }
-            ]
-        },
-        "dynamodb",
-    ),
-    "chalicelib.submission.jobs.take_in_submissions": (
-        {
-            "Records": [
-                {
-                    "messageId": "00000000-0000-0000-0000-000000000001",
-                    "receiptHandle": "1",
-                    "body": json.dumps({"drafter": "p-1"}),
-                    "attributes": {"ApproximateReceiveCount": "1"},
-                    "messageAttributes": {"language": {"stringValue": "en", "dataType": "String"}},
-                    "eventSourceARN": "arn:aws:sqs:us-east-1:123456789012:imprimatur-submissions-marketing",
-                }
-            ]
-        },
-        "dynamodb",
-    ),
-    "chalicelib.submission.jobs.tidy_kept_files": (A_TICK, "s3"),
-    "chalicelib.attachment.jobs.check_attachment": (
-        {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps({"attachment": "a-1"})}]},
-        "dynamodb",
-    ),
-    "chalicelib.review.jobs.review_events": (
-        {"Records": [a_record("Submitted")]},
-        "stepfunctions",
-    ),
-    "chalicelib.review.jobs.open_stage": ({"work": STAGE, "task_token": "token"}, "dynamodb"),
-    "chalicelib.review.jobs.remind_reviewers": (STAGE, "dynamodb"),
-    "chalicelib.publication.jobs.publication_events": (
-        {"Records": [a_record("Scheduled")]},
-        "stepfunctions",
-    ),
-    "chalicelib.publication.jobs.last_check": (WORK, "dynamodb"),
-    "chalicelib.publication.jobs.deliver": ({**WORK, "channel": "website"}, "dynamodb"),
-    "chalicelib.publication.jobs.mail_events": (a_message(A_BOUNCE), "dynamodb"),
-    "chalicelib.publication.jobs.sweep": (A_TICK, "dynamodb"),
-    "chalicelib.archive.jobs.archive": (WORK, "dynamodb"),
-    "chalicelib.notices.jobs.send_notices": (
-        a_message({"id": "n-1", "submission": "s-1", "seq": 1}),
-        "dynamodb",
-    ),
-}
-"""For each handler an event, and the AWS service that it makes the handler call first."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Package:
-    """A package as built, and its code unpacked."""
-
-    folder: Path
-    template: dict[str, Any]
-    code: Path
-
-    def resources(self, kind: str) -> dict[str, Any]:
-        """The properties of each resource of an `AWS::` type."""
-        found = self.template["Resources"].items()
-        return {name: one["Properties"] for name, one in found if one["Type"] == f"AWS::{kind}"}
-
-    def functions(self) -> dict[str, Any]:
-        """The properties of each function."""
-        return self.resources("Serverless::Function")
-
-    def variables(self) -> dict[str, Any]:
-        """Every function's environment."""
-        return cast("dict[str, Any]", self.template["Globals"]["Function"]["Environment"]["Variables"])
+ONE_HANDLER = "chalicelib.submission.jobs.take_in_submissions"
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Package:
-    folder = tmp_path_factory.mktemp("package")
-    template = json.loads(build(folder / "out", with_dependencies=False).read_bytes())
-    with zipfile.ZipFile(folder / "out" / CODE) as code:
-        code.extractall(folder / "code")
-    return Package(folder=folder / "out", template=template, code=folder / "code")
+    return a_package(tmp_path_factory.mktemp("package"), with_dependencies=False)
 
 
 def test_every_packaged_handler_gets_as_far_as_aws_in_a_fresh_interpreter(package: Package) -> None:
-    handlers = {function["Handler"] for function in package.functions().values()}
-    assert handlers == EVENTS.keys()
-    environment = {name: f"https://{name}.test".lower() for name in package.variables()}
-    environment |= {"QUEUE_URL_PREFIX": "https://sqs.test/123456789012/imprimatur-"}
-    environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
-    environment |= {"MAIL_CARRIER": "ses", "BEHIND_EDGE": "no"}
-
-    def first_service(handler: str) -> str:
-        probe = Path(__file__).with_name("packaged_handler.py")
-        ran = subprocess.run(  # noqa: S603 — our own script
-            (sys.executable, "-I", str(probe), str(package.code), handler, json.dumps(EVENTS[handler][0])),
-            env=environment,
-            cwd=package.folder,
-            check=False,
-            capture_output=True,
-            text=True,
-        )
-        return ran.stdout.strip() or ran.stderr
-
-    with ThreadPoolExecutor(2) as pool:
-        reached = dict(zip(sorted(handlers), pool.map(first_service, sorted(handlers)), strict=True))
-    assert reached == {handler: service for handler, (_, service) in EVENTS.items()}
+    assert first_services(package) == EXPECTED
 
 
 def test_package_holds_all_that_the_app_reads_and_nothing_that_only_tests_read(package: Package) -> None:
-    packed = {path.relative_to(package.code).as_posix() for path in _files(package.code)}
-    own = {path.relative_to(ROOT).as_posix() for path in _files(ROOT / "chalicelib")}
-    data = {path.relative_to(ROOT).as_posix() for path in _files(ROOT / "policies", ROOT / "schemas")}
+    packed = {path.relative_to(package.code).as_posix() for path in files(package.code)}
+    own = {path.relative_to(ROOT).as_posix() for path in files(ROOT / "chalicelib")}
+    data = {path.relative_to(ROOT).as_posix() for path in files(ROOT / "policies", ROOT / "schemas")}
     runtime = {name for name in data if "/examples/" not in name and name != "policies/cases.csv"}
     assert packed == own | runtime | {"app.py", "chalice/__init__.py", "chalice/app.py"}
     assert {"policies/policy.csv", "schemas/submission.json"} <= packed
 
 
-def _files(*folders: Path) -> Iterator[Path]:
-    """Every file but bytecode."""
-    for folder in folders:
-        yield from (path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc")
-
-
 def test_every_module_has_bytecode_that_is_never_checked_and_names_its_place_in_lambda(
     package: Package,
 ) -> None:
-    modules = [path for path in _files(package.code) if path.suffix == ".py"]
-    assert len(modules) > len(EVENTS)
-    for module in modules:
-        compiled = Path(importlib.util.cache_from_source(str(module))).read_bytes()
-        assert compiled[:4] == importlib.util.MAGIC_NUMBER
-        assert int.from_bytes(compiled[4:8], "little") == UNCHECKED_HASH
-        code: CodeType = marshal.loads(compiled[16:])  # noqa: S302 — just compiled by ourselves
-        assert code.co_filename == f"{LAMBDA_ROOT}/{module.relative_to(package.code)}"
+    assert len(modules(package.code)) > len(EVENTS)
+    assert with_bytecode(package.code, LAMBDA_ROOT) == modules(package.code)
+
+
+def test_functions_run_from_bytecode_and_never_read_a_source(package: Package, tmp_path: Path) -> None:
+    spoilt = tmp_path / "code"
+    shutil.copytree(package.code, spoilt)
+    spoil_sources(spoilt)
+    assert first_services(replace(package, code=spoilt, template=_with_one_handler(package))) == {
+        ONE_HANDLER: EXPECTED[ONE_HANDLER]
+    }
+
+
+def _with_one_handler(package: Package) -> dict[str, Any]:
+    resources = package.template["Resources"]
+    (only,) = (name for name, one in package.functions().items() if one["Handler"] == ONE_HANDLER)
+    return {**package.template, "Resources": {only: resources[only]}}
 
 
 def test_packaging_twice_gives_the_same_bytes(package: Package, tmp_path: Path) -> None:
@@ -205,13 +100,134 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
 
 
+def test_pages_without_their_catalogues_are_no_package(tmp_path: Path) -> None:
+    template = tmp_path / "zh_Hant.po"
+    template.touch()
+    with pytest.raises(PackagingError, match=r"zh_Hant\.mo is missing.*make package"):
+        require_catalogues(tmp_path)
+
+
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_target_takes_wheels_that_run_on_lambdas_machine_and_no_newer_glibc(architecture: str) -> None:
+    old, new = target(architecture, (3, 11)), target(architecture, (3, 13))
+    machine = ARCHITECTURES[architecture]
+    assert (old.runtime, new.runtime) == ("python3.11", "python3.13")
+    assert old.platforms[0] == f"manylinux_2_26_{machine}"
+    assert new.platforms[0] == f"manylinux_2_34_{machine}"
+    assert all(tag.endswith(f"_{machine}") for tag in (*old.platforms, *new.platforms))
+    assert f"manylinux2014_{machine}" in old.platforms
+
+
+@pytest.mark.parametrize("python", [(3, 10), (3, 15)])
+def test_python_that_lambda_does_not_have_is_refused_with_what_to_do(python: tuple[int, int]) -> None:
+    with pytest.raises(PackagingError, match=r"no runtime for Python .*make package PYTHON=python3\.13"):
+        target(python=python)
+
+
+def test_lambda_is_told_for_what_the_package_was_built(package: Package) -> None:
+    runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for function in package.all_functions().values():
+        assert function["Architectures"] == ["arm64"]
+        assert function["Runtime"] == runtime
+    layer = package.resources("Serverless::LayerVersion")["Dependencies"]
+    assert layer["CompatibleArchitectures"] == ["arm64"]
+    assert layer["CompatibleRuntimes"] == [runtime]
+
+
+def test_application_and_renderers_share_nothing(package: Package) -> None:
+    assert package.template["Globals"]["Function"]["Layers"] == [{"Ref": "Dependencies"}]
+    renderer = package.resources("Lambda::Function")[RENDERER]
+    assert renderer["Code"] == RENDERERS
+    assert "Layers" not in renderer
+    assert "Environment" not in renderer
+    (policy,) = package.resources("IAM::Role")["RendererRole"]["Policies"]
+    assert policy["PolicyDocument"] == json.loads((ROOT / "infra" / "roles" / "renderer.json").read_bytes())
+
+
+def test_renderers_say_what_they_carry_and_refuse_what_they_do_not_know() -> None:
+    said = handler.answer({"ask": "versions"}, None)
+    assert said["renderers"] == handler.VERSION
+    assert said["python"] == platform.python_version()
+    assert said["carries"]["PyYAML"]
+    with pytest.raises(handler.UnknownRequest):
+        handler.answer({"ask": "poster"}, None)
+
+
+class Asking(Aws):
+    """Notes for which services clients would be made."""
+
+    def __init__(self) -> None:
+        super().__init__(region="us-east-1")
+        self.asked: set[str] = set()
+
+    def make(self, service: str) -> object:
+        self.asked.add(service)
+        return object()
+
+
+def test_package_describes_just_the_services_that_clients_are_made_for() -> None:
+    aws = Asking()
+    for name, one in vars(Aws).items():
+        if not name.startswith("_") and name not in {"client", "make"}:
+            one(aws)
+    assert aws.asked == SERVICES
+    sources = {path: path.read_text("utf-8") for path in (ROOT / "chalicelib").rglob("*.py")}
+    assert {each for text in sources.values() for each in re.findall(r'\.client\("(\w+)"', text)} <= SERVICES
+    makers = [path.name for path, text in sources.items() if re.search(r"create_client|\bboto3\b", text)]
+    assert makers == ["aws.py"]
+
+
+def test_what_no_function_reads_is_taken_away(tmp_path: Path) -> None:
+    useless = [
+        "botocore/data/ec2/2016-11-15/service-2.json.gz",
+        "jsonschema/tests/test_cli.py",
+        "PIL/Image.pyi",
+        "yaml/_yaml.h",
+        "bin/jp.py",
+        "node_modules/semver/index.js",
+        "attrs-26.1.0.dist-info/RECORD",
+    ]
+    read = [
+        "botocore/data/endpoints.json",
+        "botocore/data/partitions.json",
+        "botocore/data/sdk-default-configuration.json",
+        "botocore/data/s3/2006-03-01/service-2.json.gz",
+        "jinja2/tests.py",
+        "PIL/Image.py",
+    ]
+    for name in (*useless, *read):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    prune(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in files(tmp_path)} == set(read)
+
+
+def test_package_that_names_its_versions_keeps_them_and_no_more(tmp_path: Path) -> None:
+    information = tmp_path / "segno-1.6.6.dist-info"
+    information.mkdir()
+    for name in ("METADATA", "RECORD", "WHEEL"):
+        (information / name).touch()
+    prune(tmp_path, metadata=True)
+    assert [path.name for path in information.iterdir()] == ["METADATA"]
+
+
 def test_requirements_are_locked_and_leave_out_what_only_chalice_needs() -> None:
     text = runtime_requirements()
     names = set(re.findall(r"^([\w.-]+)==", text, re.MULTILINE))
     wanted = (ROOT / "infra" / "requirements" / "runtime.in").read_text(encoding="utf-8")
     assert names >= set(re.findall(r"^([\w.-]+)>=", wanted, re.MULTILINE)) - {"chalice"}
     assert names >= {"botocore", "urllib3", "attrs", "markupsafe"}
-    assert not names & {"chalice", "pip", "setuptools", "wheel", "packaging", "inquirer", "xmod", "runs"}
+    assert not names & {
+        "boto3",
+        "chalice",
+        "pip",
+        "setuptools",
+        "wheel",
+        "packaging",
+        "inquirer",
+        "xmod",
+        "runs",
+    }
     assert text.count("--hash=sha256:") >= len(names)
 
 

@@ -14,6 +14,7 @@ from app import app
 from chalicelib.core.metrics import METRICS, NAMESPACE
 from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.submission.model import IN_FLIGHT, Reason
+from infra.checks.functions import OTHERS
 from infra.local.functions import Functions
 from infra.local.resources import load_template
 from infra.package import ROOT
@@ -60,7 +61,7 @@ def config() -> dict[str, Any]:
 
 def functions(*names: str) -> set[str]:
     """These functions, or all, as they are named where they run."""
-    return {f"{PREFIX}-{name}" for name in names or config()["lambda_functions"]}
+    return {f"{PREFIX}-{name}" for name in names or (*config()["lambda_functions"], *OTHERS)}
 
 
 def queues() -> dict[str, dict[str, Any]]:

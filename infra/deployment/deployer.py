@@ -1,0 +1,236 @@
+"""Brings an environment's stacks to their plans, one by one.
+
+What would change is shown and asked about, then happens; after the app's stack stands, it is tried, and what does not
+work is taken back. Whatever breaks off in between, running it again goes on from there.
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from infra.deployment.changes import Change
+from infra.deployment.clients import Caller, Client
+from infra.deployment.depot import Depot
+from infra.deployment.environment import Environment
+from infra.deployment.errors import DeclinedError, DeploymentError
+from infra.deployment.formation import Formation, Pause, Proposal
+from infra.deployment.plans import Plan, from_record
+from infra.deployment.releases import Release, Releases, State
+from infra.deployment.remains import Remains
+from infra.deployment.smoke import Smoke
+from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
+from infra.deployment.terminal import Terminal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployer:
+    """One environment, on behalf of a person at a terminal. `now` gives UTC, `source` says what is being deployed."""
+
+    environment: Environment
+    clients: Client
+    caller: Caller
+    terminal: Terminal
+    now: Callable[[], datetime]
+    source: str = ""
+    known: Sequence[Stack] = STACKS
+    pause: Pause = time.sleep
+    _formations: dict[str, Formation] = field(default_factory=dict)
+
+    @property
+    def depot(self) -> Depot:
+        """The bucket of what is deployed."""
+        return Depot(
+            s3=self.clients("s3", self.environment.region),
+            bucket=f"{self.environment.prefix}-deployments-{self.caller.account}",
+            caller=self.caller,
+            region=self.environment.region,
+        )
+
+    @property
+    def releases(self) -> Releases:
+        """The records of what was deployed."""
+        return Releases(depot=self.depot)
+
+    def formation(self, stack: Stack) -> Formation:
+        """CloudFormation where the stack is."""
+        region = region_of(stack, self.environment)
+        if region not in self._formations:
+            client = self.clients("cloudformation", region)
+            self._formations[region] = Formation(client, self.terminal, self.pause)
+        return self._formations[region]
+
+    def remains(self, stack: Stack) -> Remains:
+        """What knows whether something where the stack is holds data."""
+        return Remains(clients=self.clients, region=region_of(stack, self.environment))
+
+    def name(self, stack: Stack) -> str:
+        """CloudFormation's name of the stack."""
+        return deployed_name(stack, self.environment)
+
+    def begin(self) -> Release:
+        """A release of now, upon what stands."""
+        current = self.releases.current()
+        return self.releases.begin(at=self.now(), by=self.caller.arn, source=self.source, current=current)
+
+    def apply(self, plans: Sequence[Plan], release: Release, *, restores: str | None = None) -> Release:
+        """Bring each stack to its plan, in order, and answer the release as it then is recorded.
+
+        `restores` is the release that the plans bring back, if they do. Raises DeploymentError when something fails,
+        DeclinedError when a person declined; the record then tells what stands.
+        """
+        release = replace(release, restores=restores)
+        try:
+            for plan in plans:
+                release = self._bring(plan, release)
+        except DeploymentError:
+            self._stopped(release.id)
+            raise
+        if self.releases.get(release.id) is None:
+            return release  # nothing was to be changed, and nothing to be recorded
+        return self.releases.record(replace(release, state=State.LIVE))
+
+    def _stopped(self, identifier: str) -> None:
+        """Note how far the release came. One that was interrupted stays as it is: what it began may still happen."""
+        release = self.releases.get(identifier)
+        if release is None or release.state is not State.APPLYING:
+            return
+        before = self.releases.get(release.before) if release.before else None
+        stands = release.stacks != (before.stacks if before else {})
+        self.releases.record(replace(release, state=State.STOPPED if stands else State.WITHDRAWN))
+
+    def _bring(self, plan: Plan, release: Release) -> Release:
+        """One stack; answers the release with it noted."""
+        name, formation = self.name(plan.stack), self.formation(plan.stack)
+        exists = formation.prepare(name, lambda failed: self._clear(plan.stack, failed))
+        proposal = formation.propose(
+            name,
+            exists=exists,
+            template_url=self.depot.url(plan.template),
+            parameters=[self._resolved(argument) for argument in plan.arguments],
+            capabilities=plan.stack.capabilities,
+            label=f"release-{release.id}",
+        )
+        if proposal.changes:
+            self._agree(plan.stack, proposal)
+            release = self.releases.record(release)
+            formation.execute(proposal)
+        else:
+            formation.drop(proposal)
+            self.terminal.say(f"{name}: nothing to change.")
+        formation.protect(name, protected=self.environment.protected)
+        deployed = plan.deployed()
+        if release.stacks.get(plan.stack.name) != deployed:
+            release = self.releases.record(release.noting(plan.stack.name, deployed))
+        if plan.stack.name == APP:
+            self._try_out(plan.stack, release, changed=bool(proposal.changes))
+        return release
+
+    def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The parameter with the outputs of other stacks that it asks for, as they are now."""
+        value = argument.get("ParameterValue", "")
+        return (
+            {**argument, "ParameterValue": OUTPUT.sub(self._output, value)}
+            if OUTPUT.search(value)
+            else argument
+        )
+
+    def _output(self, asked: "re.Match[str]") -> str:
+        name, key = asked.groups()
+        stack = next((one for one in self.known if one.name == name), None)
+        outputs = {} if stack is None else self.formation(stack).outputs(self.name(stack))
+        if key not in outputs:
+            raise DeploymentError(
+                f"The stack {name} puts out no {key}, which another one wants. Deploy it first: imprimatur deploy "
+                f"--env {self.environment.name} --only {name}"
+            )
+        return outputs[key]
+
+    def _agree(self, stack: Stack, proposal: Proposal) -> None:
+        """Show what would change and ask. A change set that nobody agreed to is taken back."""
+        self.terminal.say(f"\n{proposal.stack} would {'be created' if proposal.creates else 'change'}:")
+        for change in proposal.changes:
+            (self.terminal.warn if change.endangers_data else self.terminal.say)(f"  {change.line()}")
+        try:
+            self._agree_to_danger([change for change in proposal.changes if change.endangers_data])
+            self.terminal.agree(f"{'Create' if proposal.creates else 'Change'} {proposal.stack} so?")
+        except (DeclinedError, KeyboardInterrupt):
+            self.formation(stack).drop(proposal)
+            raise
+
+    def _agree_to_danger(self, endangered: Sequence[Change]) -> None:
+        if not endangered:
+            return
+        names = ", ".join(change.resource for change in endangered)
+        self.terminal.warn(
+            f"{names}: what they hold would be lost, or left where the environment no longer finds it. Make sure that "
+            "there is a copy elsewhere."
+        )
+        self.terminal.agree_in_person("Is that meant?", self.environment.name)
+
+    def _clear(self, stack: Stack, name: str) -> None:
+        """Take away what is left of a first creation that failed, as long as nobody has put anything into it."""
+        formation, remains = self.formation(stack), self.remains(stack)
+        left = [one for one in formation.resources(name) if one.retained]
+        held = [words for one in left if (words := remains.holding(one)) is not None]
+        if held:
+            raise DeploymentError(
+                f"{name} was never finished, yet holds something: {'; '.join(held)}. Find out who put it there; save "
+                "it or remove it, then deploy again."
+            )
+        formation.delete(name)
+        for one in left:
+            remains.remove(one)
+
+    def smoke(self, app: Stack) -> Smoke:
+        """What tries the app."""
+        return Smoke(
+            clients=self.clients,
+            formation=self.formation(app),
+            region=region_of(app, self.environment),
+            stack=self.name(app),
+            pause=self.pause,
+        )
+
+    def _try_out(self, app: Stack, release: Release, *, changed: bool) -> None:
+        """Try the app. Raises DeploymentError when it does not work, once the release before is back."""
+        faults = self.smoke(app).faults()
+        if not faults:
+            self.terminal.say(f"{self.name(app)} was tried: it answers as it should.")
+            return
+        self.terminal.warn(f"{self.name(app)} does not work:")
+        for fault in faults:
+            self.terminal.warn(f"  {fault}")
+        environment = self.environment.name
+        look = f"Look at the functions' logs and at imprimatur doctor --env {environment}."
+        if release.restores is not None:
+            raise DeploymentError(
+                f"Release {release.restores} is back and does not work either, so the cause is not in the app. {look}"
+            )
+        if not changed:
+            raise DeploymentError(
+                f"The stack is as it was, so nothing is taken back. {look} The release before comes back with "
+                f"imprimatur rollback --env {environment}."
+            )
+        before = self.releases.get(release.before) if release.before else None
+        if before is None or APP not in before.stacks:
+            raise DeploymentError(
+                f"There is no release before this one, so it stays. {look} Put it right and deploy again."
+            )
+        self.releases.record(replace(release, state=State.WITHDRAWN))
+        self._take_back(app, release, before)
+        raise DeploymentError(
+            f"Release {before.id} is back and works; {release.id} is withdrawn. Put it right and deploy again."
+        )
+
+    def _take_back(self, app: Stack, release: Release, before: Release) -> None:
+        """Have the app of the release before; what keeps data stays as it now is."""
+        self.terminal.say(f"\nGoing back to the app of release {before.id}.")
+        restored = self.releases.begin(
+            at=self.now(), by=self.caller.arn, source=before.source, current=before
+        )
+        restored = replace(restored, stacks=release.stacks, before=before.before)
+        unasked = replace(self, terminal=replace(self.terminal, assume_yes=True))
+        unasked.apply([from_record(app, before.stacks[APP])], restored, restores=before.id)

@@ -1,0 +1,142 @@
+"""Whether a resource holds data, and how it is taken away once it does not.
+
+CloudFormation keeps what holds data when its stack goes. So that nothing is left that nobody knows of, an environment
+that is given up takes these away itself, and only when they are empty.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from botocore.exceptions import ClientError
+
+from infra.deployment.clients import Client
+from infra.deployment.formation import Held
+
+TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
+LAYER, KEY, VAULT = "AWS::Lambda::LayerVersion", "AWS::KMS::Key", "AWS::Backup::BackupVault"
+KEY_WAITS = 30
+"""Days until a key that is given up is gone: the longest that AWS lets one change one's mind."""
+_MISSING = frozenset(
+    {
+        "404",
+        "NoSuchBucket",
+        "ResourceNotFoundException",
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "QueueDoesNotExist",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remains:
+    """The resources of one region."""
+
+    clients: Client
+    region: str
+
+    def holding(self, held: Held) -> str | None:
+        """What it holds, in words; None when it is empty, gone, or of a type that holds nothing."""
+        look: Mapping[str, Callable[[str], str | None]] = {
+            TABLE: self._items,
+            BUCKET: self._objects,
+            QUEUE: self._messages,
+            VAULT: self._backups,
+        }
+        if held.type not in look:
+            return None
+        try:
+            words = look[held.type](held.physical)
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        return None if words is None else f"{held.resource} ({held.physical}) {words}"
+
+    def guarded(self, held: Held) -> str | None:
+        """What forbids its deletion, in words, with what to do; None when nothing does."""
+        if held.type != TABLE:
+            return None
+        try:
+            table = self.clients("dynamodb", self.region).describe_table(TableName=held.physical)["Table"]
+        except ClientError as error:
+            if _is_missing(error):
+                return None
+            raise
+        if not table.get("DeletionProtectionEnabled"):
+            return None
+        return (
+            f"the table {held.physical} is protected from deletion: turn that off in DynamoDB's console, or by "
+            f"aws dynamodb update-table --table-name {held.physical} --no-deletion-protection-enabled"
+        )
+
+    def removable(self, held: Held) -> bool:
+        """Whether `remove` knows its type."""
+        return held.type in {TABLE, BUCKET, QUEUE, LAYER, KEY, VAULT}
+
+    def remove(self, held: Held) -> None:
+        """Take away what is empty. What is gone already is no error; what is not empty AWS itself refuses."""
+        try:
+            self._remove(held)
+        except ClientError as error:
+            if not _is_missing(error):
+                raise
+
+    def _remove(self, held: Held) -> None:
+        if held.type == TABLE:
+            self.clients("dynamodb", self.region).delete_table(TableName=held.physical)
+        elif held.type == BUCKET:
+            self.clients("s3", self.region).delete_bucket(Bucket=held.physical)
+        elif held.type == QUEUE:
+            self.clients("sqs", self.region).delete_queue(QueueUrl=held.physical)
+        elif held.type == LAYER:
+            self._remove_layer(held.physical.split(":")[6])
+        elif held.type == VAULT:
+            self.clients("backup", self.region).delete_backup_vault(BackupVaultName=held.physical)
+        elif held.type == KEY:
+            self.clients("kms", self.region).schedule_key_deletion(
+                KeyId=held.physical, PendingWindowInDays=KEY_WAITS
+            )
+
+    def _remove_layer(self, layer: str) -> None:
+        """Every version: earlier ones are no longer in the stack, and were kept for a rollback only."""
+        functions = self.clients("lambda", self.region)
+        pages = functions.get_paginator("list_layer_versions").paginate(LayerName=layer)
+        versions = [version["Version"] for page in pages for version in page["LayerVersions"]]
+        for version in versions:
+            functions.delete_layer_version(LayerName=layer, VersionNumber=version)
+
+    def _items(self, table: str) -> str | None:
+        seen = self.clients("dynamodb", self.region).scan(TableName=table, Limit=1, ConsistentRead=True)
+        return "has items" if seen["Items"] else None
+
+    def _objects(self, bucket: str) -> str | None:
+        seen = self.clients("s3", self.region).list_object_versions(Bucket=bucket, MaxKeys=1)
+        if not seen.get("Versions") and not seen.get("DeleteMarkers"):
+            return None
+        return "has locked objects" if self._is_locked(bucket) else "has objects, or earlier versions of them"
+
+    def _is_locked(self, bucket: str) -> bool:
+        try:
+            self.clients("s3", self.region).get_object_lock_configuration(Bucket=bucket)
+        except ClientError as error:
+            if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
+                return False
+            raise
+        return True
+
+    def _backups(self, vault: str) -> str | None:
+        seen = self.clients("backup", self.region).describe_backup_vault(BackupVaultName=vault)
+        count = seen.get("NumberOfRecoveryPoints", 0)
+        return f"has {count} backups" if count else None
+
+    def _messages(self, queue: str) -> str | None:
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        seen = self.clients("sqs", self.region).get_queue_attributes(
+            QueueUrl=queue, AttributeNames=list(names)
+        )
+        count = sum(int(seen["Attributes"][name]) for name in names)
+        return f"has {count} messages" if count else None
+
+
+def _is_missing(error: ClientError) -> bool:
+    return error.response["Error"]["Code"] in _MISSING

@@ -1,0 +1,62 @@
+"""Brings back an earlier release, from its record and what the depot has kept."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from infra.deployment.deployer import Deployer
+from infra.deployment.errors import DeploymentError
+from infra.deployment.plans import from_record
+from infra.deployment.releases import Release
+from infra.deployment.stacks import Stack
+
+
+def roll_back(deployer: Deployer, stacks: Sequence[Stack], *, to: str | None = None) -> Release:
+    """Bring back the release before the one that stands, or the one called `to`; answers the record of it.
+
+    Stacks that keep data stay as they are: what came into them since would be lost, and later releases only add to
+    what earlier ones expect. Raises DeploymentError when there is nothing to go back to, or it fails.
+    """
+    current = deployer.releases.current() if deployer.depot.exists() else None
+    if current is None:
+        raise DeploymentError(
+            f"Nothing was ever deployed to {deployer.environment.name}: imprimatur deploy --env "
+            f"{deployer.environment.name} does that."
+        )
+    target = _target(deployer, current, stacks, to)
+    deployer.terminal.say(
+        f"Release {current.id} stands, of {current.source or 'unknown sources'}. Going back to {target.id}, of "
+        f"{target.source or 'unknown sources'}, deployed at {target.at} by {target.by}."
+    )
+    plans = [from_record(stack, target.stacks[stack.name]) for stack in _different(stacks, target, current)]
+    begun = deployer.releases.begin(
+        at=deployer.now(), by=deployer.caller.arn, source=target.source, current=current
+    )
+    return deployer.apply(plans, replace(begun, before=target.before), restores=target.id)
+
+
+def _target(deployer: Deployer, current: Release, stacks: Sequence[Stack], to: str | None) -> Release:
+    """The release to go back to: one that differs in something that a rollback may change."""
+    if to is not None:
+        chosen = deployer.releases.get(to)
+        if chosen is None:
+            known = "\n".join(f"  {one.id}  {one.state}  {one.source}" for one in deployer.releases.all())
+            raise DeploymentError(f"There is no release {to}. There are:\n{known}")
+        if not _different(stacks, chosen, current):
+            raise DeploymentError(f"What stands is what release {to} has; there is nothing to go back to.")
+        return chosen
+    before = current.before
+    while before is not None and (release := deployer.releases.get(before)) is not None:
+        if _different(stacks, release, current):
+            return release
+        before = release.before
+    raise DeploymentError(f"There is no release before {current.id} to go back to.")
+
+
+def _different(stacks: Sequence[Stack], release: Release, current: Release) -> list[Stack]:
+    return [
+        stack
+        for stack in stacks
+        if not stack.keeps_data
+        and stack.name in release.stacks
+        and release.stacks[stack.name] != current.stacks.get(stack.name)
+    ]

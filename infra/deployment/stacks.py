@@ -1,0 +1,142 @@
+"""The stacks of an environment, in the order in which they are made. The one list of them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+
+from infra.deployment.environment import Environment
+from infra.deployment.errors import WrongParametersError
+
+TEMPLATES = Path(__file__).parents[1] / "stacks"
+RECOVERY, DATA, APP, DEPARTMENT = "recovery", "data", "app", "department"
+IAM = "CAPABILITY_IAM"
+MACROS = "CAPABILITY_AUTO_EXPAND"
+OUTPUT = re.compile(r"\{\{output:([a-z-]+):(\w+)}}")
+"""What a parameter says to be given another stack's output, from whichever region."""
+
+
+class Place(StrEnum):
+    """Which of an environment's regions a stack is in."""
+
+    MAIN = "main"
+    GLOBAL = "global"
+    """us-east-1, where CloudFront's certificates and firewalls are."""
+    RECOVERY = "recovery"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """One stack. `template` is a file in `infra/stacks`, or in the built package when it is `packaged`.
+
+    What `keeps_data` is changed by deployments only, never taken back by a rollback, and removed only when empty.
+    `depends` names the stacks that must be there before.
+    """
+
+    name: str
+    template: str
+    place: Place = Place.MAIN
+    capabilities: tuple[str, ...] = ()
+    depends: tuple[str, ...] = ()
+    keeps_data: bool = False
+    packaged: bool = False
+    department: str | None = None
+
+    @property
+    def source(self) -> str:
+        """The file in `infra/stacks` that a person reads and changes."""
+        return f"{self.name}.yaml" if self.packaged else self.template
+
+
+STACKS = (
+    Stack(name=RECOVERY, template="recovery.yaml", place=Place.RECOVERY, keeps_data=True),
+    Stack(name=DATA, template="data.yaml", capabilities=(IAM,), keeps_data=True),
+    Stack(name=APP, template="sam.json", capabilities=(IAM, MACROS), depends=(DATA,), packaged=True),
+    # Its bucket holds what the distributions log.
+    Stack(
+        name="edge-global", template="edge-global.yaml", place=Place.GLOBAL, depends=(APP,), keeps_data=True
+    ),
+    Stack(name="edge", template="edge.yaml", depends=(APP, "edge-global")),
+    Stack(name="watch", template="watch.yaml", capabilities=(MACROS,), depends=(DATA, APP)),
+    Stack(name=DEPARTMENT, template="department.yaml", depends=(APP,)),
+)
+"""`department` stands for one stack per department that has a system of its own."""
+
+
+def stacks_of(environment: Environment, known: Sequence[Stack] = STACKS) -> tuple[Stack, ...]:
+    """The environment's stacks, in order.
+
+    Raises WrongParametersError when its file names others, or not what they need.
+    """
+    wrong = list(_faults(environment, known))
+    if wrong:
+        raise WrongParametersError(
+            "\n".join([f"The file of {environment.name} cannot be used:", *(f"  {each}" for each in wrong)])
+        )
+    return tuple(_present(environment, known))
+
+
+def _present(environment: Environment, known: Sequence[Stack]) -> Iterator[Stack]:
+    for stack in known:
+        if stack.name == DEPARTMENT:
+            for department in environment.departments:
+                yield replace(stack, name=f"{DEPARTMENT}-{department}", department=department)
+        elif stack.name in environment.stacks:
+            yield stack
+
+
+def _faults(environment: Environment, known: Sequence[Stack]) -> Iterator[str]:
+    named = {stack.name: stack for stack in known if stack.name != DEPARTMENT}
+    for name in environment.stacks:
+        if name not in named:
+            yield f"stacks.{name}: there is no such stack; there are {', '.join(named)}"
+            continue
+        stack = named[name]
+        yield from (
+            f"stacks.{name}: needs the stack {needed}, at least as {{}}"
+            for needed in stack.depends
+            if needed not in environment.stacks
+        )
+        if stack.place is Place.RECOVERY and environment.recovery_region is None:
+            yield f"stacks.{name}: needs recovery_region"
+    yield from _faults_of_outputs(environment, named)
+    if environment.departments and APP not in environment.stacks:
+        yield "departments: need the stack app"
+
+
+def _faults_of_outputs(environment: Environment, named: Mapping[str, Stack]) -> Iterator[str]:
+    """Each output that is asked for must come from a stack that is made before."""
+    order = [name for name in named if name in environment.stacks]
+    for name, given in environment.stacks.items():
+        before = order[: order.index(name)] if name in order else order
+        for parameter, value in given.items():
+            yield from (
+                f"stacks.{name}.{parameter}: {source} is not a stack of it that is made before"
+                for source, _ in OUTPUT.findall(value)
+                if source not in before
+            )
+
+
+def region_of(stack: Stack, environment: Environment) -> str:
+    """The AWS region that the stack is in."""
+    match stack.place:
+        case Place.GLOBAL:
+            return "us-east-1"
+        case Place.RECOVERY if environment.recovery_region is not None:
+            return environment.recovery_region
+    return environment.region
+
+
+def parameters_of(stack: Stack, environment: Environment) -> dict[str, str]:
+    """What the environment's file gives for the stack, with the prefix that every template wants."""
+    if stack.department is not None:
+        given = {"Department": stack.department, **environment.departments[stack.department]}
+    else:
+        given = dict(environment.stacks[stack.name])
+    return {"Prefix": environment.prefix, **given}
+
+
+def deployed_name(stack: Stack, environment: Environment) -> str:
+    """CloudFormation's name of the stack."""
+    return f"{environment.prefix}-{stack.name}"

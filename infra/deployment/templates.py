@@ -1,0 +1,105 @@
+"""What a deployment reads of templates: parameters and deletion policies, and the files that they name."""
+
+import copy
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from infra.deployment.errors import WrongParametersError
+
+Template = dict[str, Any]
+
+_FILES = {
+    "AWS::Serverless::Function": "CodeUri",
+    "AWS::Serverless::LayerVersion": "ContentUri",
+    "AWS::Serverless::StateMachine": "DefinitionUri",
+    "AWS::Lambda::Function": "Code",
+}
+"""Where a template names a file beside it. CloudFormation wants a place in S3 there."""
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML in which CloudFormation's short forms may stand; nothing here reads what they say."""
+
+
+def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+    match node:
+        case yaml.ScalarNode():
+            return {suffix: loader.construct_scalar(node)}
+        case yaml.SequenceNode():
+            return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: None}
+
+
+_Loader.add_multi_constructor("!", _short_form)
+
+
+def parse(text: str) -> Template:
+    """A template in YAML or JSON."""
+    parsed: Template = yaml.load(text, _Loader)  # noqa: S506 — a SafeLoader
+    return parsed
+
+
+def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The parameters as CloudFormation takes them.
+
+    Raises WrongParametersError, telling each that the template does not know, and each that it wants.
+    """
+    declared: Mapping[str, Mapping[str, Any]] = template.get("Parameters", {})
+    wrong = [
+        f"stacks.{stack}.{name}: the template knows no such parameter"
+        for name in given.keys() - declared.keys()
+    ]
+    wrong += [
+        f"stacks.{stack}.{name}: is missing. {' '.join(str(one.get('Description', '')).split())}".rstrip()
+        for name, one in declared.items()
+        if name not in given and "Default" not in one
+    ]
+    if wrong:
+        raise WrongParametersError(
+            "\n".join(["Parameters are wrong:", *(f"  {each}" for each in sorted(wrong))])
+        )
+    return [{"ParameterKey": name, "ParameterValue": value} for name, value in sorted(given.items())]
+
+
+def secrets(template: Template) -> set[str]:
+    """The parameters whose values must not be kept or shown."""
+    return {
+        name
+        for name, one in template.get("Parameters", {}).items()
+        if str(one.get("NoEcho", "")).lower() == "true"
+    }
+
+
+def retained(template: Template) -> set[str]:
+    """The resources that stay when the stack goes."""
+    return {
+        name
+        for name, one in template.get("Resources", {}).items()
+        if isinstance(one, dict)  # a loop is a list
+        and one.get("DeletionPolicy", "Delete") not in {"Delete", "Snapshot"}
+    }
+
+
+def with_files_at(template: Template, bucket: str, upload: Callable[[str], str]) -> Template:
+    """The template with each file that it names replaced by its place; `upload` takes the name and gives the key."""
+    placed = copy.deepcopy(template)
+    for one in placed["Resources"].values():
+        key = _FILES.get(one["Type"])
+        name = one.get("Properties", {}).get(key)
+        if key is None or not isinstance(name, str) or name.startswith("s3://"):
+            continue
+        place = upload(Path(name).name)
+        plain = one["Type"] == "AWS::Lambda::Function"
+        one["Properties"][key] = (
+            {"S3Bucket": bucket, "S3Key": place} if plain else {"Bucket": bucket, "Key": place}
+        )
+    return placed
+
+
+def dump(template: Template) -> bytes:
+    """The same bytes for the same template."""
+    return (json.dumps(template, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

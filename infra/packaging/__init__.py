@@ -1,0 +1,1 @@
+"""What a package for AWS is made of: the target it is for, its dependencies, its bytecode, its bytes."""

@@ -1,0 +1,413 @@
+"""Deploying, going on after whatever broke off, and going back; CloudFormation is in memory, S3 is moto's."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from infra.deployment.errors import DeclinedError, DeploymentError
+from infra.deployment.plans import Plan, from_sources
+from infra.deployment.releases import Release, State
+from infra.deployment.rollback import roll_back
+from infra.deployment.stacks import stacks_of
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Yard
+from tests.infra.terminals import a_terminal, said
+
+DATA: dict[str, Any] = {
+    "Records": {"Type": TABLE, "DeletionPolicy": "Retain", "Properties": {"Name": "desk-records"}}
+}
+DEPOT = f"desk-deployments-{ACCOUNT}"
+
+
+@pytest.fixture
+def yard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Yard]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "deployer")
+    with mock_aws():
+        yield Yard(terminal=a_terminal(assume_yes=True))
+
+
+def planned(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None = None) -> list[Plan]:
+    """The plans of sources in this version, sent to the depot."""
+    app = {
+        "Handler": {"Type": FUNCTION, "Properties": {"Version": version}},
+        "RestAPI": {"Type": "AWS::ApiGateway::RestApi"},
+        "Renderer": {"Type": FUNCTION},
+    }
+    for name, resources in (("data", DATA if data is None else data), ("app", app)):
+        parameters: dict[str, Any] = {"Prefix": {"Type": "String"}}
+        if name == "app":
+            parameters["Password"] = {"Type": "String", "NoEcho": "true", "Default": ""}
+        document = {"Parameters": parameters, "Resources": resources}
+        (folder / f"{name}.json").write_text(json.dumps(document), "utf-8")
+    deployer = yard.deployer()
+    return from_sources(
+        stacks_of(yard.environment, STACKS),
+        yard.environment,
+        package=folder,
+        folder=folder,
+        depot=deployer.depot,
+        say=yard.terminal.say,
+    )
+
+
+def deployed(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None = None) -> Release:
+    """Deploy it."""
+    deployer = yard.deployer()
+    return deployer.apply(planned(yard, folder, version, data), deployer.begin())
+
+
+def version_of(yard: Yard) -> str:
+    return str(yard.formation.stacks["desk-app"].template["Resources"]["Handler"]["Properties"]["Version"])
+
+
+def states(yard: Yard) -> list[State]:
+    return [release.state for release in yard.deployer().releases.all()]
+
+
+def test_stacks_are_made_in_order_each_once_the_one_before_stands(yard: Yard, tmp_path: Path) -> None:
+    release = deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == [
+        "propose CREATE desk-data",
+        "execute desk-data",
+        "propose CREATE desk-app",
+        "execute desk-app",
+    ]
+    assert release.state is State.LIVE
+    assert (release.by, release.source) == (f"arn:aws:iam::{ACCOUNT}:user/ops", "abc1234")
+    assert "desk-app was tried: it answers as it should." in said(yard.terminal)
+
+
+def test_depot_is_private_encrypted_and_keeps_versions(yard: Yard, tmp_path: Path) -> None:
+    planned(yard, tmp_path, "1")
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    assert s3.get_bucket_versioning(Bucket=DEPOT)["Status"] == "Enabled"
+    assert set(s3.get_public_access_block(Bucket=DEPOT)["PublicAccessBlockConfiguration"].values()) == {True}
+    (rule,) = s3.get_bucket_encryption(Bucket=DEPOT)["ServerSideEncryptionConfiguration"]["Rules"]
+    assert rule["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    (statement,) = json.loads(yard.policies[DEPOT])["Statement"]
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert statement["Resource"] == [f"arn:aws:s3:::{DEPOT}", f"arn:aws:s3:::{DEPOT}/*"]
+    assert s3.get_bucket_location(Bucket=DEPOT)["LocationConstraint"] == "eu-west-1"
+
+
+def test_deploying_the_same_again_sends_and_changes_nothing(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    before = s3.list_object_versions(Bucket=DEPOT)["Versions"]
+    yard.formation.asked.clear()
+    deployed(yard, tmp_path, "1")
+    assert not any(call.startswith("execute") for call in yard.formation.asked)
+    assert s3.list_object_versions(Bucket=DEPOT)["Versions"] == before
+    current = yard.deployer().releases.current()
+    assert current is not None
+    assert current.id == first.id
+
+
+def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {"Password": "hunter2"}})
+    deployed(yard, tmp_path, "1")
+    deployed(yard, tmp_path, "2")
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    for one in s3.list_objects_v2(Bucket=DEPOT)["Contents"]:
+        assert b"hunter2" not in s3.get_object(Bucket=DEPOT, Key=one["Key"])["Body"].read()
+    roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert version_of(yard) == "1"
+    assert yard.formation.stacks["desk-app"].parameters == {"Prefix": "desk", "Password": "previous"}
+
+
+def test_declining_takes_the_proposal_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:
+    yard.terminal = a_terminal("n")
+    with pytest.raises(DeclinedError):
+        deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == ["propose CREATE desk-data", "drop desk-data", "delete desk-data"]
+    assert states(yard) == []
+
+
+def test_losing_data_is_asked_about_separately_and_not_answered_by_yes(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    other: dict[str, Any] = {"Others": {"Type": "AWS::SNS::Topic"}}
+    with pytest.raises(DeclinedError):
+        deployed(yard, tmp_path, "1", other)
+    assert "- Records (AWS::DynamoDB::Table) removed" in said(yard.terminal)
+    assert "Records" in yard.formation.stacks["desk-data"].template["Resources"]
+    yard.terminal = a_terminal("staging", assume_yes=True)
+    deployed(yard, tmp_path, "1", other)
+    assert "Records" not in yard.formation.stacks["desk-data"].template["Resources"]
+
+
+def test_stack_that_fails_stops_the_rest_and_the_next_run_goes_on(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    more = {**DATA, "Topic": {"Type": "AWS::SNS::Topic"}}
+    yard.formation.outcomes["desk-app"] = [
+        [
+            "UPDATE_IN_PROGRESS",
+            "Handler: no such layer",
+            "UPDATE_ROLLBACK_IN_PROGRESS",
+            "UPDATE_ROLLBACK_COMPLETE",
+        ]
+    ]
+    with pytest.raises(DeploymentError, match="It is as it was before"):
+        deployed(yard, tmp_path, "2", more)
+    assert "desk-app: Handler UPDATE_FAILED: no such layer" in said(yard.terminal)
+    assert states(yard) == [State.LIVE, State.STOPPED]
+    release = deployed(yard, tmp_path, "2", more)
+    assert version_of(yard) == "2"
+    assert states(yard) == [State.LIVE, State.STOPPED, State.LIVE]
+    assert release.before == yard.deployer().releases.all()[1].id
+
+
+def test_failure_of_the_first_stack_leaves_a_withdrawn_release(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.formation.outcomes["desk-app"] = [["UPDATE_ROLLBACK_COMPLETE"]]
+    with pytest.raises(DeploymentError):
+        deployed(yard, tmp_path, "2")
+    assert states(yard) == [State.LIVE, State.WITHDRAWN]
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED"])
+def test_first_creation_that_failed_is_cleared_away_with_what_it_left_empty(
+    status: str, yard: Yard, tmp_path: Path
+) -> None:
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    a_table(dynamodb)
+    yard.formation.standing("desk-data", status, {"Resources": DATA})
+    deployed(yard, tmp_path, "1")
+    assert yard.formation.asked[0] == "delete desk-data"
+    assert yard.formation.stacks["desk-data"].status == "CREATE_COMPLETE"
+    assert dynamodb.list_tables()["TableNames"] == []
+
+
+def test_what_somebody_put_into_a_failed_creation_is_not_cleared_away(yard: Yard, tmp_path: Path) -> None:
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    a_table(dynamodb)
+    dynamodb.put_item(TableName="desk-records", Item={"pk": {"S": "1"}})
+    yard.formation.standing("desk-data", "ROLLBACK_COMPLETE", {"Resources": DATA})
+    with pytest.raises(DeploymentError, match=r"Records \(desk-records\) has items"):
+        deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == []
+    assert dynamodb.list_tables()["TableNames"] == ["desk-records"]
+
+
+def a_table(dynamodb: Any) -> None:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    dynamodb.create_table(
+        TableName="desk-records",
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+    )
+
+
+def test_rollback_that_got_stuck_goes_on_first(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.formation.stacks["desk-app"].status = "UPDATE_ROLLBACK_FAILED"
+    yard.formation.asked.clear()
+    deployed(yard, tmp_path, "2")
+    assert yard.formation.asked[1:] == [
+        "drop desk-data",
+        "continue desk-app",
+        "propose UPDATE desk-app",
+        "execute desk-app",
+    ]
+    assert version_of(yard) == "2"
+
+
+def test_rollback_that_gets_stuck_again_tells_the_reason_and_what_to_do(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.formation.stacks["desk-app"].status = "UPDATE_ROLLBACK_FAILED"
+    yard.formation.outcomes["desk-app"] = [
+        ["UPDATE_ROLLBACK_IN_PROGRESS", "Handler: the role is gone", "UPDATE_ROLLBACK_FAILED"]
+    ]
+    with pytest.raises(DeploymentError, match=r"(?s)Handler .*the role is gone.*skip that resource"):
+        deployed(yard, tmp_path, "2")
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [("DELETE_FAILED", "run imprimatur destroy again"), ("UPDATE_FAILED", "roll it back there")],
+)
+def test_stack_that_a_person_must_see_to_is_told_with_what_to_do(
+    status: str, words: str, yard: Yard, tmp_path: Path
+) -> None:
+    yard.formation.standing("desk-data", status)
+    with pytest.raises(DeploymentError, match=words):
+        deployed(yard, tmp_path, "1")
+
+
+def test_change_that_somebody_else_makes_is_waited_for(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    known = yard.formation.stacks["desk-app"]
+    known.status = "UPDATE_IN_PROGRESS"
+    waited = []
+
+    def pause(_seconds: float) -> None:
+        waited.append(known.status)
+        known.status = "UPDATE_COMPLETE"
+
+    deployer = replace(yard.deployer(), pause=pause)
+    deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    assert waited == ["UPDATE_IN_PROGRESS"]
+    assert version_of(yard) == "2"
+
+
+def test_only_change_set_of_an_earlier_run_is_no_stack_yet(yard: Yard, tmp_path: Path) -> None:
+    yard.formation.standing("desk-data", "REVIEW_IN_PROGRESS")
+    deployed(yard, tmp_path, "1")
+    assert yard.formation.asked[0] == "propose CREATE desk-data"
+
+
+def test_interrupted_release_stays_open_and_the_next_run_ends_it(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+
+    def interrupted(_seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    yard.formation.outcomes["desk-app"] = [["UPDATE_IN_PROGRESS"]]
+    deployer = replace(yard.deployer(), pause=interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    assert states(yard) == [State.LIVE, State.APPLYING]
+    yard.formation.stacks["desk-app"].status = "UPDATE_COMPLETE"
+    assert deployed(yard, tmp_path, "2").state is State.LIVE
+    roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert version_of(yard) == "1"
+
+
+def test_prod_is_protected_and_another_environment_is_not_any_more(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = replace(yard.environment, protected=True)
+    deployed(yard, tmp_path, "1")
+    assert [known.protected for known in yard.formation.stacks.values()] == [True, True]
+    yard.environment = replace(yard.environment, protected=False)
+    deployed(yard, tmp_path, "1")
+    assert [known.protected for known in yard.formation.stacks.values()] == [False, False]
+
+
+def test_stacks_are_made_where_they_belong(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = replace(yard.environment, stacks={**yard.environment.stacks, "edge-global": {}})
+    document = {
+        "Parameters": {"Prefix": {"Type": "String"}},
+        "Resources": {"Wall": {"Type": "AWS::WAFv2::WebACL"}},
+    }
+    (tmp_path / "edge.json").write_text(json.dumps(document), "utf-8")
+    deployed(yard, tmp_path, "1")
+    assert list(yard.formations["us-east-1"].stacks) == ["desk-edge-global"]
+    assert "desk-edge-global" not in yard.formations["eu-west-1"].stacks
+
+
+def test_output_of_a_stack_in_another_region_is_given_as_it_is_then(yard: Yard, tmp_path: Path) -> None:
+    edge: dict[str, Any] = {
+        "Parameters": {"Prefix": {}},
+        "Resources": {"Wall": {"Type": "AWS::WAFv2::WebACL"}},
+    }
+    edge_is = {**edge, "Outputs": {"AclArn": {"Value": "arn:acl/1"}}}
+    (tmp_path / "edge.json").write_text(json.dumps(edge), "utf-8")
+    front = {"Parameters": {"Prefix": {}, "Acl": {}}, "Resources": {"Front": {"Type": "AWS::SNS::Topic"}}}
+    (tmp_path / "front.json").write_text(json.dumps(front), "utf-8")
+    yard.environment = replace(
+        yard.environment,
+        stacks={
+            **yard.environment.stacks,
+            "edge-global": {},
+            "edge": {"Acl": "{{output:edge-global:AclArn}}"},
+        },
+    )
+    with pytest.raises(DeploymentError, match=r"edge-global puts out no AclArn.*--only edge-global"):
+        deployed(yard, tmp_path, "1")
+    (tmp_path / "edge.json").write_text(
+        json.dumps({**edge_is, "Resources": {"W": edge["Resources"]["Wall"]}})
+    )
+    release = deployed(yard, tmp_path, "1")
+    assert yard.formation.stacks["desk-edge"].parameters == {"Prefix": "desk", "Acl": "arn:acl/1"}
+    assert release.stacks["edge"].parameters["Acl"] == "{{output:edge-global:AclArn}}"
+
+
+def test_app_that_does_not_work_is_taken_back_and_what_keeps_data_stays(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    yard.broken.extend([True] * 5)
+    more = {**DATA, "Topic": {"Type": "AWS::SNS::Topic"}}
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "2", more)
+    assert "healthz: GET /healthz answers 502 and not 200" in said(yard.terminal)
+    assert version_of(yard) == "1"
+    assert "Topic" in yard.formation.stacks["desk-data"].template["Resources"]
+    assert states(yard) == [State.LIVE, State.WITHDRAWN, State.LIVE]
+    current = yard.deployer().releases.current()
+    assert current is not None
+    assert current.restores == first.id
+    assert current.stacks["app"] == first.stacks["app"]
+    assert current.stacks["data"] != first.stacks["data"]
+
+
+def test_app_that_is_slow_to_be_known_everywhere_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
+    yard.broken.extend([True] * 4)
+    assert deployed(yard, tmp_path, "1").state is State.LIVE
+
+
+def test_first_app_that_does_not_work_stays_and_says_so(yard: Yard, tmp_path: Path) -> None:
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match="no release before this one"):
+        deployed(yard, tmp_path, "1")
+    assert version_of(yard) == "1"
+    assert states(yard) == [State.STOPPED]
+
+
+def test_app_that_stopped_working_by_itself_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match="nothing is taken back"):
+        deployed(yard, tmp_path, "1")
+
+
+def test_release_that_does_not_work_either_when_it_is_back_is_told(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.broken.extend([True] * 10)
+    with pytest.raises(DeploymentError, match="does not work either"):
+        deployed(yard, tmp_path, "2")
+    assert version_of(yard) == "1"
+
+
+def test_rollback_goes_one_release_back_at_a_time_and_never_touches_data(yard: Yard, tmp_path: Path) -> None:
+    stacks = stacks_of(yard.environment, STACKS)
+    first = deployed(yard, tmp_path, "1")
+    deployed(yard, tmp_path, "2")
+    more = {**DATA, "Topic": {"Type": "AWS::SNS::Topic"}}
+    deployed(yard, tmp_path, "2", more)
+    deployed(yard, tmp_path, "3", more)
+    roll_back(yard.deployer(), stacks)
+    assert version_of(yard) == "2"
+    back = roll_back(yard.deployer(), stacks)
+    assert (version_of(yard), back.restores) == ("1", first.id)
+    assert "Topic" in yard.formation.stacks["desk-data"].template["Resources"]
+    with pytest.raises(DeploymentError, match="no release before"):
+        roll_back(yard.deployer(), stacks)
+
+
+def test_rollback_to_a_release_by_its_name(yard: Yard, tmp_path: Path) -> None:
+    stacks = stacks_of(yard.environment, STACKS)
+    first = deployed(yard, tmp_path, "1")
+    deployed(yard, tmp_path, "2")
+    deployed(yard, tmp_path, "3")
+    roll_back(yard.deployer(), stacks, to=first.id)
+    assert version_of(yard) == "1"
+    with pytest.raises(DeploymentError, match="nothing to go back to"):
+        roll_back(yard.deployer(), stacks, to=first.id)
+    with pytest.raises(DeploymentError, match=first.id):
+        roll_back(yard.deployer(), stacks, to="yesterday")
+
+
+def test_rollback_of_what_was_never_deployed_says_what_deploys_it(yard: Yard) -> None:
+    with pytest.raises(DeploymentError, match="imprimatur deploy --env staging"):
+        roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+
+
+def test_bucket_of_another_account_is_not_used(yard: Yard, tmp_path: Path) -> None:
+    yard.account = "210987654321"  # whoever deploys; the bucket is somebody else's
+    other = boto3.client("s3", region_name="us-east-1")
+    other.create_bucket(Bucket=f"desk-deployments-{yard.account}")
+    with pytest.raises(DeploymentError, match="choose another prefix"):
+        planned(yard, tmp_path, "1")
