@@ -3,7 +3,7 @@
 Chalice packs the application and writes its template; this adds what Chalice leaves out: policies, schemas, the
 workflow files and the bytecode, without which a function's cold start takes twice as long. The dependencies are a
 layer that all functions share. What is too heavy for them, renderers, is a package with a function of its own
-(docs/decisions/0040-heavy-renderers-are-a-package-of-their-own.md).
+(docs/decisions/0017-heavy-renderers-are-a-package-of-their-own.md).
 """
 
 import json
