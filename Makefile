@@ -64,7 +64,7 @@ test-crash: $(READY) ## the whole crash matrix, and each right of each role take
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
-check: $(STAMP) $(VALIDATOR) ## format, lint, types, import contracts, infrastructure
+check: $(READY) $(VALIDATOR) ## format, lint, types, import contracts, infrastructure
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
