@@ -332,6 +332,7 @@ class Answering:
     """API Gateway and Lambda of a deployed app, which works unless the next of `broken` says otherwise."""
 
     broken: list[bool]
+    sign_in: int = 202
 
     def get_paginator(self, _operation: str) -> "Answering":
         return self
@@ -344,7 +345,7 @@ class Answering:
         if asked["pathWithQueryString"] == "/healthz" and self.broken and self.broken.pop(0):
             return {"status": 502, "body": '{"message": "Internal server error"}'}
         body = {"status": "ok", "paths": {"/healthz": {}}}
-        return {"status": 202 if asked["httpMethod"] == "POST" else 200, "body": json.dumps(body)}
+        return {"status": self.sign_in if asked["httpMethod"] == "POST" else 200, "body": json.dumps(body)}
 
     def invoke(self, **_: object) -> dict[str, Any]:
         class Payload:

@@ -15,7 +15,7 @@ from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Yard
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard
 from tests.infra.terminals import a_terminal, said
 
 DATA: dict[str, Any] = {
@@ -346,6 +346,15 @@ def test_app_that_does_not_work_is_taken_back_and_what_keeps_data_stays(yard: Ya
 def test_app_that_is_slow_to_be_known_everywhere_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
     yard.broken.extend([True] * 4)
     assert deployed(yard, tmp_path, "1").state is State.LIVE
+
+
+def test_desk_that_has_had_enough_of_being_tried_works(yard: Yard, tmp_path: Path) -> None:
+    yard.others["apigateway"] = Answering(broken=[], sign_in=429)
+    assert deployed(yard, tmp_path, "1").state is State.LIVE
+    yard.others["apigateway"] = Answering(broken=[], sign_in=500)
+    with pytest.raises(DeploymentError):
+        deployed(yard, tmp_path, "2")
+    assert "sign-in: POST /api/v1/sign-in answers 500 and not 202" in said(yard.terminal)
 
 
 def test_first_app_that_does_not_work_stays_and_says_so(yard: Yard, tmp_path: Path) -> None:
