@@ -347,6 +347,7 @@ class Parts:
         return EmailChannel(
             table=self.table,
             people=self.people,
+            access=self.access,
             mailer=lambda: self.mailer,
             now=self.now,
             base_url=self.settings.base_url,

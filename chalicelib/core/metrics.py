@@ -53,7 +53,7 @@ UNFORESEEN_ERRORS = Metric("UnforeseenErrors", COUNT, ("Function",), also_whole=
 SWEPT = Metric("Swept", COUNT)
 """Submissions in flight that a sweep looked at, none included: that it is there says that the sweeper lives."""
 FROZEN = Metric("Frozen", COUNT)
-"""1 during a freeze, else 0; only a sweep that finds something in flight knows."""
+"""1 during a freeze, else 0; every sweep tells."""
 WAITING = Metric("Waiting", COUNT, ("State",))
 OLDEST_SECONDS = Metric("OldestSeconds", SECONDS, ("State",))
 """Since anything last happened to the submission that has waited longest in a state."""

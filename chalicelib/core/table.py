@@ -19,8 +19,7 @@ from chalicelib.core.errors import Stale
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
-BATCH_LIMIT = 100
-"""Keys that one call reads at most."""
+_BATCH_LIMIT = 100
 _LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 
@@ -125,7 +124,7 @@ class Table:
         wanted = list(dict.fromkeys((key.pk, key.sk) for key in keys))
         items: dict[tuple[str, str], dict[str, Any]] = {}
         while wanted:
-            chunk, wanted = wanted[:BATCH_LIMIT], wanted[BATCH_LIMIT:]
+            chunk, wanted = wanted[:_BATCH_LIMIT], wanted[_BATCH_LIMIT:]
             answer = self._client().batch_get_item(
                 RequestItems={
                     self.name: {

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from chalicelib.access.model import Grant
+from chalicelib.core.errors import ChannelsFrozen
 from chalicelib.ledger.model import GENESIS, Cause, Chain, Event
 from chalicelib.people.model import Person
 from chalicelib.submission.model import Channel, State, Submission
@@ -88,6 +89,11 @@ class Freezes:
     def held(self, channels: Iterable[Channel], now: datetime) -> tuple[Channel, ...]:
         """Those of the channels that are held back now."""
         return tuple(channel for channel in channels if self.over(channel, now))
+
+    def ensure_free(self, channel: Channel, now: datetime) -> None:
+        """Raises ChannelsFrozen when a channel is held back now."""
+        if self.over(channel, now):
+            raise ChannelsFrozen
 
     def stop(self, channels: Iterable[Channel], now: datetime) -> bool:
         """Whether every one of the channels is held back now."""

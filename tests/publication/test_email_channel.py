@@ -88,6 +88,20 @@ def test_a_list_of_departments_is_who_has_a_duty_there_now(world: World) -> None
     }
 
 
+def test_nobody_is_mailed_what_policy_keeps_from_them(world: World) -> None:
+    """Clause 5.3.1: an administrator's other duties open no confidential text, by mail neither."""
+    (headed,) = HEAD.duties
+    world.plain_table.put(
+        put_person(replace(HEAD, duties=(headed, replace(headed, role=Role.ADMINISTRATOR))))
+    )
+    try:
+        for classification, sent in (("confidential", 2), ("internal", 3)):
+            text = announced(world, audience=["marketing"], classification=classification)
+            assert text.deliver()["recipients"] == {"sent": sent}
+    finally:
+        world.plain_table.put(put_person(HEAD))
+
+
 def test_the_list_is_fixed_before_the_first_mail_and_who_leaves_gets_none(world: World) -> None:
     text = announced(world, audience=["marketing"])
 

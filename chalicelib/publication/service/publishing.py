@@ -16,7 +16,6 @@ from chalicelib.publication.freeze import Freezes, concerned, held_back
 from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
 from chalicelib.publication.store import (
     FREEZES_KEY,
-    FreezeRecord,
     deliveries_of,
     delivery_key,
     put_delivery,
@@ -212,18 +211,14 @@ class Publishing:
         head, delivery = read_head(head_record), read_delivery(record)
         if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
             return None
-        self._ensure_free(channel, found.get(FREEZES_KEY))
+        read_freezes(found.get(FREEZES_KEY)).ensure_free(channel, self.journal.now())
         claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
         self.journal.table.put(put_delivery(claimed))
         text = revision_key(work["submission"], work["revision"])
         found = self.journal.table.batch(text, FREEZES_KEY)
-        self._ensure_free(channel, found.get(FREEZES_KEY))
+        read_freezes(found.get(FREEZES_KEY)).ensure_free(channel, self.journal.now())
         revision_record = found.get(text)
         return None if revision_record is None else (head, read_revision(revision_record), claimed)
-
-    def _ensure_free(self, channel: Channel, record: FreezeRecord | None) -> None:
-        if read_freezes(record).over(channel, self.journal.now()):
-            raise ChannelsFrozen
 
     def _is_overdue(self, head: Submission) -> bool:
         """Whether it stands still for longer than any step takes."""

@@ -12,10 +12,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from chalicelib.access.model import Action, subject_of
+from chalicelib.access.service import AccessControl
 from chalicelib.core import metrics
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import (
-    ChannelsFrozen,
     DeliveryUnfinished,
     MailboxBusy,
     MailRefused,
@@ -44,7 +45,6 @@ from chalicelib.publication.channels.email.mailing import (
 from chalicelib.publication.model import Delivery
 from chalicelib.publication.store import (
     FREEZES_KEY,
-    FreezeRecord,
     fix_mailing,
     mailing_key,
     put_mailing,
@@ -58,6 +58,7 @@ from chalicelib.publication.store import (
     unwanted,
 )
 from chalicelib.submission.model import Channel, Form, Revision, Submission
+from chalicelib.submission.service import resource_of
 
 RUN = timedelta(minutes=4)
 """How long one run sends; the function that delivers lives five minutes."""
@@ -86,19 +87,20 @@ class EmailChannel:
 
     table: Table
     people: PeopleStore
+    access: AccessControl
     mailer: Callable[[], Mailer]
     now: Now
     base_url: str
     site_url: str
     scale: float
 
-    def deliver(self, _head: Submission, revision: Revision, _delivery: Delivery) -> Mapping[str, Any]:
+    def deliver(self, head: Submission, revision: Revision, _delivery: Delivery) -> Mapping[str, Any]:
         """Send to everybody who has not been sent to; the receipt counts recipients by what became of them.
 
         Raises DeliveryUnfinished when its time is over, OutcomeUnknown while the carrier may still tell what became
         of a mail, MailRefused when the carrier takes none now, ChannelsFrozen during a freeze.
         """
-        mailing = again_when_stale(lambda: self._fixed(revision))
+        mailing = again_when_stale(lambda: self._fixed(head, revision))
         if mailing.counts is None:
             self.serve(mailing, self.record)
             mailing = again_when_stale(lambda: self._closed(mailing))
@@ -115,13 +117,13 @@ class EmailChannel:
         ends_at = self.now() + RUN
         busy: MailRefused | None = None
         for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
-            self._ensure_free(found.get(FREEZES_KEY))
+            read_freezes(found.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
             looked_at = self.now()
             for place, recipient in enumerate(chunk):
                 if self.now() >= ends_at:
                     raise DeliveryUnfinished
                 if (place and place % FEW == 0) or self.now() - looked_at >= SOON:
-                    self._ensure_free(self.table.get(FREEZES_KEY))
+                    read_freezes(self.table.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
                     looked_at = self.now()
                 try:
                     self._serve_one(mailing, recipient, persons.get(recipient.person), found, settle)
@@ -172,11 +174,7 @@ class EmailChannel:
         """Whether the channel is frozen now."""
         return bool(read_freezes(self.table.get(FREEZES_KEY)).over(Channel.EMAIL, self.now()))
 
-    def _ensure_free(self, record: FreezeRecord | None) -> None:
-        if read_freezes(record).over(Channel.EMAIL, self.now()):
-            raise ChannelsFrozen
-
-    def _fixed(self, revision: Revision) -> Mailing:
+    def _fixed(self, head: Submission, revision: Revision) -> Mailing:
         """The mailing, its list and text fixed now if they were not yet."""
         mailing = read_mailing(self.table, revision.submission, revision.number)
         if mailing is not None:
@@ -195,7 +193,7 @@ class EmailChannel:
                 submission=revision.submission,
                 revision=revision.number,
                 salt=salt,
-                recipients=listed(self._audience(form), salt),
+                recipients=listed(self._audience(head, form), salt),
                 announcement=said,
                 now=self.now(),
             )
@@ -204,8 +202,11 @@ class EmailChannel:
             raise Stale
         return mailing
 
-    def _audience(self, form: Form) -> tuple[Person, ...]:
-        """Everybody with a duty now: in one of the listed departments, or in any (clause 4.4.3)."""
+    def _audience(self, head: Submission, form: Form) -> tuple[Person, ...]:
+        """Everybody with a duty now: in one of the listed departments, or in any (clause 4.4.3).
+
+        A mail holds what is published, so nobody gets one whom policy lets not read that (clause 5.3.1).
+        """
         everywhere = form.audience is None
         departments = (
             self.people.all_departments()
@@ -219,6 +220,7 @@ class EmailChannel:
             person
             for person in self.people.persons(tuple(holders))
             if any(everywhere or duty.department in names for duty in person.duties_at(now))
+            and self.access.allows(subject_of(person, now), Action.ARCHIVE_READ, resource_of(head))
         )
 
     def _chunks(
