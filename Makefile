@@ -8,6 +8,8 @@ STAMP := $(VENV)/.installed
 LOCK := infra/requirements/dev.txt
 # One more than two cores: some tests wait for others.
 WORKERS ?= 3
+# Each worker and each program that a test starts would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
@@ -49,7 +51,7 @@ demo: $(READY) ## the main job over HTTP, on a desk of its own or at ADDRESS= (A
 	@$(BIN)/python -m infra.cli demo $(if $(ADDRESS),--address $(ADDRESS)) $(ARGS)
 
 test: $(READY) ## all tests but the long ones: no browser, no network, under three minutes
-	$(BIN)/python -m pytest -n $(WORKERS) -m 'not crash_full and not fuzz_full' --ignore tests/browser --ignore tests/deployed $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m 'not crash_full and not fuzz_full' --ignore tests/browser --ignore tests/deployed $(ARGS)
 
 test-browser: $(READY) ## the main job and every kind of page with Chromium, on a phone's and a desktop's size; pictures go to build/screenshots
 	@$(BIN)/python -c 'import axe_playwright_python' 2>/dev/null || $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r infra/requirements/browser.txt
@@ -59,7 +61,7 @@ test-deploy: $(READY) $(EMULATOR)/.installed ## deploy to emulated AWS, main job
 	$(BIN)/python -m pytest tests/deployed $(ARGS)
 
 test-crash: $(READY) ## the whole crash matrix, and each right of each role taken away in turn
-	$(BIN)/python -m pytest -n $(WORKERS) -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_roles.py $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_roles.py $(ARGS)
 
 test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)

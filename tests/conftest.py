@@ -18,6 +18,11 @@ def _roles_suffice() -> Iterator[None]:
     assert not told, f"infra/roles does not allow {'; '.join(sorted(set(told)))}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest come first, or one worker ends with them alone while the others rest."""
+    items.sort(key=lambda item: item.path.name != "test_crash_matrix.py")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print, from whatever process measured them, what tests have recorded with `record_property("figure", …)`."""
     figures = {

@@ -84,7 +84,9 @@ def undisturbed(story: Story) -> Life:
 
 @cache
 def every_fault() -> list[tuple[Story, Fault]]:
-    """Each call of an undisturbed life of each story, in each way; with a file, mails or a freeze what this brings.
+    """Each call of an undisturbed life of each story, in each way, but none twice that lives have in common.
+
+    Of a returned life that is what follows the first that is new; with a file, mails or a freeze, what these bring.
 
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """
@@ -93,6 +95,10 @@ def every_fault() -> list[tuple[Story, Fault]]:
         of[story] = [
             point for point in of[story] if point not in set(of[straight]) and not ALIKE.match(point.label)
         ]
+    parting = next(
+        n for n, pair in enumerate(zip(of[straight], of[returned], strict=False)) if len({*pair}) > 1
+    )
+    of[returned] = of[returned][parting:]
     return [
         (story, Fault(point=point, mode=mode))
         for story in STORIES

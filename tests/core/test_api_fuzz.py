@@ -36,7 +36,7 @@ from tests.world import ARCHIVIST, EDITOR, LIAISON, World, a_roster, a_world
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-FEW, MANY = 12, 40
+FEW, MANY = 9, 40
 """Requests of each kind, mode and operation."""
 CHECKS = [
     not_a_server_error,
