@@ -39,8 +39,11 @@ class Aws:
         from botocore.config import Config  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
         from botocore.session import get_session  # noqa: PLC0415 — boto3's own session costs a start a tenth more
 
+        from chalicelib.core.service_models import ServiceModels  # noqa: PLC0415 — as above
+
         if self._session is None:
             self._session = get_session()
+            self._session.register_component("data_loader", ServiceModels())
         return self._session.create_client(
             service,
             region_name=self._region,
