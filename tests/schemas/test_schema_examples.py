@@ -70,7 +70,7 @@ def test_each_way_a_body_can_be_wrong_has_an_example(name: str) -> None:
 
 
 def codes_of(rules: object) -> Iterator[str]:
-    """Codes that a compiled schema's keywords can give, conditions (`if`) left out."""
+    """Codes that a compiled schema's keywords can give, conditions (`if`, `not`) left out."""
     if isinstance(rules, list):
         for each in rules:
             yield from codes_of(each)
@@ -83,5 +83,5 @@ def codes_of(rules: object) -> Iterator[str]:
                 yield CODES[keyword][0]
             if keyword == "properties":
                 yield from codes_of(list(value.values()))
-            elif keyword != "if":
+            elif keyword not in {"if", "not"}:
                 yield from codes_of(value)
