@@ -168,7 +168,9 @@ def test_a_return_or_refusal_names_a_failed_item_and_says_why(
     refused = world.call("POST", DECIDE, nothing_failed, as_=EDITOR)
     assert (refused.status, refused.body["errors"][0]["code"]) == (422, "no_failed_item")
     neither = world.call("POST", DECIDE, nothing_failed | {"comment": ""}, as_=EDITOR)
-    assert {error["pointer"] for error in neither.body["errors"]} == {"/comment", "/checklist"}, "both at once"
+    assert {error["pointer"] for error in neither.body["errors"]} == {"/comment", "/checklist"}, (
+        "both at once"
+    )
     assert world.state(submission) == "in_review"
 
 
