@@ -139,7 +139,7 @@ def _review(
         items=[(item.id, item.text[exchange.language]) for item in items],
         decisions=list(Decision),
         zone=parts.settings.center_time_zone,
-        names={person.id: person.name for person in people},
+        names={person.id: person.name for person in (present.person, *people)},
         departments={department.id: department.name for department in parts.people.all_departments()},
         files=_file_names(opened),
         history=[(task, _failed(task, exchange.language)) for task in earlier],

@@ -177,7 +177,10 @@ def test_the_recorded_decision_is_all_that_a_used_link_shows(world: World) -> No
     world.submit()
     decide(world, EDITOR, comment="同意。")
     shown = opened(world, EDITOR)
-    assert "同意。" in section(shown, "recorded").text
+    recorded = section(shown, "recorded").text
+    assert "同意。" in recorded
+    assert EDITOR.name in recorded
+    assert EDITOR.id not in recorded
     assert shown.page.all("form", action="/r/decision") == []
 
 
