@@ -16,7 +16,7 @@ from infra.deployment.clients import Caller, Client
 from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
-from infra.deployment.formation import Formation, Pause, Proposal
+from infra.deployment.formation import ChangeSet, Formation, Pause
 from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Release, Releases, State
 from infra.deployment.remains import Remains
@@ -105,7 +105,7 @@ class Deployer:
         """One stack; answers the release with it noted."""
         name, formation = self.name(plan.stack), self.formation(plan.stack)
         exists = formation.prepare(name, lambda failed: self._clear(plan.stack, failed))
-        proposal = formation.propose(
+        change_set = formation.propose(
             name,
             exists=exists,
             template_url=self.depot.url(plan.template),
@@ -113,19 +113,19 @@ class Deployer:
             capabilities=plan.stack.capabilities,
             label=f"release-{release.id}",
         )
-        if proposal.changes:
-            self._agree(plan.stack, proposal)
+        if change_set.changes:
+            self._agree(plan.stack, change_set)
             release = self.releases.record(release)
-            formation.execute(proposal)
+            formation.execute(change_set)
         else:
-            formation.drop(proposal)
+            formation.drop(change_set)
             self.terminal.say(f"{name}: nothing to change.")
         formation.protect(name, protected=self.environment.protected)
         deployed = plan.deployed()
         if release.stacks.get(plan.stack.name) != deployed:
             release = self.releases.record(release.noting(plan.stack.name, deployed))
         if plan.stack.name == APP:
-            self._try_out(plan.stack, release, changed=bool(proposal.changes))
+            self._try_out(plan.stack, release, changed=bool(change_set.changes))
         return release
 
     def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -148,16 +148,16 @@ class Deployer:
             )
         return outputs[key]
 
-    def _agree(self, stack: Stack, proposal: Proposal) -> None:
+    def _agree(self, stack: Stack, change_set: ChangeSet) -> None:
         """Show what would change and ask. A change set that nobody agreed to is taken back."""
-        self.terminal.say(f"\n{proposal.stack} would {'be created' if proposal.creates else 'change'}:")
-        for change in proposal.changes:
+        self.terminal.say(f"\n{change_set.stack} would {'be created' if change_set.creates else 'change'}:")
+        for change in change_set.changes:
             (self.terminal.warn if change.endangers_data else self.terminal.say)(f"  {change.line()}")
         try:
-            self._agree_to_danger([change for change in proposal.changes if change.endangers_data])
-            self.terminal.agree(f"{'Create' if proposal.creates else 'Change'} {proposal.stack} so?")
+            self._agree_to_danger([change for change in change_set.changes if change.endangers_data])
+            self.terminal.agree(f"{'Create' if change_set.creates else 'Change'} {change_set.stack} so?")
         except (DeclinedError, KeyboardInterrupt):
-            self.formation(stack).drop(proposal)
+            self.formation(stack).drop(change_set)
             raise
 
     def _agree_to_danger(self, endangered: Sequence[Change]) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from infra.deployment.deployer import Deployer
 from infra.deployment.errors import DeploymentError
-from infra.deployment.formation import Held
+from infra.deployment.formation import StackResource
 from infra.deployment.remains import KEY, KEY_WAITS
 from infra.deployment.stacks import Stack
 
@@ -17,12 +17,15 @@ class Doomed:
     stack: Stack
     name: str
     protected: bool
-    resources: tuple[Held, ...]
+    resources: tuple[StackResource, ...]
 
     @property
-    def left(self) -> list[Held]:
+    def left(self) -> list[StackResource]:
         """What CloudFormation would leave behind; keys last, for what they have encrypted must be gone by then."""
-        return sorted((held for held in self.resources if held.retained), key=lambda held: held.type == KEY)
+        return sorted(
+            (resource for resource in self.resources if resource.retained),
+            key=lambda resource: resource.type == KEY,
+        )
 
 
 def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
@@ -75,8 +78,8 @@ def _reasons(deployer: Deployer, doomed: Doomed) -> Iterator[str]:
             "it once more"
         )
     remains = deployer.remains(doomed.stack)
-    for held in doomed.resources:
-        for reason in (remains.holding(held), remains.guarded(held)):
+    for resource in doomed.resources:
+        for reason in (remains.holding(resource), remains.guarded(resource)):
             if reason is not None:
                 yield reason
 
@@ -87,30 +90,30 @@ def _show(deployer: Deployer, doomed: Sequence[Doomed], *, whole: bool) -> None:
     for one in doomed:
         terminal.warn(f"  the stack {one.name}, with {len(one.resources)} resources")
         remains = deployer.remains(one.stack)
-        for held in one.left:
-            fate = _fate(held) if remains.removable(held) else "left behind, for you to remove"
-            terminal.warn(f"    {held.resource} ({held.type}) {held.physical}: {fate}")
+        for resource in one.left:
+            fate = _fate(resource) if remains.removable(resource) else "left behind, for you to remove"
+            terminal.warn(f"    {resource.logical_id} ({resource.type}) {resource.physical_id}: {fate}")
     if whole:
         terminal.warn(f"  the bucket {deployer.depot.bucket}, with every release that could be brought back")
 
 
-def _fate(held: Held) -> str:
-    return f"gone in {KEY_WAITS} days" if held.type == KEY else "empty, removed as well"
+def _fate(resource: StackResource) -> str:
+    return f"gone in {KEY_WAITS} days" if resource.type == KEY else "empty, removed as well"
 
 
 def _remove(deployer: Deployer, doomed: Doomed) -> None:
     """The stack, then what CloudFormation leaves of it. Raises DeploymentError when data came in meanwhile."""
     formation, remains = deployer.formation(doomed.stack), deployer.remains(doomed.stack)
     formation.delete(doomed.name)
-    for held in doomed.left:
-        if not remains.removable(held):
-            deployer.terminal.warn(f"{held.type} {held.physical} is left behind.")
+    for resource in doomed.left:
+        if not remains.removable(resource):
+            deployer.terminal.warn(f"{resource.type} {resource.physical_id} is left behind.")
             continue
-        if (reason := remains.holding(held)) is not None:
+        if (reason := remains.holding(resource)) is not None:
             raise DeploymentError(
                 f"{doomed.name} is gone, but meanwhile {reason}. It is kept, outside of any stack: save what is in it, "
                 "then remove it by hand."
             )
-        remains.remove(held)
-        deployer.terminal.say(f"  {held.physical}: {_fate(held)}.")
+        remains.remove(resource)
+        deployer.terminal.say(f"  {resource.physical_id}: {_fate(resource)}.")
     deployer.terminal.say(f"{doomed.name} is gone.")

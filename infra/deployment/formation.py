@@ -34,7 +34,7 @@ Pause = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
+class ChangeSet:
     """A change set that waits to be executed. Without changes there is nothing to execute."""
 
     stack: str
@@ -45,12 +45,12 @@ class Proposal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class StackResource:
     """A resource that a stack has made. `retained`: CloudFormation leaves it when the stack goes."""
 
-    resource: str
+    logical_id: str
     type: str
-    physical: str
+    physical_id: str
     retained: bool = False
 
 
@@ -85,15 +85,15 @@ class Formation:
             raise DeploymentError(f"{name} has no resource {resource}: {_message(error)}") from error
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
-    def resources(self, name: str) -> list[Held]:
+    def resources(self, name: str) -> list[StackResource]:
         """What the stack has made, and which of it stays when the stack goes."""
         retained = self._retained(name)
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=name)
         return [
-            Held(
-                resource=one["LogicalResourceId"],
+            StackResource(
+                logical_id=one["LogicalResourceId"],
                 type=one["ResourceType"],
-                physical=one["PhysicalResourceId"],
+                physical_id=one["PhysicalResourceId"],
                 retained=one["LogicalResourceId"] in retained,
             )
             for page in pages
@@ -184,7 +184,7 @@ class Formation:
         parameters: Sequence[Mapping[str, Any]],
         capabilities: Sequence[str],
         label: str,
-    ) -> Proposal:
+    ) -> ChangeSet:
         """Make a change set. Raises DeploymentError when CloudFormation refuses."""
         try:
             made = self._client.create_change_set(
@@ -200,7 +200,7 @@ class Formation:
             raise DeploymentError(
                 f"CloudFormation refuses the change of {name}: {_message(error)}"
             ) from error
-        return Proposal(
+        return ChangeSet(
             stack=name,
             stack_id=made["StackId"],
             id=made["Id"],
@@ -208,10 +208,10 @@ class Formation:
             changes=changes.read(seen),
         )
 
-    def _described(self, change_set: str, stack: str) -> list[Mapping[str, Any]]:
+    def _described(self, identifier: str, stack: str) -> list[Mapping[str, Any]]:
         """All changes once the change set is complete, none when there are none."""
         for seconds in _pauses():
-            first = self._client.describe_change_set(ChangeSetName=change_set, StackName=stack)
+            first = self._client.describe_change_set(ChangeSetName=identifier, StackName=stack)
             if first["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
                 break
             self._pause(seconds)
@@ -219,12 +219,12 @@ class Formation:
             reason = first.get("StatusReason", "without a reason")
             if any(words in reason.lower() for words in _NO_CHANGES):
                 return []
-            self._explain(first["StackName"], ChangeSetName=change_set)
+            self._explain(first["StackName"], ChangeSetName=identifier)
             raise DeploymentError(f"CloudFormation refuses the change: {reason}")
         found, page = list(first["Changes"]), first
         while page.get("NextToken"):
             page = self._client.describe_change_set(
-                ChangeSetName=change_set, StackName=stack, NextToken=page["NextToken"]
+                ChangeSetName=identifier, StackName=stack, NextToken=page["NextToken"]
             )
             found += page["Changes"]
         return found
@@ -243,35 +243,35 @@ class Formation:
                     f"{event.get('ValidationStatusReason', 'without a reason')}"
                 )
 
-    def drop(self, proposal: Proposal) -> None:
+    def drop(self, change_set: ChangeSet) -> None:
         """Take back a change set that is not executed, and the empty stack that stood for it."""
-        self._client.delete_change_set(ChangeSetName=proposal.id, StackName=proposal.stack_id)
-        if proposal.creates:
-            self._client.delete_stack(StackName=proposal.stack_id)
+        self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+        if change_set.creates:
+            self._client.delete_stack(StackName=change_set.stack_id)
 
-    def execute(self, proposal: Proposal) -> None:
+    def execute(self, change_set: ChangeSet) -> None:
         """Let the changes happen and wait for it, telling what happens.
 
         Raises DeploymentError when they fail; CloudFormation has then taken back what had changed. What a change
         that failed had made goes again, even what is kept when a stack goes: it is empty, and would be in the way.
         """
-        _, mark = self._mark(proposal.stack_id)
+        _, mark = self._mark(change_set.stack_id)
         self._client.execute_change_set(
-            ChangeSetName=proposal.id, StackName=proposal.stack_id, RetainExceptOnCreate=True
+            ChangeSetName=change_set.id, StackName=change_set.stack_id, RetainExceptOnCreate=True
         )
-        status = self._follow(proposal.stack, proposal.stack_id, mark)
+        status = self._follow(change_set.stack, change_set.stack_id, mark)
         if status not in _GOOD:
-            self._explain(proposal.stack, StackName=proposal.stack_id)
+            self._explain(change_set.stack, StackName=change_set.stack_id)
             after = (
                 "Nothing of it stands; the next deployment clears away what is left."
-                if proposal.creates
+                if change_set.creates
                 else "It is as it was before."
                 if status == "UPDATE_ROLLBACK_COMPLETE"
                 else "It is neither as before nor as it should be; the next deployment goes on from there."
             )
             raise DeploymentError(
-                f"{proposal.stack} could not be changed ({status}). {after} The reasons are above; put them right and "
-                "deploy again."
+                f"{change_set.stack} could not be changed ({status}). {after} The reasons are above; put them right "
+                "and deploy again."
             )
 
     def protect(self, name: str, *, protected: bool) -> None:

@@ -121,7 +121,7 @@ def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, t
     assert yard.formation.stacks["desk-app"].parameters == {"Prefix": "desk", "Password": "previous"}
 
 
-def test_declining_takes_the_proposal_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:
+def test_declining_takes_the_change_set_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:
     yard.terminal = a_terminal("n")
     with pytest.raises(DeclinedError):
         deployed(yard, tmp_path, "1")
