@@ -113,19 +113,19 @@ class Deployer:
             capabilities=plan.stack.capabilities,
             label=f"release-{release.id}",
         )
-        if change_set.changes:
+        if change_set.empty:
+            formation.drop(change_set)
+            self.terminal.say(f"{name}: nothing to change.")
+        else:
             self._agree(plan.stack, change_set)
             release = self.releases.record(release)
             formation.execute(change_set)
-        else:
-            formation.drop(change_set)
-            self.terminal.say(f"{name}: nothing to change.")
         formation.protect(name, protected=self.environment.protected)
         deployed = plan.deployed()
         if release.stacks.get(plan.stack.name) != deployed:
             release = self.releases.record(release.noting(plan.stack.name, deployed))
         if plan.stack.name == APP:
-            self._try_out(plan.stack, release, changed=bool(change_set.changes))
+            self._try_out(plan.stack, release, changed=not change_set.empty)
         return release
 
     def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -151,6 +151,8 @@ class Deployer:
     def _agree(self, stack: Stack, change_set: ChangeSet) -> None:
         """Show what would change and ask. A change set that nobody agreed to is taken back."""
         self.terminal.say(f"\n{change_set.stack} would {'be created' if change_set.creates else 'change'}:")
+        if not change_set.changes:
+            self.terminal.say("  nothing but what it puts out for others")
         for change in change_set.changes:
             (self.terminal.warn if change.endangers_data else self.terminal.say)(f"  {change.line()}")
         try:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard, refused
 from tests.infra.terminals import a_terminal, said
 
 DATA: dict[str, Any] = {
@@ -127,6 +128,46 @@ def test_declining_takes_the_change_set_back_and_records_nothing(yard: Yard, tmp
         deployed(yard, tmp_path, "1")
     assert yard.formation.asked == ["propose CREATE desk-data", "drop desk-data", "delete desk-data"]
     assert states(yard) == []
+
+
+def test_stack_that_somebody_else_makes_meanwhile_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
+    class Hesitant(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.formation.stacks["desk-data"].status = "CREATE_COMPLETE"
+            return "n\n"
+
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Hesitant())
+    with pytest.raises(DeclinedError):
+        deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == ["propose CREATE desk-data", "drop desk-data"]
+
+
+def test_change_of_nothing_but_outputs_is_made_too(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.formation.stacks["desk-app"].template["Outputs"] = {"Address": {"Value": "of earlier sources"}}
+    yard.formation.asked.clear()
+    assert deployed(yard, tmp_path, "1").state is State.LIVE
+    assert "execute desk-app" in yard.formation.asked
+    assert "Outputs" not in yard.formation.stacks["desk-app"].template
+    assert "desk-app would change:\n  nothing but what it puts out for others" in said(yard.terminal)
+
+
+def test_call_that_comes_twice_because_its_answer_was_lost_happens_once(yard: Yard, tmp_path: Path) -> None:
+    yard.formation.loses_answers = True
+    test_stacks_are_made_in_order_each_once_the_one_before_stands(yard, tmp_path)
+    yard.formation.stacks["desk-app"].status = "UPDATE_ROLLBACK_FAILED"
+    yard.formation.stacks["desk-data"].status = "ROLLBACK_COMPLETE"
+    yard.formation.stacks["desk-data"].template = {}
+    yard.formation.asked.clear()
+    deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == [
+        "delete desk-data",
+        "propose CREATE desk-data",
+        "execute desk-data",
+        "continue desk-app",
+        "propose UPDATE desk-app",
+        "drop desk-app",
+    ]
 
 
 def test_losing_data_is_asked_about_separately_and_not_answered_by_yes(yard: Yard, tmp_path: Path) -> None:
@@ -341,6 +382,15 @@ def test_app_that_does_not_work_is_taken_back_and_what_keeps_data_stays(yard: Ya
     assert current.restores == first.id
     assert current.stacks["app"] == first.stacks["app"]
     assert current.stacks["data"] != first.stacks["data"]
+
+
+def test_app_that_cannot_be_tried_is_taken_back(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    tries, looks = 5, 4
+    yard.formation.refusals.extend([refused("Throttling", "Rate exceeded")] * tries * looks)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "2")
+    assert version_of(yard) == "1"
 
 
 def test_app_that_is_slow_to_be_known_everywhere_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:

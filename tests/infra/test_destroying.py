@@ -166,6 +166,15 @@ def test_app_can_go_alone_while_there_is_data(yard: Standing) -> None:
     assert yard.deployer().depot.exists()
 
 
+def test_deletion_that_failed_is_asked_for_anew(yard: Standing) -> None:
+    yard.formation.outcomes["desk-app"] = [["DELETE_IN_PROGRESS", "DELETE_FAILED"]]
+    with pytest.raises(DeploymentError, match=r"desk-app could not be deleted \(DELETE_FAILED\)"):
+        yard.give_up()
+    yard.terminal = a_terminal("staging")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-app", "desk-data"]
+
+
 def test_data_that_come_in_meanwhile_are_kept_and_told(yard: Standing) -> None:
     delete = yard.formation.delete_stack
 
