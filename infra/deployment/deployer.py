@@ -18,7 +18,7 @@ from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.formation import ChangeSet, Formation, Pause
 from infra.deployment.plans import Plan, from_record
-from infra.deployment.releases import Release, Releases, State
+from infra.deployment.releases import Deployed, Release, Releases, State
 from infra.deployment.remains import Remains
 from infra.deployment.smoke import Smoke
 from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
@@ -81,25 +81,30 @@ class Deployer:
         `restores` is the release that the plans bring back, if they do. Raises DeploymentError when something fails,
         DeclinedError when a person declined; the record then tells what stands.
         """
-        release = replace(release, restores=restores)
+        release, stood = replace(release, restores=restores), release.stacks
         try:
             for plan in plans:
                 release = self._bring(plan, release)
         except DeploymentError:
-            self._stopped(release.id)
+            self._stopped(release.id, stood)
             raise
-        if self.releases.get(release.id) is None:
-            return release  # nothing was to be changed, and nothing to be recorded
-        return self.releases.record(replace(release, state=State.LIVE))
+        if self._is_news(release):
+            return self.releases.record(replace(release, state=State.LIVE))
+        return release
 
-    def _stopped(self, identifier: str) -> None:
+    def _is_news(self, release: Release) -> bool:
+        """Whether the record must tell of the release: it did something, or ends what another one did not."""
+        if release.restores is not None or self.releases.get(release.id) is not None:
+            return True
+        current = self.releases.current()
+        return current is not None and current.state is not State.LIVE
+
+    def _stopped(self, identifier: str, stood: Mapping[str, Deployed]) -> None:
         """Note how far the release came. One that was interrupted stays as it is: what it began may still happen."""
         release = self.releases.get(identifier)
-        if release is None or release.state is not State.APPLYING:
-            return
-        before = self.releases.get(release.before) if release.before else None
-        stands = release.stacks != (before.stacks if before else {})
-        self.releases.record(replace(release, state=State.STOPPED if stands else State.WITHDRAWN))
+        if release is not None and release.state is State.APPLYING:
+            state = State.WITHDRAWN if release.stacks == stood else State.STOPPED
+            self.releases.record(replace(release, state=state))
 
     def _bring(self, plan: Plan, release: Release) -> Release:
         """One stack; answers the release with it noted."""
@@ -113,20 +118,28 @@ class Deployer:
             capabilities=plan.stack.capabilities,
             label=f"release-{release.id}",
         )
+        noted = release.noting(plan.stack.name, plan.deployed())
         if change_set.empty:
             formation.drop(change_set)
             self.terminal.say(f"{name}: nothing to change.")
+            if noted != release:
+                self.releases.record(noted)
         else:
             self._agree(plan.stack, change_set)
-            release = self.releases.record(release)
-            formation.execute(change_set)
+            self._change(plan.stack, change_set, release, noted)
         formation.protect(name, protected=self.environment.protected)
-        deployed = plan.deployed()
-        if release.stacks.get(plan.stack.name) != deployed:
-            release = self.releases.record(release.noting(plan.stack.name, deployed))
         if plan.stack.name == APP:
-            self._try_out(plan.stack, release, changed=not change_set.empty)
-        return release
+            self._try_out(plan.stack, noted, changed=not change_set.empty)
+        return noted
+
+    def _change(self, stack: Stack, change_set: ChangeSet, before: Release, after: Release) -> None:
+        """Execute it. The record says beforehand what shall stand: if this breaks off, CloudFormation goes on."""
+        self.releases.record(after)
+        try:
+            self.formation(stack).execute(change_set)
+        except DeploymentError:
+            self.releases.record(before)
+            raise
 
     def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameter with the outputs of other stacks that it asks for, as they are now."""
@@ -216,13 +229,13 @@ class Deployer:
                 f"The stack is as it was, so nothing is taken back. {look} The release before comes back with "
                 f"imprimatur rollback --env {environment}."
             )
-        before = self.releases.get(release.before) if release.before else None
+        before = self.releases.before(release)
         if before is None or APP not in before.stacks:
             raise DeploymentError(
                 f"There is no release before this one, so it stays. {look} Put it right and deploy again."
             )
-        self.releases.record(replace(release, state=State.WITHDRAWN))
         self._take_back(app, release, before)
+        self.releases.record(replace(release, state=State.WITHDRAWN))
         raise DeploymentError(
             f"Release {before.id} is back and works; {release.id} is withdrawn. Put it right and deploy again."
         )

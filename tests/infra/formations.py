@@ -53,6 +53,7 @@ class Formations:
     answers: dict[str, Any] = field(default_factory=dict)
     loses_answers: bool = False
     refusals: list[ClientError] = field(default_factory=list)
+    under_way: dict[str, Any] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     # Set up by tests
@@ -76,6 +77,12 @@ class Formations:
                 "ResourceStatusReason": reason,
             }
         )
+
+    def end(self, known: Known) -> None:
+        """What is under way comes to its good end."""
+        assert self.under_way is not None
+        known.template, known.parameters = self.under_way["template"], self.under_way["parameters"]
+        self._happen(known, [known.status.replace("_IN_PROGRESS", "_COMPLETE")])
 
     def _answer(self, token: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401 — whatever CloudFormation would
         assert re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]{0,127}", token)
@@ -157,6 +164,7 @@ class Formations:
         ends = self.outcomes.get(known.name, [])
         statuses = ends.pop(0) if ends else [f"{kind}_IN_PROGRESS", f"{kind}_COMPLETE"]
         self._happen(known, statuses)
+        self.under_way = proposed
         if statuses[-1] == f"{kind}_COMPLETE":
             known.template, known.parameters = proposed["template"], proposed["parameters"]
 

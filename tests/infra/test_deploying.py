@@ -302,21 +302,112 @@ def test_only_change_set_of_an_earlier_run_is_no_stack_yet(yard: Yard, tmp_path:
     assert yard.formation.asked[0] == "propose CREATE desk-data"
 
 
+def with_topic() -> dict[str, Any]:
+    """What the data's stack may get besides."""
+    return {**DATA, "Topic": {"Type": "AWS::SNS::Topic"}}
+
+
+def interrupted(yard: Yard, folder: Path, version: str, stack: str = "app") -> None:
+    """Deploy it with more in the data's stack, and break off while a stack changes, which CloudFormation ends alone."""
+    changing = f"desk-{stack}"
+
+    def interrupt(_seconds: float) -> None:
+        known = yard.formation.stacks[changing]
+        if known.status.endswith("_IN_PROGRESS"):
+            yard.formation.end(known)
+            raise KeyboardInterrupt
+
+    yard.formation.outcomes[changing] = [["UPDATE_IN_PROGRESS"]]
+    deployer = replace(yard.deployer(), pause=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        deployer.apply(planned(yard, folder, version, with_topic()), deployer.begin())
+
+
 def test_interrupted_release_stays_open_and_the_next_run_ends_it(yard: Yard, tmp_path: Path) -> None:
     deployed(yard, tmp_path, "1")
-
-    def interrupted(_seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    yard.formation.outcomes["desk-app"] = [["UPDATE_IN_PROGRESS"]]
-    deployer = replace(yard.deployer(), pause=interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    interrupted(yard, tmp_path, "2")
     assert states(yard) == [State.LIVE, State.APPLYING]
-    yard.formation.stacks["desk-app"].status = "UPDATE_COMPLETE"
-    assert deployed(yard, tmp_path, "2").state is State.LIVE
+    assert version_of(yard) == "2"
+    assert deployed(yard, tmp_path, "2", with_topic()).state is State.LIVE
+    assert states(yard) == [State.LIVE, State.APPLYING, State.LIVE]
     roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
     assert version_of(yard) == "1"
+
+
+def test_interrupted_release_is_told_as_it_was_to_be(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    interrupted(yard, tmp_path, "2")
+    data, app = planned(yard, tmp_path, "2", with_topic())
+    current = yard.deployer().releases.current()
+    assert current is not None
+    assert current.stacks == {"data": data.deployed(), "app": app.deployed()}
+
+
+@pytest.mark.parametrize("stack", ["data", "app"])
+def test_rollback_after_an_interruption_leads_to_the_release_before_it(
+    stack: str, yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    interrupted(yard, tmp_path, "3", stack)
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores, back.state) == ("2", second.id, State.LIVE)
+
+
+def test_rollback_after_a_failure_leads_to_the_release_before_it(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    yard.formation.outcomes["desk-app"] = [["UPDATE_ROLLBACK_COMPLETE"]]
+    with pytest.raises(DeploymentError):
+        deployed(yard, tmp_path, "3", with_topic())
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("2", second.id)
+
+
+def test_interrupted_rollback_is_brought_to_its_end_by_the_next(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    deployed(yard, tmp_path, "3")
+
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    execute = yard.formation.execute_change_set
+    yard.formation.execute_change_set = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert version_of(yard) == "3"
+    yard.formation.execute_change_set = execute  # type: ignore[method-assign]
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("2", second.id)
+
+
+def test_app_that_does_not_work_is_never_taken_back_to_an_interrupted_one(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    interrupted(yard, tmp_path, "2")
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "3", with_topic())
+    assert version_of(yard) == "1"
+
+
+def test_release_is_withdrawn_only_once_the_one_before_is_back(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    yard.broken.extend([True] * 5)
+    propose = yard.formation.create_change_set
+
+    def until_it_is_taken_back(**asked: Any) -> dict[str, str]:  # noqa: ANN401 — CloudFormation's own
+        if version_of(yard) == "2":
+            raise KeyboardInterrupt
+        return propose(**asked)
+
+    yard.formation.create_change_set = until_it_is_taken_back  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        deployed(yard, tmp_path, "2")
+    assert states(yard) == [State.LIVE, State.APPLYING]
+    yard.formation.create_change_set = propose  # type: ignore[method-assign]
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("1", first.id)
 
 
 def test_prod_is_protected_and_another_environment_is_not_any_more(yard: Yard, tmp_path: Path) -> None:
