@@ -35,9 +35,7 @@ def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> 
     when nobody has typed the environment's name.
     """
     terminal, environment = deployer.terminal, deployer.environment
-    doomed = list(
-        _doomed(deployer, [stack for stack in reversed(stacks) if not (keep_data and stack.keeps_data)])
-    )
+    doomed = list(_doomed(deployer, [stack for stack in reversed(stacks) if not (keep_data and stack.stays)]))
     whole = not keep_data and deployer.depot.exists()
     if not doomed and not whole:
         terminal.say(f"Nothing of {environment.name} is there.")

@@ -281,7 +281,7 @@ def refused(code: str, message: str, status: int = 400) -> ClientError:
 STACKS = (
     Stack(name="data", template="data.json", keeps_data=True),
     Stack(name="app", template="app.json", depends=("data",), capabilities=("CAPABILITY_IAM",)),
-    Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",)),
+    Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",), keeps_logs=True),
     Stack(name="edge", template="front.json", depends=("app", "edge-global")),
 )
 """Stacks as they might be."""

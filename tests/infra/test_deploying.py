@@ -537,6 +537,18 @@ def test_rollback_goes_one_release_back_at_a_time_and_never_touches_data(yard: Y
         roll_back(yard.deployer(), stacks)
 
 
+def test_firewall_is_taken_back_though_its_stack_keeps_logs(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = replace(yard.environment, stacks={**yard.environment.stacks, "edge-global": {}})
+    for limit in (1000, 1):
+        wall = {"Type": "AWS::WAFv2::WebACL", "Properties": {"Limit": limit}}
+        document = {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": {"Wall": wall}}
+        (tmp_path / "edge.json").write_text(json.dumps(document), "utf-8")
+        deployed(yard, tmp_path, "1")
+    roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    edge = yard.formations["us-east-1"].stacks["desk-edge-global"]
+    assert edge.template["Resources"]["Wall"]["Properties"]["Limit"] == 1000
+
+
 def test_rollback_to_a_release_by_its_name(yard: Yard, tmp_path: Path) -> None:
     stacks = stacks_of(yard.environment, STACKS)
     first = deployed(yard, tmp_path, "1")
