@@ -20,6 +20,7 @@ from infra.deployment.formation import ChangeSet, Formation, Pause
 from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Deployed, Release, Releases, State
 from infra.deployment.remains import Remains
+from infra.deployment.removal import left, remove
 from infra.deployment.smoke import Smoke
 from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
 from infra.deployment.terminal import Terminal
@@ -188,16 +189,14 @@ class Deployer:
     def _clear(self, stack: Stack, name: str) -> None:
         """Take away what is left of a first creation that failed, as long as nobody has put anything into it."""
         formation, remains = self.formation(stack), self.remains(stack)
-        left = [one for one in formation.resources(name) if one.retained]
-        held = [words for one in left if (words := remains.holding(one)) is not None]
+        resources = formation.resources(name)
+        held = [words for one in left(resources) if (words := remains.holding(one)) is not None]
         if held:
             raise DeploymentError(
                 f"{name} was never finished, yet holds something: {'; '.join(held)}. Find out who put it there; save "
                 "it or remove it, then deploy again."
             )
-        formation.delete(name)
-        for one in left:
-            remains.remove(one)
+        remove(name, resources, formation=formation, remains=remains, terminal=self.terminal)
 
     def smoke(self, app: Stack) -> Smoke:
         """What tries the app."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from infra.deployment.deployer import Deployer
 from infra.deployment.errors import DeploymentError
 from infra.deployment.formation import StackResource
-from infra.deployment.remains import KEY, KEY_WAITS
+from infra.deployment.removal import fate, left, remove
 from infra.deployment.stacks import Stack
 
 
@@ -18,14 +18,6 @@ class Doomed:
     name: str
     protected: bool
     resources: tuple[StackResource, ...]
-
-    @property
-    def left(self) -> list[StackResource]:
-        """What CloudFormation would leave behind; keys last, for what they have encrypted must be gone by then."""
-        return sorted(
-            (resource for resource in self.resources if resource.retained),
-            key=lambda resource: resource.type == KEY,
-        )
 
 
 def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
@@ -47,7 +39,13 @@ def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> 
     _show(deployer, doomed, whole=whole)
     terminal.agree_in_person("This cannot be undone.", environment.name)
     for one in doomed:
-        _remove(deployer, one)
+        remove(
+            one.name,
+            one.resources,
+            formation=deployer.formation(one.stack),
+            remains=deployer.remains(one.stack),
+            terminal=terminal,
+        )
     if whole:
         deployer.depot.remove()
         terminal.say(f"{deployer.depot.bucket} is gone.")
@@ -88,30 +86,8 @@ def _show(deployer: Deployer, doomed: Sequence[Doomed], *, whole: bool) -> None:
     for one in doomed:
         terminal.warn(f"  the stack {one.name}, with {len(one.resources)} resources")
         remains = deployer.remains(one.stack)
-        for resource in one.left:
-            fate = _fate(resource) if remains.removable(resource) else "left behind, for you to remove"
-            terminal.warn(f"    {resource.logical_id} ({resource.type}) {resource.physical_id}: {fate}")
+        for resource in left(one.resources):
+            becomes = fate(resource) if remains.removable(resource) else "left behind, for you to remove"
+            terminal.warn(f"    {resource.logical_id} ({resource.type}) {resource.physical_id}: {becomes}")
     if whole:
         terminal.warn(f"  the bucket {deployer.depot.bucket}, with every release that could be brought back")
-
-
-def _fate(resource: StackResource) -> str:
-    return f"gone in {KEY_WAITS} days" if resource.type == KEY else "empty, removed as well"
-
-
-def _remove(deployer: Deployer, doomed: Doomed) -> None:
-    """The stack, then what CloudFormation leaves of it. Raises DeploymentError when data came in meanwhile."""
-    formation, remains = deployer.formation(doomed.stack), deployer.remains(doomed.stack)
-    formation.delete(doomed.name)
-    for resource in doomed.left:
-        if not remains.removable(resource):
-            deployer.terminal.warn(f"{resource.type} {resource.physical_id} is left behind.")
-            continue
-        if (reason := remains.holding(resource)) is not None:
-            raise DeploymentError(
-                f"{doomed.name} is gone, but meanwhile {reason}. It is kept, outside of any stack: save what is in it, "
-                "then remove it by hand."
-            )
-        remains.remove(resource)
-        deployer.terminal.say(f"  {resource.physical_id}: {_fate(resource)}.")
-    deployer.terminal.say(f"{doomed.name} is gone.")

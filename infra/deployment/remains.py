@@ -14,6 +14,7 @@ from infra.deployment.formation import StackResource
 
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
 LAYER, KEY, VAULT = "AWS::Lambda::LayerVersion", "AWS::KMS::Key", "AWS::Backup::BackupVault"
+TRAIL = "AWS::CloudTrail::Trail"
 KEY_WAITS = 30
 """Days until a key that is given up is gone: the longest that AWS lets one change one's mind."""
 _MISSING = frozenset(
@@ -23,6 +24,7 @@ _MISSING = frozenset(
         "ResourceNotFoundException",
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
+        "TrailNotFoundException",
     }
 )
 
@@ -42,34 +44,24 @@ class Remains:
             QUEUE: self._messages,
             VAULT: self._backups,
         }
-        if resource.type not in look:
-            return None
-        try:
-            words = look[resource.type](resource.physical_id)
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
+        words = self._seen(look, resource)
         return None if words is None else f"{resource.logical_id} ({resource.physical_id}) {words}"
 
     def guarded(self, resource: StackResource) -> str | None:
         """What forbids its deletion, in words, with what to do; None when nothing does."""
-        if resource.type != TABLE:
+        look: Mapping[str, Callable[[str], str | None]] = {TABLE: self._protection, TRAIL: self._recording}
+        return self._seen(look, resource)
+
+    def _seen(self, look: Mapping[str, Callable[[str], str | None]], resource: StackResource) -> str | None:
+        """What there is to say of a resource, None when its type has no look, or it is gone."""
+        if resource.type not in look:
             return None
         try:
-            table = self.clients("dynamodb", self.region).describe_table(TableName=resource.physical_id)[
-                "Table"
-            ]
+            return look[resource.type](resource.physical_id)
         except ClientError as error:
             if _is_missing(error):
                 return None
             raise
-        if not table.get("DeletionProtectionEnabled"):
-            return None
-        return (
-            f"the table {resource.physical_id} is protected from deletion: turn that off in DynamoDB's console, or by "
-            f"aws dynamodb update-table --table-name {resource.physical_id} --no-deletion-protection-enabled"
-        )
 
     def removable(self, resource: StackResource) -> bool:
         """Whether `remove` knows its type."""
@@ -130,6 +122,23 @@ class Remains:
         seen = self.clients("backup", self.region).describe_backup_vault(BackupVaultName=vault)
         count = seen.get("NumberOfRecoveryPoints", 0)
         return f"has {count} backups" if count else None
+
+    def _protection(self, name: str) -> str | None:
+        table = self.clients("dynamodb", self.region).describe_table(TableName=name)["Table"]
+        if not table.get("DeletionProtectionEnabled"):
+            return None
+        return (
+            f"the table {name} is protected from deletion: turn that off in DynamoDB's console, or by aws dynamodb "
+            f"update-table --region {self.region} --table-name {name} --no-deletion-protection-enabled"
+        )
+
+    def _recording(self, trail: str) -> str | None:
+        if not self.clients("cloudtrail", self.region).get_trail_status(Name=trail)["IsLogging"]:
+            return None
+        return (
+            f"the trail {trail} writes on, so that its bucket is never empty: stop it by aws cloudtrail stop-logging "
+            f"--region {self.region} --name {trail}, and empty its bucket only when nothing more arrives there"
+        )
 
     def _messages(self, queue: str) -> str | None:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

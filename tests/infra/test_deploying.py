@@ -235,6 +235,22 @@ def test_what_somebody_put_into_a_failed_creation_is_not_cleared_away(yard: Yard
     assert dynamodb.list_tables()["TableNames"] == ["desk-records"]
 
 
+def test_what_comes_in_while_a_failed_creation_is_cleared_away_is_kept(yard: Yard, tmp_path: Path) -> None:
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    a_table(dynamodb)
+    yard.formation.standing("desk-data", "ROLLBACK_COMPLETE", {"Resources": DATA})
+    delete = yard.formation.delete_stack
+
+    def with_a_record(**named: str) -> None:
+        dynamodb.put_item(TableName="desk-records", Item={"pk": {"S": "1"}})
+        delete(**named)
+
+    yard.formation.delete_stack = with_a_record  # type: ignore[method-assign]
+    with pytest.raises(DeploymentError, match=r"meanwhile Records .* has items"):
+        deployed(yard, tmp_path, "1")
+    assert dynamodb.list_tables()["TableNames"] == ["desk-records"]
+
+
 def a_table(dynamodb: Any) -> None:  # noqa: ANN401 — botocore makes its clients' classes at run time
     dynamodb.create_table(
         TableName="desk-records",

@@ -9,7 +9,7 @@ from moto import mock_aws
 
 from infra.deployment.destroy import destroy
 from infra.deployment.errors import DeclinedError, DeploymentError
-from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, VAULT
+from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, TRAIL, VAULT
 from infra.deployment.stacks import stacks_of
 from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard
 from tests.infra.terminals import a_terminal, said
@@ -156,6 +156,20 @@ def test_archive_that_is_locked_is_told_as_such(yard: Standing) -> None:
     yard.formation.stacks["desk-data"].template["Resources"] |= held
     with pytest.raises(DeploymentError, match=r"Archive \(desk-archive\) has locked objects"):
         yard.give_up()
+
+
+def test_trail_must_be_stopped_before_its_bucket_can_be_empty(yard: Standing) -> None:
+    trails = boto3.client("cloudtrail", region_name="eu-west-1")
+    trails.create_trail(Name="desk", S3BucketName=SITE)
+    trails.start_logging(Name="desk")
+    held = {"Trail": resource(TRAIL, "desk")}
+    yard.formation.stacks["desk-data"].template["Resources"] |= held
+    with pytest.raises(DeploymentError, match="aws cloudtrail stop-logging --region eu-west-1 --name desk"):
+        yard.give_up()
+    assert yard.deleted() == []
+    trails.stop_logging(Name="desk")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-data"]
 
 
 def test_app_can_go_alone_while_there_is_data(yard: Standing) -> None:
