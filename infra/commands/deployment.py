@@ -82,7 +82,7 @@ def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
             depot=deployer.depot,
             say=terminal.say,
         )
-    release = deployer.apply(plans, deployer.begin())
+    release = deployer.deploy(plans)
     terminal.say(f"\n{deployer.environment.name} is as the sources say: release {release.id}.")
     if any(stack.name == APP for stack in stacks):
         terminal.say(f"The desk is at {deployer.environment.stacks[APP].get('BaseUrl', '?')}")

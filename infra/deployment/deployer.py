@@ -6,7 +6,8 @@ work is taken back. Whatever breaks off in between, running it again goes on fro
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.formation import ChangeSet, Formation, Pause
+from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Deployed, Release, Releases, State
 from infra.deployment.remains import Remains
@@ -26,9 +28,16 @@ from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, r
 from infra.deployment.terminal import Terminal
 
 
+def _alone() -> None:
+    """Nobody else is at it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deployer:
-    """One environment, on behalf of a person at a terminal. `now` gives UTC, `source` says what is being deployed."""
+    """One environment, on behalf of a person at a terminal. `now` gives UTC, `source` says what is being deployed.
+
+    `hold` is called before something changes. It raises DeploymentError when somebody else is at it by then.
+    """
 
     environment: Environment
     clients: Client
@@ -38,6 +47,7 @@ class Deployer:
     source: str = ""
     known: Sequence[Stack] = STACKS
     pause: Pause = time.sleep
+    hold: Callable[[], None] = _alone
     _formations: dict[str, Formation] = field(default_factory=dict)
 
     @property
@@ -71,10 +81,35 @@ class Deployer:
         """CloudFormation's name of the stack."""
         return deployed_name(stack, self.environment)
 
+    @contextmanager
+    def alone(self) -> Iterator["Deployer"]:
+        """Whoever does it while nobody else does. Raises DeploymentError, which tells who else is at it.
+
+        Without a depot nothing was ever deployed, and there is nobody to be in the way of.
+        """
+        if not self.depot.exists():
+            yield self
+            return
+        with Lock(self.depot, self.caller.arn, self.now).held() as lock:
+
+            def pause(seconds: float) -> None:
+                lock.keep()
+                self.pause(seconds)
+
+            yield replace(self, pause=pause, hold=lock.keep, _formations={})
+
     def begin(self) -> Release:
         """A release of now, upon what stands."""
         current = self.releases.current()
         return self.releases.begin(at=self.now(), by=self.caller.arn, source=self.source, current=current)
+
+    def deploy(self, plans: Sequence[Plan]) -> Release:
+        """Bring each stack to its plan, as a release of now; see `apply`.
+
+        Raises DeploymentError also when somebody else is at it.
+        """
+        with self.alone() as alone:
+            return alone.apply(plans, alone.begin())
 
     def apply(self, plans: Sequence[Plan], release: Release, *, restores: str | None = None) -> Release:
         """Bring each stack to its plan, in order, and answer the release as it then is recorded.
@@ -90,8 +125,13 @@ class Deployer:
             self._stopped(release.id, stood)
             raise
         if self._is_news(release):
-            return self.releases.record(replace(release, state=State.LIVE))
+            return self._record(replace(release, state=State.LIVE))
         return release
+
+    def _record(self, release: Release) -> Release:
+        """Record it, unless somebody else is at it by now. Nothing is executed that was not recorded before."""
+        self.hold()
+        return self.releases.record(release)
 
     def _is_news(self, release: Release) -> bool:
         """Whether the record must tell of the release: it did something, or ends what another one did not."""
@@ -105,7 +145,7 @@ class Deployer:
         release = self.releases.get(identifier)
         if release is not None and release.state is State.APPLYING:
             state = State.WITHDRAWN if release.stacks == stood else State.STOPPED
-            self.releases.record(replace(release, state=state))
+            self._record(replace(release, state=state))
 
     def _bring(self, plan: Plan, release: Release) -> Release:
         """One stack; answers the release with it noted."""
@@ -124,7 +164,7 @@ class Deployer:
             formation.drop(change_set)
             self.terminal.say(f"{name}: nothing to change.")
             if noted != release:
-                self.releases.record(noted)
+                self._record(noted)
         else:
             self._agree(plan.stack, change_set)
             self._change(plan.stack, change_set, release, noted)
@@ -135,11 +175,11 @@ class Deployer:
 
     def _change(self, stack: Stack, change_set: ChangeSet, before: Release, after: Release) -> None:
         """Execute it. The record says beforehand what shall stand: if this breaks off, CloudFormation goes on."""
-        self.releases.record(after)
+        self._record(after)
         try:
             self.formation(stack).execute(change_set)
         except DeploymentError:
-            self.releases.record(before)
+            self._record(before)
             raise
 
     def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -196,6 +236,7 @@ class Deployer:
                 f"{name} was never finished, yet holds something: {'; '.join(held)}. Find out who put it there; save "
                 "it or remove it, then deploy again."
             )
+        self.hold()
         remove(name, resources, formation=formation, remains=remains, terminal=self.terminal)
 
     def smoke(self, app: Stack) -> Smoke:
@@ -234,7 +275,7 @@ class Deployer:
                 f"There is no release before this one, so it stays. {look} Put it right and deploy again."
             )
         self._take_back(app, release, before)
-        self.releases.record(replace(release, state=State.WITHDRAWN))
+        self._record(replace(release, state=State.WITHDRAWN))
         raise DeploymentError(
             f"Release {before.id} is back and works; {release.id} is withdrawn. Put it right and deploy again."
         )

@@ -23,9 +23,14 @@ class Doomed:
 def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
     """Remove the environment's stacks, last made first, or with `keep_data` only those that keep none.
 
-    Raises DeploymentError, telling every reason at once, when something holds data or is protected; DeclinedError
-    when nobody has typed the environment's name.
+    Raises DeploymentError, telling every reason at once, when something holds data or is protected, or when somebody
+    else is at it; DeclinedError when nobody has typed the environment's name.
     """
+    with deployer.alone() as alone:
+        _destroy(alone, stacks, keep_data=keep_data)
+
+
+def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
     terminal, environment = deployer.terminal, deployer.environment
     doomed = list(_doomed(deployer, [stack for stack in reversed(stacks) if not (keep_data and stack.stays)]))
     whole = not keep_data and deployer.depot.exists()
@@ -39,6 +44,7 @@ def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> 
     _show(deployer, doomed, whole=whole)
     terminal.agree_in_person("This cannot be undone.", environment.name)
     for one in doomed:
+        deployer.hold()
         remove(
             one.name,
             one.resources,
@@ -47,6 +53,7 @@ def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> 
             terminal=terminal,
         )
     if whole:
+        deployer.hold()
         deployer.depot.remove()
         terminal.say(f"{deployer.depot.bucket} is gone.")
 

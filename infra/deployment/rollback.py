@@ -15,8 +15,14 @@ def roll_back(deployer: Deployer, stacks: Sequence[Stack], *, to: str | None = N
 
     From a release that did not come to its end it is the one before, too: what of it stands, CloudFormation tells.
     Stacks that keep data stay as they are: what came into them since would be lost, and later releases only add to
-    what earlier ones expect. Raises DeploymentError when there is nothing to go back to, or it fails.
+    what earlier ones expect. Raises DeploymentError when there is nothing to go back to, it fails, or somebody else is
+    at it.
     """
+    with deployer.alone() as alone:
+        return _roll_back(alone, stacks, to)
+
+
+def _roll_back(deployer: Deployer, stacks: Sequence[Stack], to: str | None) -> Release:
     current = deployer.releases.current() if deployer.depot.exists() else None
     if current is None:
         raise DeploymentError(

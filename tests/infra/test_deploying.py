@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,7 @@ def planned(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None 
 
 def deployed(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None = None) -> Release:
     """Deploy it."""
-    deployer = yard.deployer()
-    return deployer.apply(planned(yard, folder, version, data), deployer.begin())
+    return yard.deployer().deploy(planned(yard, folder, version, data))
 
 
 def version_of(yard: Yard) -> str:
@@ -100,14 +100,20 @@ def test_depot_is_private_encrypted_and_keeps_versions(yard: Yard, tmp_path: Pat
 def test_deploying_the_same_again_sends_and_changes_nothing(yard: Yard, tmp_path: Path) -> None:
     first = deployed(yard, tmp_path, "1")
     s3 = boto3.client("s3", region_name="eu-west-1")
-    before = s3.list_object_versions(Bucket=DEPOT)["Versions"]
+    before = kept(s3)
     yard.formation.asked.clear()
     deployed(yard, tmp_path, "1")
     assert not any(call.startswith("execute") for call in yard.formation.asked)
-    assert s3.list_object_versions(Bucket=DEPOT)["Versions"] == before
+    assert kept(s3) == before
     current = yard.deployer().releases.current()
     assert current is not None
     assert current.id == first.id
+
+
+def kept(s3: Any) -> list[Any]:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    """Every version of what is in the depot, but of the lock."""
+    versions = s3.list_object_versions(Bucket=DEPOT)["Versions"]
+    return [version for version in versions if version["Key"] != "lock.json"]
 
 
 def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, tmp_path: Path) -> None:
@@ -307,7 +313,7 @@ def test_change_that_somebody_else_makes_is_waited_for(yard: Yard, tmp_path: Pat
         known.status = "UPDATE_COMPLETE"
 
     deployer = replace(yard.deployer(), pause=pause)
-    deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    deployer.deploy(planned(yard, tmp_path, "2"))
     assert waited == ["UPDATE_IN_PROGRESS"]
     assert version_of(yard) == "2"
 
@@ -336,7 +342,7 @@ def interrupted(yard: Yard, folder: Path, version: str, stack: str = "app") -> N
     yard.formation.outcomes[changing] = [["UPDATE_IN_PROGRESS"]]
     deployer = replace(yard.deployer(), pause=interrupt)
     with pytest.raises(KeyboardInterrupt):
-        deployer.apply(planned(yard, folder, version, with_topic()), deployer.begin())
+        deployer.deploy(planned(yard, folder, version, with_topic()))
 
 
 def test_interrupted_release_stays_open_and_the_next_run_ends_it(yard: Yard, tmp_path: Path) -> None:
@@ -581,6 +587,56 @@ def test_rollback_to_a_release_by_its_name(yard: Yard, tmp_path: Path) -> None:
 def test_rollback_of_what_was_never_deployed_says_what_deploys_it(yard: Yard) -> None:
     with pytest.raises(DeploymentError, match="imprimatur deploy --env staging"):
         roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+
+
+def test_two_are_never_at_it_at_once(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    deployed(yard, tmp_path, "2")
+    told = "user/ops has been changing this environment since 2030-"
+    with yard.deployer().alone():
+        with pytest.raises(DeploymentError, match=told):
+            deployed(yard, tmp_path, "3")
+        with pytest.raises(DeploymentError, match=told):
+            roll_back(yard.deployer(), stacks_of(yard.environment, STACKS), to=first.id)
+    assert version_of(yard) == "2"
+    assert deployed(yard, tmp_path, "3").state is State.LIVE
+
+
+def test_whoever_waits_for_hours_keeps_others_out(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    known = yard.formation.stacks["desk-app"]
+    known.status = "UPDATE_IN_PROGRESS"
+    waits = iter(range(20))
+
+    def pause(_seconds: float) -> None:
+        yard.passed += timedelta(minutes=10)
+        with pytest.raises(DeploymentError, match="has been changing"), yard.deployer().alone():
+            pass
+        if next(waits, None) is None:
+            known.status = "UPDATE_COMPLETE"
+
+    deployer = replace(yard.deployer(), pause=pause)
+    assert deployer.deploy(planned(yard, tmp_path, "2")).state is State.LIVE
+
+
+def test_whoever_was_out_of_touch_for_too_long_changes_and_records_nothing_more(
+    yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+
+    class Asleep(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.passed += timedelta(hours=1)
+            yard.terminal = a_terminal(assume_yes=True)
+            deployed(yard, tmp_path, "3")
+            return "y\n"
+
+    plans = planned(yard, tmp_path, "2")
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Asleep())
+    with pytest.raises(DeploymentError, match=r"out of touch for too long: meanwhile .*user/ops has"):
+        yard.deployer().deploy(plans)
+    assert version_of(yard) == "3"
+    assert states(yard) == [State.LIVE, State.LIVE]
 
 
 def test_bucket_of_another_account_is_not_used(yard: Yard, tmp_path: Path) -> None:

@@ -172,6 +172,15 @@ def test_trail_must_be_stopped_before_its_bucket_can_be_empty(yard: Standing) ->
     assert yard.deleted() == ["desk-app", "desk-data"]
 
 
+def test_nothing_goes_while_somebody_deploys(yard: Standing) -> None:
+    with (
+        yard.deployer().alone(),
+        pytest.raises(DeploymentError, match="user/ops has been changing this environment"),
+    ):
+        yard.give_up()
+    assert yard.deleted() == []
+
+
 def test_app_can_go_alone_while_there_is_data(yard: Standing) -> None:
     yard.dynamodb.put_item(TableName=RECORDS, Item={"pk": {"S": "1"}})
     yard.give_up(keep_data=True)
