@@ -24,7 +24,17 @@ from infra.deployment.releases import Deployed, Release, Releases, State
 from infra.deployment.remains import Remains
 from infra.deployment.removal import left, remove
 from infra.deployment.smoke import Smoke
-from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
+from infra.deployment.stacks import (
+    APP,
+    OUTPUT,
+    STACKS,
+    Place,
+    Stack,
+    deployed_name,
+    recorded,
+    region_of,
+    stacks_of,
+)
 from infra.deployment.terminal import Terminal
 
 
@@ -98,6 +108,20 @@ class Deployer:
 
             yield replace(self, pause=pause, hold=lock.keep, _formations={})
 
+    def forgotten(self) -> list[Stack]:
+        """The stacks that were deployed and are not gone, and that the environment's file no longer names."""
+        current = self.releases.current() if self.depot.exists() else None
+        named = {stack.name for stack in stacks_of(self.environment, self.known)}
+        return [
+            stack
+            for stack in (recorded(name, self.known) for name in (current.stacks if current else ()))
+            if stack.name not in named and self._may_stand(stack)
+        ]
+
+    def _may_stand(self, stack: Stack) -> bool:
+        nowhere = stack.place is Place.RECOVERY and self.environment.recovery_region is None
+        return nowhere or self.formation(stack).describe(self.name(stack)) is not None
+
     def begin(self) -> Release:
         """A release of now, upon what stands."""
         current = self.releases.current()
@@ -109,6 +133,11 @@ class Deployer:
         Raises DeploymentError also when somebody else is at it.
         """
         with self.alone() as alone:
+            for stack in alone.forgotten():
+                self.terminal.warn(
+                    f"The stack {self.name(stack)} was deployed, and the environment's file no longer names it: it "
+                    "stays as it is. Name it again, or delete it in CloudFormation."
+                )
             return alone.apply(plans, alone.begin())
 
     def apply(self, plans: Sequence[Plan], release: Release, *, restores: str | None = None) -> Release:

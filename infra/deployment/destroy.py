@@ -38,6 +38,12 @@ def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) ->
         terminal.say(f"Nothing of {environment.name} is there.")
         return
     reasons = [reason for one in doomed for reason in _reasons(deployer, one)]
+    reasons += [
+        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: name it again, "
+        "so that it goes, too, or delete it in CloudFormation"
+        for stack in deployer.forgotten()
+        if not (keep_data and stack.stays)
+    ]
     if reasons:
         hint = "" if keep_data else "\nTo remove the app and keep the data, give --keep-data."
         raise DeploymentError("\n  ".join([f"{environment.name} is not removed:", *reasons]) + hint)

@@ -92,6 +92,12 @@ def _present(environment: Environment, known: Sequence[Stack]) -> Iterator[Stack
             yield stack
 
 
+def recorded(name: str, known: Sequence[Stack] = STACKS) -> Stack:
+    """The stack that a release calls so, which the environment's file need not name any more."""
+    listed = next((stack for stack in known if stack.name == name), None)
+    return listed or Stack(name=name, template="")  # a department's, or one that the sources no longer have
+
+
 def _faults(environment: Environment, known: Sequence[Stack]) -> Iterator[str]:
     named = {stack.name: stack for stack in known if stack.name != DEPARTMENT}
     for name in environment.stacks:

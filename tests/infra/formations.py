@@ -279,6 +279,7 @@ def refused(code: str, message: str, status: int = 400) -> ClientError:
 
 
 STACKS = (
+    Stack(name="recovery", template="recovery.json", place=Place.RECOVERY, keeps_data=True),
     Stack(name="data", template="data.json", keeps_data=True),
     Stack(name="app", template="app.json", depends=("data",), capabilities=("CAPABILITY_IAM",)),
     Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",), keeps_logs=True),

@@ -639,6 +639,28 @@ def test_whoever_was_out_of_touch_for_too_long_changes_and_records_nothing_more(
     assert states(yard) == [State.LIVE, State.LIVE]
 
 
+def test_stack_that_the_file_no_longer_names_is_told_until_it_is_gone(yard: Yard, tmp_path: Path) -> None:
+    (tmp_path / "edge.json").write_text(
+        json.dumps(
+            {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": {}, "Outputs": {"X": {"Value": ""}}}
+        ),
+        "utf-8",
+    )
+    named = yard.environment
+    yard.environment = replace(named, stacks={**named.stacks, "edge-global": {}})
+    deployed(yard, tmp_path, "1")
+    assert "no longer names" not in said(yard.terminal)
+    yard.environment = named
+    deployed(yard, tmp_path, "2")
+    assert "The stack desk-edge-global was deployed, and the environment's file no longer names it" in said(
+        yard.terminal
+    )
+    yard.formations["us-east-1"].stacks["desk-edge-global"].status = "DELETE_COMPLETE"
+    yard.terminal = a_terminal(assume_yes=True)
+    deployed(yard, tmp_path, "3")
+    assert "no longer names" not in said(yard.terminal)
+
+
 def test_bucket_of_another_account_is_not_used(yard: Yard, tmp_path: Path) -> None:
     yard.account = "210987654321"  # whoever deploys; the bucket is somebody else's
     other = boto3.client("s3", region_name="us-east-1")
