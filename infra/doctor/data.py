@@ -12,8 +12,8 @@ from infra.doctor.findings import Finding, Patient, ok, wrong
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_ARCHIVE = "Archive"
-"""What `infra/stacks/data.yaml` calls the bucket whose objects are locked."""
+LOCKED = frozenset({"Archive", "Replica", "Heads"})
+"""What templates call the buckets whose objects are locked."""
 _AGAIN = "Find out who changed it, and set it again, in the console, as the template says."
 
 
@@ -47,7 +47,7 @@ def buckets(patient: Patient) -> Iterator[Finding]:
     for stack, resource in patient.resources(BUCKET):
         s3 = patient.deployer.clients("s3", region_of(stack, patient.deployer.environment))
         yield from _told(
-            resource.physical_id, _faults(s3, resource.physical_id, locks=resource.logical_id == _ARCHIVE)
+            resource.physical_id, _faults(s3, resource.physical_id, locks=resource.logical_id in LOCKED)
         )
 
 
@@ -62,7 +62,7 @@ def _faults(s3: "S3Client", bucket: str, *, locks: bool) -> dict[str, bool]:
     }
     if locks:
         lock = _setting(lambda: s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"])
-        faults["does not lock what is archived"] = (lock or {}).get("ObjectLockEnabled") != "Enabled"
+        faults["does not lock what it holds"] = (lock or {}).get("ObjectLockEnabled") != "Enabled"
     return faults
 
 

@@ -27,7 +27,7 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
         if count := int(seen["ApproximateNumberOfMessages"]):
             yield warning(
                 f"{name} holds {count} messages that were given up",
-                "docs/operations.md says of each such queue what is in it, and what to do.",
+                "docs/runbooks.md says of each such queue what is in it, and what to do.",
             )
         else:
             yield ok(f"{name} is empty")
