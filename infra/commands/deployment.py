@@ -40,6 +40,12 @@ class Asked:
         found = environment.read(self.env, self.params)
         clients = Clients(self.endpoint)
         caller = clients.caller(found.region)
+        if found.protected and found.account is None:
+            raise WrongParametersError(
+                f"{found.name} is protected, and its file names no account that it belongs into. You are signed in to "
+                f'{caller.account} as {caller.arn}: if that is the one, put "account": "{caller.account}" into the '
+                "file, so that nobody changes another one by mistake."
+            )
         if found.account not in {None, caller.account}:
             raise DeploymentError(
                 f"{found.name} belongs into account {found.account}, and you are signed in to {caller.account} as "
@@ -82,7 +88,7 @@ def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
             depot=deployer.depot,
             say=terminal.say,
         )
-    release = deployer.apply(plans, deployer.begin())
+    release = deployer.deploy(plans)
     terminal.say(f"\n{deployer.environment.name} is as the sources say: release {release.id}.")
     if any(stack.name == APP for stack in stacks):
         terminal.say(f"The desk is at {deployer.environment.stacks[APP].get('BaseUrl', '?')}")

@@ -6,7 +6,8 @@ work is taken back. Whatever breaks off in between, running it again goes on fro
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -16,18 +17,37 @@ from infra.deployment.clients import Caller, Client
 from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
-from infra.deployment.formation import Formation, Pause, Proposal
+from infra.deployment.formation import ChangeSet, Formation, Pause
+from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_record
-from infra.deployment.releases import Release, Releases, State
+from infra.deployment.releases import Deployed, Release, Releases, State
 from infra.deployment.remains import Remains
+from infra.deployment.removal import left, remove
 from infra.deployment.smoke import Smoke
-from infra.deployment.stacks import APP, OUTPUT, STACKS, Stack, deployed_name, region_of
+from infra.deployment.stacks import (
+    APP,
+    OUTPUT,
+    STACKS,
+    Place,
+    Stack,
+    deployed_name,
+    recorded,
+    region_of,
+    stacks_of,
+)
 from infra.deployment.terminal import Terminal
+
+
+def _alone() -> None:
+    """Nobody else is at it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deployer:
-    """One environment, on behalf of a person at a terminal. `now` gives UTC, `source` says what is being deployed."""
+    """One environment, on behalf of a person at a terminal. `now` gives UTC, `source` says what is being deployed.
+
+    `hold` is called before something changes. It raises DeploymentError when somebody else is at it by then.
+    """
 
     environment: Environment
     clients: Client
@@ -37,6 +57,7 @@ class Deployer:
     source: str = ""
     known: Sequence[Stack] = STACKS
     pause: Pause = time.sleep
+    hold: Callable[[], None] = _alone
     _formations: dict[str, Formation] = field(default_factory=dict)
 
     @property
@@ -70,10 +91,54 @@ class Deployer:
         """CloudFormation's name of the stack."""
         return deployed_name(stack, self.environment)
 
+    @contextmanager
+    def alone(self) -> Iterator["Deployer"]:
+        """Whoever does it while nobody else does. Raises DeploymentError, which tells who else is at it.
+
+        Without a depot nothing was ever deployed, and there is nobody to be in the way of.
+        """
+        if not self.depot.exists():
+            yield self
+            return
+        with Lock(self.depot, self.caller.arn, self.now).held() as lock:
+
+            def pause(seconds: float) -> None:
+                lock.keep()
+                self.pause(seconds)
+
+            yield replace(self, pause=pause, hold=lock.keep, _formations={})
+
+    def forgotten(self) -> list[Stack]:
+        """The stacks that were deployed and are not gone, and that the environment's file no longer names."""
+        current = self.releases.current() if self.depot.exists() else None
+        named = {stack.name for stack in stacks_of(self.environment, self.known)}
+        return [
+            stack
+            for stack in (recorded(name, self.known) for name in (current.stacks if current else ()))
+            if stack.name not in named and self._may_stand(stack)
+        ]
+
+    def _may_stand(self, stack: Stack) -> bool:
+        nowhere = stack.place is Place.RECOVERY and self.environment.recovery_region is None
+        return nowhere or self.formation(stack).describe(self.name(stack)) is not None
+
     def begin(self) -> Release:
         """A release of now, upon what stands."""
         current = self.releases.current()
         return self.releases.begin(at=self.now(), by=self.caller.arn, source=self.source, current=current)
+
+    def deploy(self, plans: Sequence[Plan]) -> Release:
+        """Bring each stack to its plan, as a release of now; see `apply`.
+
+        Raises DeploymentError also when somebody else is at it.
+        """
+        with self.alone() as alone:
+            for stack in alone.forgotten():
+                self.terminal.warn(
+                    f"The stack {self.name(stack)} was deployed, and the environment's file no longer names it: it "
+                    "stays as it is. Name it again, or delete it in CloudFormation."
+                )
+            return alone.apply(plans, alone.begin())
 
     def apply(self, plans: Sequence[Plan], release: Release, *, restores: str | None = None) -> Release:
         """Bring each stack to its plan, in order, and answer the release as it then is recorded.
@@ -81,31 +146,41 @@ class Deployer:
         `restores` is the release that the plans bring back, if they do. Raises DeploymentError when something fails,
         DeclinedError when a person declined; the record then tells what stands.
         """
-        release = replace(release, restores=restores)
+        release, stood = replace(release, restores=restores), release.stacks
         try:
             for plan in plans:
                 release = self._bring(plan, release)
         except DeploymentError:
-            self._stopped(release.id)
+            self._stopped(release.id, stood)
             raise
-        if self.releases.get(release.id) is None:
-            return release  # nothing was to be changed, and nothing to be recorded
-        return self.releases.record(replace(release, state=State.LIVE))
+        if self._is_news(release):
+            return self._record(replace(release, state=State.LIVE))
+        return release
 
-    def _stopped(self, identifier: str) -> None:
+    def _record(self, release: Release) -> Release:
+        """Record it, unless somebody else is at it by now. Nothing is executed that was not recorded before."""
+        self.hold()
+        return self.releases.record(release)
+
+    def _is_news(self, release: Release) -> bool:
+        """Whether the record must tell of the release: it did something, or ends what another one did not."""
+        if release.restores is not None or self.releases.get(release.id) is not None:
+            return True
+        current = self.releases.current()
+        return current is not None and current.state is not State.LIVE
+
+    def _stopped(self, identifier: str, stood: Mapping[str, Deployed]) -> None:
         """Note how far the release came. One that was interrupted stays as it is: what it began may still happen."""
         release = self.releases.get(identifier)
-        if release is None or release.state is not State.APPLYING:
-            return
-        before = self.releases.get(release.before) if release.before else None
-        stands = release.stacks != (before.stacks if before else {})
-        self.releases.record(replace(release, state=State.STOPPED if stands else State.WITHDRAWN))
+        if release is not None and release.state is State.APPLYING:
+            state = State.WITHDRAWN if release.stacks == stood else State.STOPPED
+            self._record(replace(release, state=state))
 
     def _bring(self, plan: Plan, release: Release) -> Release:
         """One stack; answers the release with it noted."""
         name, formation = self.name(plan.stack), self.formation(plan.stack)
         exists = formation.prepare(name, lambda failed: self._clear(plan.stack, failed))
-        proposal = formation.propose(
+        change_set = formation.propose(
             name,
             exists=exists,
             template_url=self.depot.url(plan.template),
@@ -113,20 +188,28 @@ class Deployer:
             capabilities=plan.stack.capabilities,
             label=f"release-{release.id}",
         )
-        if proposal.changes:
-            self._agree(plan.stack, proposal)
-            release = self.releases.record(release)
-            formation.execute(proposal)
-        else:
-            formation.drop(proposal)
+        noted = release.noting(plan.stack.name, plan.deployed())
+        if change_set.empty:
+            formation.drop(change_set)
             self.terminal.say(f"{name}: nothing to change.")
+            if noted != release:
+                self._record(noted)
+        else:
+            self._agree(plan.stack, change_set)
+            self._change(plan.stack, change_set, release, noted)
         formation.protect(name, protected=self.environment.protected)
-        deployed = plan.deployed()
-        if release.stacks.get(plan.stack.name) != deployed:
-            release = self.releases.record(release.noting(plan.stack.name, deployed))
         if plan.stack.name == APP:
-            self._try_out(plan.stack, release, changed=bool(proposal.changes))
-        return release
+            self._try_out(plan.stack, noted, changed=not change_set.empty)
+        return noted
+
+    def _change(self, stack: Stack, change_set: ChangeSet, before: Release, after: Release) -> None:
+        """Execute it. The record says beforehand what shall stand: if this breaks off, CloudFormation goes on."""
+        self._record(after)
+        try:
+            self.formation(stack).execute(change_set)
+        except DeploymentError:
+            self._record(before)
+            raise
 
     def _resolved(self, argument: Mapping[str, Any]) -> Mapping[str, Any]:
         """The parameter with the outputs of other stacks that it asks for, as they are now."""
@@ -148,16 +231,18 @@ class Deployer:
             )
         return outputs[key]
 
-    def _agree(self, stack: Stack, proposal: Proposal) -> None:
+    def _agree(self, stack: Stack, change_set: ChangeSet) -> None:
         """Show what would change and ask. A change set that nobody agreed to is taken back."""
-        self.terminal.say(f"\n{proposal.stack} would {'be created' if proposal.creates else 'change'}:")
-        for change in proposal.changes:
+        self.terminal.say(f"\n{change_set.stack} would {'be created' if change_set.creates else 'change'}:")
+        if not change_set.changes:
+            self.terminal.say("  nothing but what it puts out for others")
+        for change in change_set.changes:
             (self.terminal.warn if change.endangers_data else self.terminal.say)(f"  {change.line()}")
         try:
-            self._agree_to_danger([change for change in proposal.changes if change.endangers_data])
-            self.terminal.agree(f"{'Create' if proposal.creates else 'Change'} {proposal.stack} so?")
+            self._agree_to_danger([change for change in change_set.changes if change.endangers_data])
+            self.terminal.agree(f"{'Create' if change_set.creates else 'Change'} {change_set.stack} so?")
         except (DeclinedError, KeyboardInterrupt):
-            self.formation(stack).drop(proposal)
+            self.formation(stack).drop(change_set)
             raise
 
     def _agree_to_danger(self, endangered: Sequence[Change]) -> None:
@@ -173,16 +258,15 @@ class Deployer:
     def _clear(self, stack: Stack, name: str) -> None:
         """Take away what is left of a first creation that failed, as long as nobody has put anything into it."""
         formation, remains = self.formation(stack), self.remains(stack)
-        left = [one for one in formation.resources(name) if one.retained]
-        held = [words for one in left if (words := remains.holding(one)) is not None]
+        resources = formation.resources(name)
+        held = [words for one in left(resources) if (words := remains.holding(one)) is not None]
         if held:
             raise DeploymentError(
                 f"{name} was never finished, yet holds something: {'; '.join(held)}. Find out who put it there; save "
                 "it or remove it, then deploy again."
             )
-        formation.delete(name)
-        for one in left:
-            remains.remove(one)
+        self.hold()
+        remove(name, resources, formation=formation, remains=remains, terminal=self.terminal)
 
     def smoke(self, app: Stack) -> Smoke:
         """What tries the app."""
@@ -214,13 +298,13 @@ class Deployer:
                 f"The stack is as it was, so nothing is taken back. {look} The release before comes back with "
                 f"imprimatur rollback --env {environment}."
             )
-        before = self.releases.get(release.before) if release.before else None
+        before = self.releases.before(release)
         if before is None or APP not in before.stacks:
             raise DeploymentError(
                 f"There is no release before this one, so it stays. {look} Put it right and deploy again."
             )
-        self.releases.record(replace(release, state=State.WITHDRAWN))
         self._take_back(app, release, before)
+        self._record(replace(release, state=State.WITHDRAWN))
         raise DeploymentError(
             f"Release {before.id} is back and works; {release.id} is withdrawn. Put it right and deploy again."
         )

@@ -1,6 +1,7 @@
 """The bucket of what is deployed: archives and templates by the digest of their content, and what was released.
 
-It makes itself. Nothing in it is overwritten but a release's own record, and nothing expires: a rollback needs it.
+It makes itself. Nothing in it is overwritten but a release's own record and the lock, and nothing expires: a rollback
+needs it.
 """
 
 import hashlib
@@ -21,6 +22,19 @@ if TYPE_CHECKING:
 _ARTEFACTS = "artefacts/"
 _KEPT_DAYS = 365
 """For how long earlier versions of records are kept."""
+
+
+_NOT_FOUND = 404
+_NOT_AS_SEEN = frozenset({_NOT_FOUND, 409, 412})
+"""What S3 answers when there is something else, nothing more, or somebody who writes in the same moment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """An object, and what S3 knows this state of it by."""
+
+    content: bytes
+    etag: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +67,7 @@ class Depot:
         try:
             self.s3.head_bucket(Bucket=self.bucket, ExpectedBucketOwner=self.caller.account)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:  # noqa: PLR2004 — HTTP's own
+            if _status(error) == _NOT_FOUND:
                 return False
             raise DeploymentError(
                 f"The bucket {self.bucket} is not ours, or may not be read: {error}\nIf it belongs to another "
@@ -137,7 +151,7 @@ class Depot:
         try:
             self.s3.head_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.caller.account)
         except ClientError as error:
-            if error.response["ResponseMetadata"]["HTTPStatusCode"] == 404:  # noqa: PLR2004 — HTTP's own
+            if _status(error) == _NOT_FOUND:
                 return False
             raise
         return True
@@ -151,6 +165,38 @@ class Depot:
     def write(self, key: str, content: bytes) -> None:
         """Put a record there; its earlier versions are kept."""
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=content, ExpectedBucketOwner=self.caller.account)
+
+    def look(self, key: str) -> Seen | None:
+        """What is under the key now, None when nothing is."""
+        try:
+            found = self.s3.get_object(Bucket=self.bucket, Key=key, ExpectedBucketOwner=self.caller.account)
+        except ClientError as error:
+            if _status(error) == _NOT_FOUND:
+                return None
+            raise
+        return Seen(content=found["Body"].read(), etag=found["ETag"])
+
+    def swap(self, key: str, content: bytes, *, seen: str | None) -> str | None:
+        """Put the content there if that is still in the state that was `seen`, None if nothing was.
+
+        Answers the new state, None when somebody else was there. No two contents may be the same: so a call that comes
+        twice, because its answer was lost, finds its own.
+        """
+        expected: Any = {"IfNoneMatch": "*"} if seen is None else {"IfMatch": seen}
+        try:
+            put = self.s3.put_object(
+                Bucket=self.bucket,
+                Key=key,
+                Body=content,
+                ExpectedBucketOwner=self.caller.account,
+                **expected,
+            )
+        except ClientError as error:
+            if _status(error) not in _NOT_AS_SEEN:
+                raise
+            there = self.look(key)
+            return there.etag if there is not None and there.content == content else None
+        return put["ETag"]
 
     def keys(self, prefix: str) -> Iterator[str]:
         """All keys that begin so, in their order."""
@@ -169,3 +215,7 @@ class Depot:
     def url(self, key: str) -> str:
         """Where CloudFormation finds it, read with the caller's own rights."""
         return f"{self.s3.meta.endpoint_url}/{self.bucket}/{key}"
+
+
+def _status(error: ClientError) -> int:
+    return int(error.response["ResponseMetadata"]["HTTPStatusCode"])

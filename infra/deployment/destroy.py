@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from infra.deployment.deployer import Deployer
 from infra.deployment.errors import DeploymentError
-from infra.deployment.formation import Held
-from infra.deployment.remains import KEY, KEY_WAITS
+from infra.deployment.formation import StackResource
+from infra.deployment.removal import fate, left, remove
 from infra.deployment.stacks import Stack
 
 
@@ -17,37 +17,49 @@ class Doomed:
     stack: Stack
     name: str
     protected: bool
-    resources: tuple[Held, ...]
-
-    @property
-    def left(self) -> list[Held]:
-        """What CloudFormation would leave behind; keys last, for what they have encrypted must be gone by then."""
-        return sorted((held for held in self.resources if held.retained), key=lambda held: held.type == KEY)
+    resources: tuple[StackResource, ...]
 
 
 def destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
     """Remove the environment's stacks, last made first, or with `keep_data` only those that keep none.
 
-    Raises DeploymentError, telling every reason at once, when something holds data or is protected; DeclinedError
-    when nobody has typed the environment's name.
+    Raises DeploymentError, telling every reason at once, when something holds data or is protected, or when somebody
+    else is at it; DeclinedError when nobody has typed the environment's name.
     """
+    with deployer.alone() as alone:
+        _destroy(alone, stacks, keep_data=keep_data)
+
+
+def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) -> None:
     terminal, environment = deployer.terminal, deployer.environment
-    doomed = list(
-        _doomed(deployer, [stack for stack in reversed(stacks) if not (keep_data and stack.keeps_data)])
-    )
+    doomed = list(_doomed(deployer, [stack for stack in reversed(stacks) if not (keep_data and stack.stays)]))
     whole = not keep_data and deployer.depot.exists()
     if not doomed and not whole:
         terminal.say(f"Nothing of {environment.name} is there.")
         return
     reasons = [reason for one in doomed for reason in _reasons(deployer, one)]
+    reasons += [
+        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: name it again, "
+        "so that it goes, too, or delete it in CloudFormation"
+        for stack in deployer.forgotten()
+        if not (keep_data and stack.stays)
+    ]
     if reasons:
         hint = "" if keep_data else "\nTo remove the app and keep the data, give --keep-data."
         raise DeploymentError("\n  ".join([f"{environment.name} is not removed:", *reasons]) + hint)
     _show(deployer, doomed, whole=whole)
     terminal.agree_in_person("This cannot be undone.", environment.name)
     for one in doomed:
-        _remove(deployer, one)
+        deployer.hold()
+        remove(
+            one.name,
+            one.resources,
+            formation=deployer.formation(one.stack),
+            remains=deployer.remains(one.stack),
+            terminal=terminal,
+        )
     if whole:
+        deployer.hold()
         deployer.depot.remove()
         terminal.say(f"{deployer.depot.bucket} is gone.")
 
@@ -75,8 +87,8 @@ def _reasons(deployer: Deployer, doomed: Doomed) -> Iterator[str]:
             "it once more"
         )
     remains = deployer.remains(doomed.stack)
-    for held in doomed.resources:
-        for reason in (remains.holding(held), remains.guarded(held)):
+    for resource in doomed.resources:
+        for reason in (remains.holding(resource), remains.guarded(resource)):
             if reason is not None:
                 yield reason
 
@@ -87,30 +99,8 @@ def _show(deployer: Deployer, doomed: Sequence[Doomed], *, whole: bool) -> None:
     for one in doomed:
         terminal.warn(f"  the stack {one.name}, with {len(one.resources)} resources")
         remains = deployer.remains(one.stack)
-        for held in one.left:
-            fate = _fate(held) if remains.removable(held) else "left behind, for you to remove"
-            terminal.warn(f"    {held.resource} ({held.type}) {held.physical}: {fate}")
+        for resource in left(one.resources):
+            becomes = fate(resource) if remains.removable(resource) else "left behind, for you to remove"
+            terminal.warn(f"    {resource.logical_id} ({resource.type}) {resource.physical_id}: {becomes}")
     if whole:
         terminal.warn(f"  the bucket {deployer.depot.bucket}, with every release that could be brought back")
-
-
-def _fate(held: Held) -> str:
-    return f"gone in {KEY_WAITS} days" if held.type == KEY else "empty, removed as well"
-
-
-def _remove(deployer: Deployer, doomed: Doomed) -> None:
-    """The stack, then what CloudFormation leaves of it. Raises DeploymentError when data came in meanwhile."""
-    formation, remains = deployer.formation(doomed.stack), deployer.remains(doomed.stack)
-    formation.delete(doomed.name)
-    for held in doomed.left:
-        if not remains.removable(held):
-            deployer.terminal.warn(f"{held.type} {held.physical} is left behind.")
-            continue
-        if (reason := remains.holding(held)) is not None:
-            raise DeploymentError(
-                f"{doomed.name} is gone, but meanwhile {reason}. It is kept, outside of any stack: save what is in it, "
-                "then remove it by hand."
-            )
-        remains.remove(held)
-        deployer.terminal.say(f"  {held.physical}: {_fate(held)}.")
-    deployer.terminal.say(f"{doomed.name} is gone.")

@@ -4,7 +4,7 @@
       "prefix": "imprimatur-staging",        begins every name; one per environment and account
       "region": "ap-southeast-1",
       "recovery_region": "ap-southeast-2",   where it has a stack for recovery
-      "account": "123456789012",             optional: refuse every other account
+      "account": "123456789012",             refuse every other account; optional unless `protected`
       "protected": true,                     optional: stacks cannot be deleted; default for `prod`
       "stacks": {"data": {"DeskOrigin": "https://…"}, "app": {…}},   parameters of each stack that it has
       "departments": {"marketing": {"SenderArn": "arn:…"}}           optional: departments' own systems

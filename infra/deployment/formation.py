@@ -4,6 +4,7 @@ CloudFormation remembers what was broken off, not this process: whatever state a
 the stack, waited for, cleared away or told.
 """
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -34,23 +35,27 @@ Pause = Callable[[float], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Proposal:
-    """A change set that waits to be executed. Without changes there is nothing to execute."""
+class ChangeSet:
+    """A change set that waits to be executed. One that is `empty` cannot be.
+
+    One without `changes` need not be empty: those are of resources, and what a stack puts out is none.
+    """
 
     stack: str
     stack_id: str
     id: str
     creates: bool
     changes: tuple[Change, ...]
+    empty: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class Held:
+class StackResource:
     """A resource that a stack has made. `retained`: CloudFormation leaves it when the stack goes."""
 
-    resource: str
+    logical_id: str
     type: str
-    physical: str
+    physical_id: str
     retained: bool = False
 
 
@@ -78,22 +83,19 @@ class Formation:
         return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", ())}
 
     def physical(self, name: str, resource: str) -> str:
-        """What a resource of the template is called here. Raises DeploymentError when the stack has none."""
-        try:
-            answer = self._client.describe_stack_resource(StackName=name, LogicalResourceId=resource)
-        except ClientError as error:
-            raise DeploymentError(f"{name} has no resource {resource}: {_message(error)}") from error
+        """What a resource of the template is called here."""
+        answer = self._client.describe_stack_resource(StackName=name, LogicalResourceId=resource)
         return str(answer["StackResourceDetail"]["PhysicalResourceId"])
 
-    def resources(self, name: str) -> list[Held]:
+    def resources(self, name: str) -> list[StackResource]:
         """What the stack has made, and which of it stays when the stack goes."""
         retained = self._retained(name)
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=name)
         return [
-            Held(
-                resource=one["LogicalResourceId"],
+            StackResource(
+                logical_id=one["LogicalResourceId"],
                 type=one["ResourceType"],
-                physical=one["PhysicalResourceId"],
+                physical_id=one["PhysicalResourceId"],
                 retained=one["LogicalResourceId"] in retained,
             )
             for page in pages
@@ -166,7 +168,9 @@ class Formation:
         self._terminal.warn(f"A rollback of {name} got stuck:\n{self._failures_of(name)}")
         self._terminal.agree("Is the cause put right, so that the rollback can go on?")
         stack_id, mark = self._mark(name)
-        self._client.continue_update_rollback(StackName=stack_id)
+        self._client.continue_update_rollback(
+            StackName=stack_id, ClientRequestToken=_token("continue", stack_id, mark)
+        )
         status = self._follow(name, stack_id, mark)
         if status not in _STANDING:
             raise DeploymentError(
@@ -184,7 +188,7 @@ class Formation:
         parameters: Sequence[Mapping[str, Any]],
         capabilities: Sequence[str],
         label: str,
-    ) -> Proposal:
+    ) -> ChangeSet:
         """Make a change set. Raises DeploymentError when CloudFormation refuses."""
         try:
             made = self._client.create_change_set(
@@ -194,37 +198,39 @@ class Formation:
                 TemplateURL=template_url,
                 Parameters=list(parameters),
                 Capabilities=list(capabilities),
+                ClientToken=_token("propose", name, label),
             )
             seen = self._described(made["Id"], made["StackId"])
         except ClientError as error:
             raise DeploymentError(
                 f"CloudFormation refuses the change of {name}: {_message(error)}"
             ) from error
-        return Proposal(
+        return ChangeSet(
             stack=name,
             stack_id=made["StackId"],
             id=made["Id"],
             creates=not exists,
-            changes=changes.read(seen),
+            changes=changes.read(seen or ()),
+            empty=seen is None,
         )
 
-    def _described(self, change_set: str, stack: str) -> list[Mapping[str, Any]]:
-        """All changes once the change set is complete, none when there are none."""
+    def _described(self, identifier: str, stack: str) -> list[Mapping[str, Any]] | None:
+        """All changes of resources once the change set is complete, None when nothing at all would change."""
         for seconds in _pauses():
-            first = self._client.describe_change_set(ChangeSetName=change_set, StackName=stack)
+            first = self._client.describe_change_set(ChangeSetName=identifier, StackName=stack)
             if first["Status"] not in {"CREATE_PENDING", "CREATE_IN_PROGRESS"}:
                 break
             self._pause(seconds)
         if first["Status"] == "FAILED":
             reason = first.get("StatusReason", "without a reason")
             if any(words in reason.lower() for words in _NO_CHANGES):
-                return []
-            self._explain(first["StackName"], ChangeSetName=change_set)
+                return None
+            self._explain(first["StackName"], ChangeSetName=identifier)
             raise DeploymentError(f"CloudFormation refuses the change: {reason}")
         found, page = list(first["Changes"]), first
         while page.get("NextToken"):
             page = self._client.describe_change_set(
-                ChangeSetName=change_set, StackName=stack, NextToken=page["NextToken"]
+                ChangeSetName=identifier, StackName=stack, NextToken=page["NextToken"]
             )
             found += page["Changes"]
         return found
@@ -243,35 +249,41 @@ class Formation:
                     f"{event.get('ValidationStatusReason', 'without a reason')}"
                 )
 
-    def drop(self, proposal: Proposal) -> None:
-        """Take back a change set that is not executed, and the empty stack that stood for it."""
-        self._client.delete_change_set(ChangeSetName=proposal.id, StackName=proposal.stack_id)
-        if proposal.creates:
-            self._client.delete_stack(StackName=proposal.stack_id)
+    def drop(self, change_set: ChangeSet) -> None:
+        """Take back a change set that is not executed, and the stack that stood for it, if it is still nothing else."""
+        self._client.delete_change_set(ChangeSetName=change_set.id, StackName=change_set.stack_id)
+        stack = self.describe(change_set.stack_id) if change_set.creates else None
+        if stack is not None and stack["StackStatus"] == REVIEW:
+            self._client.delete_stack(
+                StackName=change_set.stack_id, ClientRequestToken=_token("drop", change_set.id)
+            )
 
-    def execute(self, proposal: Proposal) -> None:
+    def execute(self, change_set: ChangeSet) -> None:
         """Let the changes happen and wait for it, telling what happens.
 
         Raises DeploymentError when they fail; CloudFormation has then taken back what had changed. What a change
         that failed had made goes again, even what is kept when a stack goes: it is empty, and would be in the way.
         """
-        _, mark = self._mark(proposal.stack_id)
+        _, mark = self._mark(change_set.stack_id)
         self._client.execute_change_set(
-            ChangeSetName=proposal.id, StackName=proposal.stack_id, RetainExceptOnCreate=True
+            ChangeSetName=change_set.id,
+            StackName=change_set.stack_id,
+            RetainExceptOnCreate=True,
+            ClientRequestToken=_token("execute", change_set.id),
         )
-        status = self._follow(proposal.stack, proposal.stack_id, mark)
+        status = self._follow(change_set.stack, change_set.stack_id, mark)
         if status not in _GOOD:
-            self._explain(proposal.stack, StackName=proposal.stack_id)
+            self._explain(change_set.stack, StackName=change_set.stack_id)
             after = (
                 "Nothing of it stands; the next deployment clears away what is left."
-                if proposal.creates
+                if change_set.creates
                 else "It is as it was before."
                 if status == "UPDATE_ROLLBACK_COMPLETE"
                 else "It is neither as before nor as it should be; the next deployment goes on from there."
             )
             raise DeploymentError(
-                f"{proposal.stack} could not be changed ({status}). {after} The reasons are above; put them right and "
-                "deploy again."
+                f"{change_set.stack} could not be changed ({status}). {after} The reasons are above; put them right "
+                "and deploy again."
             )
 
     def protect(self, name: str, *, protected: bool) -> None:
@@ -285,7 +297,7 @@ class Formation:
     def delete(self, name: str) -> None:
         """Delete the stack and wait for it. Raises DeploymentError when something of it could not be deleted."""
         stack_id, mark = self._mark(name)
-        self._client.delete_stack(StackName=stack_id)
+        self._client.delete_stack(StackName=stack_id, ClientRequestToken=_token("delete", stack_id, mark))
         status = self._follow(name, stack_id, mark)
         if status != GONE:
             raise DeploymentError(
@@ -358,6 +370,11 @@ def _pauses() -> Iterator[float]:
     while True:
         yield seconds
         seconds = min(seconds * 1.5, _LONGEST)
+
+
+def _token(*of: str) -> str:
+    """What makes a call known again when it comes twice, because its first answer was lost."""
+    return hashlib.sha256(" ".join(of).encode()).hexdigest()
 
 
 def _message(error: ClientError) -> str:

@@ -3,7 +3,8 @@
     releases/20300102T030405678Z-1a2b3c4d.json
 
 A record always describes the whole environment as it is: it begins as a copy of the one before, and each stack is
-noted once it stands. Secret parameters are not in it; CloudFormation keeps those.
+noted when its change begins, and as before again when that fails. Secret parameters are not in it; CloudFormation
+keeps those.
 """
 
 import hashlib
@@ -22,7 +23,7 @@ class State(StrEnum):
     """How far a release has come."""
 
     APPLYING = "applying"
-    """Under way, or broken off; the record says what of it stands."""
+    """Under way, or broken off; the stack that was being changed last may be as before or as recorded."""
     LIVE = "live"
     STOPPED = "stopped"
     """A stack failed; those before it stand."""
@@ -79,6 +80,17 @@ class Releases:
         """One release."""
         key = _key(identifier)
         return _read(self.depot.read(key)) if self.depot.has(key) else None
+
+    def before(self, release: Release) -> Release | None:
+        """The release to go back to, None when there is none.
+
+        That is the newest before it that was not broken off, for nobody knows whether such a one ever worked. From one
+        that was to bring another back, and did not come to its end, it is that other.
+        """
+        unfinished = release.state is not State.LIVE
+        leads = release.restores if unfinished and release.restores else release.before
+        found = self.get(leads) if leads else None
+        return self.before(found) if found is not None and found.state is State.APPLYING else found
 
     def begin(self, *, at: datetime, by: str, source: str, current: Release | None) -> Release:
         """A release of now, upon what stands. It is recorded once there is something to record."""

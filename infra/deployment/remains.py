@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from botocore.exceptions import ClientError
 
 from infra.deployment.clients import Client
-from infra.deployment.formation import Held
+from infra.deployment.formation import StackResource
 
 TABLE, BUCKET, QUEUE = "AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"
 LAYER, KEY, VAULT = "AWS::Lambda::LayerVersion", "AWS::KMS::Key", "AWS::Backup::BackupVault"
+TRAIL = "AWS::CloudTrail::Trail"
 KEY_WAITS = 30
 """Days until a key that is given up is gone: the longest that AWS lets one change one's mind."""
 _MISSING = frozenset(
@@ -23,6 +24,7 @@ _MISSING = frozenset(
         "ResourceNotFoundException",
         "AWS.SimpleQueueService.NonExistentQueue",
         "QueueDoesNotExist",
+        "TrailNotFoundException",
     }
 )
 
@@ -34,7 +36,7 @@ class Remains:
     clients: Client
     region: str
 
-    def holding(self, held: Held) -> str | None:
+    def holding(self, resource: StackResource) -> str | None:
         """What it holds, in words; None when it is empty, gone, or of a type that holds nothing."""
         look: Mapping[str, Callable[[str], str | None]] = {
             TABLE: self._items,
@@ -42,59 +44,51 @@ class Remains:
             QUEUE: self._messages,
             VAULT: self._backups,
         }
-        if held.type not in look:
-            return None
-        try:
-            words = look[held.type](held.physical)
-        except ClientError as error:
-            if _is_missing(error):
-                return None
-            raise
-        return None if words is None else f"{held.resource} ({held.physical}) {words}"
+        words = self._seen(look, resource)
+        return None if words is None else f"{resource.logical_id} ({resource.physical_id}) {words}"
 
-    def guarded(self, held: Held) -> str | None:
+    def guarded(self, resource: StackResource) -> str | None:
         """What forbids its deletion, in words, with what to do; None when nothing does."""
-        if held.type != TABLE:
+        look: Mapping[str, Callable[[str], str | None]] = {TABLE: self._protection, TRAIL: self._recording}
+        return self._seen(look, resource)
+
+    def _seen(self, look: Mapping[str, Callable[[str], str | None]], resource: StackResource) -> str | None:
+        """What there is to say of a resource, None when its type has no look, or it is gone."""
+        if resource.type not in look:
             return None
         try:
-            table = self.clients("dynamodb", self.region).describe_table(TableName=held.physical)["Table"]
+            return look[resource.type](resource.physical_id)
         except ClientError as error:
             if _is_missing(error):
                 return None
             raise
-        if not table.get("DeletionProtectionEnabled"):
-            return None
-        return (
-            f"the table {held.physical} is protected from deletion: turn that off in DynamoDB's console, or by "
-            f"aws dynamodb update-table --table-name {held.physical} --no-deletion-protection-enabled"
-        )
 
-    def removable(self, held: Held) -> bool:
+    def removable(self, resource: StackResource) -> bool:
         """Whether `remove` knows its type."""
-        return held.type in {TABLE, BUCKET, QUEUE, LAYER, KEY, VAULT}
+        return resource.type in {TABLE, BUCKET, QUEUE, LAYER, KEY, VAULT}
 
-    def remove(self, held: Held) -> None:
+    def remove(self, resource: StackResource) -> None:
         """Take away what is empty. What is gone already is no error; what is not empty AWS itself refuses."""
         try:
-            self._remove(held)
+            self._remove(resource)
         except ClientError as error:
             if not _is_missing(error):
                 raise
 
-    def _remove(self, held: Held) -> None:
-        if held.type == TABLE:
-            self.clients("dynamodb", self.region).delete_table(TableName=held.physical)
-        elif held.type == BUCKET:
-            self.clients("s3", self.region).delete_bucket(Bucket=held.physical)
-        elif held.type == QUEUE:
-            self.clients("sqs", self.region).delete_queue(QueueUrl=held.physical)
-        elif held.type == LAYER:
-            self._remove_layer(held.physical.split(":")[6])
-        elif held.type == VAULT:
-            self.clients("backup", self.region).delete_backup_vault(BackupVaultName=held.physical)
-        elif held.type == KEY:
+    def _remove(self, resource: StackResource) -> None:
+        if resource.type == TABLE:
+            self.clients("dynamodb", self.region).delete_table(TableName=resource.physical_id)
+        elif resource.type == BUCKET:
+            self.clients("s3", self.region).delete_bucket(Bucket=resource.physical_id)
+        elif resource.type == QUEUE:
+            self.clients("sqs", self.region).delete_queue(QueueUrl=resource.physical_id)
+        elif resource.type == LAYER:
+            self._remove_layer(resource.physical_id.split(":")[6])
+        elif resource.type == VAULT:
+            self.clients("backup", self.region).delete_backup_vault(BackupVaultName=resource.physical_id)
+        elif resource.type == KEY:
             self.clients("kms", self.region).schedule_key_deletion(
-                KeyId=held.physical, PendingWindowInDays=KEY_WAITS
+                KeyId=resource.physical_id, PendingWindowInDays=KEY_WAITS
             )
 
     def _remove_layer(self, layer: str) -> None:
@@ -128,6 +122,23 @@ class Remains:
         seen = self.clients("backup", self.region).describe_backup_vault(BackupVaultName=vault)
         count = seen.get("NumberOfRecoveryPoints", 0)
         return f"has {count} backups" if count else None
+
+    def _protection(self, name: str) -> str | None:
+        table = self.clients("dynamodb", self.region).describe_table(TableName=name)["Table"]
+        if not table.get("DeletionProtectionEnabled"):
+            return None
+        return (
+            f"the table {name} is protected from deletion: turn that off in DynamoDB's console, or by aws dynamodb "
+            f"update-table --region {self.region} --table-name {name} --no-deletion-protection-enabled"
+        )
+
+    def _recording(self, trail: str) -> str | None:
+        if not self.clients("cloudtrail", self.region).get_trail_status(Name=trail)["IsLogging"]:
+            return None
+        return (
+            f"the trail {trail} writes on, so that its bucket is never empty: stop it by aws cloudtrail stop-logging "
+            f"--region {self.region} --name {trail}, and empty its bucket only when nothing more arrives there"
+        )
 
     def _messages(self, queue: str) -> str | None:
         names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")

@@ -30,7 +30,8 @@ class Place(StrEnum):
 class Stack:
     """One stack. `template` is a file in `infra/stacks`, or in the built package when it is `packaged`.
 
-    What `keeps_data` is changed by deployments only, never taken back by a rollback, and removed only when empty.
+    What `keeps_data` is changed by deployments only, never taken back by a rollback. What `stays` is removed only when
+    the environment is given up as a whole.
     `depends` names the stacks that must be there before.
     """
 
@@ -40,8 +41,14 @@ class Stack:
     capabilities: tuple[str, ...] = ()
     depends: tuple[str, ...] = ()
     keeps_data: bool = False
+    keeps_logs: bool = False
     packaged: bool = False
     department: str | None = None
+
+    @property
+    def stays(self) -> bool:
+        """Whether it outlasts the app."""
+        return self.keeps_data or self.keeps_logs
 
     @property
     def source(self) -> str:
@@ -53,9 +60,8 @@ STACKS = (
     Stack(name=RECOVERY, template="recovery.yaml", place=Place.RECOVERY, keeps_data=True),
     Stack(name=DATA, template="data.yaml", capabilities=(IAM,), keeps_data=True),
     Stack(name=APP, template="sam.json", capabilities=(IAM, MACROS), depends=(DATA,), packaged=True),
-    # Its bucket holds what the distributions log.
     Stack(
-        name="edge-global", template="edge-global.yaml", place=Place.GLOBAL, depends=(APP,), keeps_data=True
+        name="edge-global", template="edge-global.yaml", place=Place.GLOBAL, depends=(APP,), keeps_logs=True
     ),
     Stack(name="edge", template="edge.yaml", depends=(APP, "edge-global")),
     Stack(name="watch", template="watch.yaml", capabilities=(MACROS,), depends=(DATA, APP)),
@@ -84,6 +90,12 @@ def _present(environment: Environment, known: Sequence[Stack]) -> Iterator[Stack
                 yield replace(stack, name=f"{DEPARTMENT}-{department}", department=department)
         elif stack.name in environment.stacks:
             yield stack
+
+
+def recorded(name: str, known: Sequence[Stack] = STACKS) -> Stack:
+    """The stack that a release calls so, which the environment's file need not name any more."""
+    listed = next((stack for stack in known if stack.name == name), None)
+    return listed or Stack(name=name, template="")  # a department's, or one that the sources no longer have
 
 
 def _faults(environment: Environment, known: Sequence[Stack]) -> Iterator[str]:

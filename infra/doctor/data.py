@@ -12,20 +12,20 @@ from infra.doctor.findings import Finding, Patient, ok, wrong
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_ARCHIVE = "Archive"
-"""What `infra/stacks/data.yaml` calls the bucket whose objects are locked."""
+LOCKED = frozenset({"Archive", "Replica", "Heads"})
+"""What templates call the buckets whose objects are locked."""
 _AGAIN = "Find out who changed it, and set it again, in the console, as the template says."
 
 
 def tables(patient: Patient) -> Iterator[Finding]:
     """Whether a table can be restored to any moment, and forgets what it should."""
-    for stack, held in patient.held(TABLE):
+    for stack, resource in patient.resources(TABLE):
         dynamodb = patient.deployer.clients("dynamodb", region_of(stack, patient.deployer.environment))
-        table = dynamodb.describe_table(TableName=held.physical)["Table"]
-        backups = dynamodb.describe_continuous_backups(TableName=held.physical)[
+        table = dynamodb.describe_table(TableName=resource.physical_id)["Table"]
+        backups = dynamodb.describe_continuous_backups(TableName=resource.physical_id)[
             "ContinuousBackupsDescription"
         ]
-        forgets = dynamodb.describe_time_to_live(TableName=held.physical)["TimeToLiveDescription"]
+        forgets = dynamodb.describe_time_to_live(TableName=resource.physical_id)["TimeToLiveDescription"]
         faults = {
             "cannot be restored to a moment (point-in-time recovery is off)": backups.get(
                 "PointInTimeRecoveryDescription", {}
@@ -39,14 +39,16 @@ def tables(patient: Patient) -> Iterator[Finding]:
             "can be deleted": patient.deployer.environment.protected
             and not table.get("DeletionProtectionEnabled"),
         }
-        yield from _told(held.physical, faults)
+        yield from _told(resource.physical_id, faults)
 
 
 def buckets(patient: Patient) -> Iterator[Finding]:
     """Whether a bucket keeps what it holds, for itself."""
-    for stack, held in patient.held(BUCKET):
+    for stack, resource in patient.resources(BUCKET):
         s3 = patient.deployer.clients("s3", region_of(stack, patient.deployer.environment))
-        yield from _told(held.physical, _faults(s3, held.physical, locks=held.resource == _ARCHIVE))
+        yield from _told(
+            resource.physical_id, _faults(s3, resource.physical_id, locks=resource.logical_id in LOCKED)
+        )
 
 
 def _faults(s3: "S3Client", bucket: str, *, locks: bool) -> dict[str, bool]:
@@ -60,7 +62,7 @@ def _faults(s3: "S3Client", bucket: str, *, locks: bool) -> dict[str, bool]:
     }
     if locks:
         lock = _setting(lambda: s3.get_object_lock_configuration(Bucket=bucket)["ObjectLockConfiguration"])
-        faults["does not lock what is archived"] = (lock or {}).get("ObjectLockEnabled") != "Enabled"
+        faults["does not lock what it holds"] = (lock or {}).get("ObjectLockEnabled") != "Enabled"
     return faults
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from infra.deployment.deployer import Deployer
-from infra.deployment.formation import Held
+from infra.deployment.formation import StackResource
 from infra.deployment.stacks import Stack
 
 
@@ -46,13 +46,13 @@ class Patient:
             s for s in self.stacks if self.deployer.formation(s).describe(self.deployer.name(s)) is not None
         ]
 
-    def held(self, *types: str) -> list[tuple[Stack, Held]]:
+    def resources(self, *types: str) -> list[tuple[Stack, StackResource]]:
         """Every resource of these types, with its stack."""
         return [
-            (stack, held)
+            (stack, resource)
             for stack in self.standing()
-            for held in self.deployer.formation(stack).resources(self.deployer.name(stack))
-            if held.type in types
+            for resource in self.deployer.formation(stack).resources(self.deployer.name(stack))
+            if resource.type in types
         ]
 
 

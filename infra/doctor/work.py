@@ -15,19 +15,19 @@ _LATELY = timedelta(days=2)
 
 def dead_letters(patient: Patient) -> Iterator[Finding]:
     """Whether a queue of what was given up holds anything."""
-    queues = patient.held(QUEUE)
+    queues = patient.resources(QUEUE)
     ends = _ends(patient)
-    for stack, held in queues:
+    for stack, resource in queues:
         sqs = patient.deployer.clients("sqs", region_of(stack, patient.deployer.environment))
         names = ["QueueArn", "ApproximateNumberOfMessages"]
-        seen = sqs.get_queue_attributes(QueueUrl=held.physical, AttributeNames=names)["Attributes"]
+        seen = sqs.get_queue_attributes(QueueUrl=resource.physical_id, AttributeNames=names)["Attributes"]
         name = seen["QueueArn"].rpartition(":")[2]
         if seen["QueueArn"] not in ends:
             continue
         if count := int(seen["ApproximateNumberOfMessages"]):
             yield warning(
                 f"{name} holds {count} messages that were given up",
-                "docs/operations.md says of each such queue what is in it, and what to do.",
+                "docs/runbooks.md says of each such queue what is in it, and what to do.",
             )
         else:
             yield ok(f"{name} is empty")
@@ -36,26 +36,28 @@ def dead_letters(patient: Patient) -> Iterator[Finding]:
 def _ends(patient: Patient) -> set[str]:
     """The ARNs of queues into which others, or readers of streams, put what they give up."""
     ends = set()
-    for stack, held in patient.held(QUEUE):
+    for stack, resource in patient.resources(QUEUE):
         sqs = patient.deployer.clients("sqs", region_of(stack, patient.deployer.environment))
-        seen = sqs.get_queue_attributes(QueueUrl=held.physical, AttributeNames=["RedrivePolicy"]).get(
+        seen = sqs.get_queue_attributes(QueueUrl=resource.physical_id, AttributeNames=["RedrivePolicy"]).get(
             "Attributes", {}
         )
         if "RedrivePolicy" in seen:
             ends.add(json.loads(seen["RedrivePolicy"])["deadLetterTargetArn"])
-    for stack, held in patient.held(_MAPPING):
+    for stack, resource in patient.resources(_MAPPING):
         functions = patient.deployer.clients("lambda", region_of(stack, patient.deployer.environment))
-        mapping = functions.get_event_source_mapping(UUID=held.physical)
+        mapping = functions.get_event_source_mapping(UUID=resource.physical_id)
         ends.add(mapping.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", ""))
     return ends
 
 
 def executions(patient: Patient) -> Iterator[Finding]:
     """Whether state machines have failed lately. The sweeper begins again what they left, but there is a cause."""
-    for stack, held in patient.held(_MACHINE):
+    for stack, resource in patient.resources(_MACHINE):
         machines = patient.deployer.clients("stepfunctions", region_of(stack, patient.deployer.environment))
-        name = held.physical.rpartition(":")[2]
-        failed = machines.list_executions(stateMachineArn=held.physical, statusFilter="FAILED", maxResults=1)
+        name = resource.physical_id.rpartition(":")[2]
+        failed = machines.list_executions(
+            stateMachineArn=resource.physical_id, statusFilter="FAILED", maxResults=1
+        )
         lately = [one for one in failed["executions"] if patient.deployer.now() - one["startDate"] < _LATELY]
         if lately:
             yield warning(

@@ -165,9 +165,11 @@ class Cloud:
         dynamodb.update_time_to_live(
             TableName=table, TimeToLiveSpecification={"Enabled": True, "AttributeName": "expires_at"}
         )
-        self.client("s3").put_object_lock_configuration(
-            Bucket=f"{PREFIX}-archive-{ACCOUNT}", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"}
-        )
+        for bucket in ("archive", "archive-replica", "heads"):
+            self.client("s3").put_object_lock_configuration(
+                Bucket=f"{PREFIX}-{bucket}-{ACCOUNT}",
+                ObjectLockConfiguration={"ObjectLockEnabled": "Enabled"},
+            )
 
     def empty(self) -> None:
         """Do what a person does before an environment is given up: remove all that it holds, and the protection."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -37,7 +38,11 @@ class Known:
 
 @dataclass(kw_only=True)
 class Formations:
-    """One region. `outcomes` says for a stack how its next changes end, when not well; `asked` is every call."""
+    """One region. `outcomes` says for a stack how its next changes end, when not well; `asked` is what was done.
+
+    `answers` are by the tokens of calls: as CloudFormation does, it repeats what it said to a call that comes twice, as
+    each does that `loses_answers`. `refusals` come first when somebody asks for a resource.
+    """
 
     templates: Callable[[str], str]
     stacks: dict[str, Known] = field(default_factory=dict)
@@ -45,6 +50,10 @@ class Formations:
     outcomes: dict[str, list[list[str]]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     drifted: list[str] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    loses_answers: bool = False
+    refusals: list[ClientError] = field(default_factory=list)
+    under_way: dict[str, Any] | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     # Set up by tests
@@ -68,6 +77,19 @@ class Formations:
                 "ResourceStatusReason": reason,
             }
         )
+
+    def end(self, known: Known) -> None:
+        """What is under way comes to its good end."""
+        assert self.under_way is not None
+        known.template, known.parameters = self.under_way["template"], self.under_way["parameters"]
+        self._happen(known, [known.status.replace("_IN_PROGRESS", "_COMPLETE")])
+
+    def _answer(self, token: str, act: Callable[[], Any]) -> Any:  # noqa: ANN401 — whatever CloudFormation would
+        assert re.fullmatch("[a-zA-Z0-9][-a-zA-Z0-9]{0,127}", token)
+        for _ in range(2 if self.loses_answers else 1):
+            if token not in self.answers:
+                self.answers[token] = act()
+        return self.answers[token]
 
     # As botocore's client has them
 
@@ -94,7 +116,11 @@ class Formations:
                 return known
         raise refused("ValidationError", f"Stack with id {name} does not exist")
 
-    def create_change_set(self, **asked: Any) -> dict[str, str]:  # noqa: ANN401 — CloudFormation's own
+    def create_change_set(self, *, ClientToken: str, **asked: Any) -> dict[str, str]:  # noqa: ANN401, N803 — CloudFormation's own
+        made: dict[str, str] = self._answer(ClientToken, lambda: self._propose(asked))
+        return made
+
+    def _propose(self, asked: Mapping[str, Any]) -> dict[str, str]:
         name, kind = asked["StackName"], asked["ChangeSetType"]
         self.asked.append(f"propose {kind} {name}")
         if kind == "CREATE":
@@ -109,8 +135,9 @@ class Formations:
 
     def describe_change_set(self, *, ChangeSetName: str, StackName: str) -> dict[str, Any]:  # noqa: N803 — as above
         proposed = self.changes[ChangeSetName]
-        changes = list(_differences(proposed["known"], proposed["template"], proposed["parameters"]))
-        if not changes:
+        known, template = proposed["known"], proposed["template"]
+        changes = list(_differences(known, template, proposed["parameters"]))
+        if not changes and known.template.get("Outputs") == template.get("Outputs"):
             reason = "The submitted information didn't contain changes. Submit different information."
             return {"Status": "FAILED", "StatusReason": reason, "StackName": StackName, "Changes": []}
         return {"Status": "CREATE_COMPLETE", "StackName": StackName, "Changes": changes}
@@ -119,14 +146,25 @@ class Formations:
         self.asked.append(f"drop {self._find(StackName).name}")
         del self.changes[ChangeSetName]
 
-    def execute_change_set(self, *, ChangeSetName: str, StackName: str, RetainExceptOnCreate: bool) -> None:  # noqa: N803 — as above
+    def execute_change_set(
+        self,
+        *,
+        ChangeSetName: str,  # noqa: N803 — as above
+        StackName: str,  # noqa: N803 — as above
+        RetainExceptOnCreate: bool,  # noqa: N803 — as above
+        ClientRequestToken: str,  # noqa: N803 — as above
+    ) -> None:
         assert RetainExceptOnCreate
-        known, proposed = self._find(StackName), self.changes.pop(ChangeSetName)
+        self._answer(ClientRequestToken, lambda: self._execute(ChangeSetName, StackName))
+
+    def _execute(self, change_set: str, stack: str) -> None:
+        known, proposed = self._find(stack), self.changes.pop(change_set)
         self.asked.append(f"execute {known.name}")
         kind = "CREATE" if known.status == "REVIEW_IN_PROGRESS" else "UPDATE"
         ends = self.outcomes.get(known.name, [])
         statuses = ends.pop(0) if ends else [f"{kind}_IN_PROGRESS", f"{kind}_COMPLETE"]
         self._happen(known, statuses)
+        self.under_way = proposed
         if statuses[-1] == f"{kind}_COMPLETE":
             known.template, known.parameters = proposed["template"], proposed["parameters"]
 
@@ -139,23 +177,30 @@ class Formations:
                 self._event(known, status)
                 known.status = status
 
-    def continue_update_rollback(self, *, StackName: str) -> None:  # noqa: N803 — as above
-        known = self._find(StackName)
+    def continue_update_rollback(self, *, StackName: str, ClientRequestToken: str) -> None:  # noqa: N803 — as above
+        self._answer(ClientRequestToken, lambda: self._continue(self._find(StackName)))
+
+    def _continue(self, known: Known) -> None:
         self.asked.append(f"continue {known.name}")
         ends = self.outcomes.get(known.name, [])
         self._happen(
             known, ends.pop(0) if ends else ["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"]
         )
 
-    def delete_stack(self, *, StackName: str) -> None:  # noqa: N803 — as above
-        known = self._find(StackName)
+    def delete_stack(self, *, StackName: str, ClientRequestToken: str) -> None:  # noqa: N803 — as above
+        self._answer(ClientRequestToken, lambda: self._delete(self._find(StackName)))
+
+    def _delete(self, known: Known) -> None:
         self.asked.append(f"delete {known.name}")
-        self._happen(known, ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"])
+        ends = self.outcomes.get(known.name, [])
+        self._happen(known, ends.pop(0) if ends else ["DELETE_IN_PROGRESS", "DELETE_COMPLETE"])
 
     def update_termination_protection(self, *, StackName: str, EnableTerminationProtection: bool) -> None:  # noqa: N803 — as above
         self._find(StackName).protected = EnableTerminationProtection
 
     def describe_stack_resource(self, *, StackName: str, LogicalResourceId: str) -> dict[str, Any]:  # noqa: N803 — as above
+        if self.refusals:
+            raise self.refusals.pop(0)
         if LogicalResourceId not in self._find(StackName).template["Resources"]:
             raise refused("ValidationError", f"Resource {LogicalResourceId} does not exist")
         return {"StackResourceDetail": {"PhysicalResourceId": LogicalResourceId}}
@@ -234,9 +279,10 @@ def refused(code: str, message: str, status: int = 400) -> ClientError:
 
 
 STACKS = (
+    Stack(name="recovery", template="recovery.json", place=Place.RECOVERY, keeps_data=True),
     Stack(name="data", template="data.json", keeps_data=True),
     Stack(name="app", template="app.json", depends=("data",), capabilities=("CAPABILITY_IAM",)),
-    Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",)),
+    Stack(name="edge-global", template="edge.json", place=Place.GLOBAL, depends=("app",), keeps_logs=True),
     Stack(name="edge", template="front.json", depends=("app", "edge-global")),
 )
 """Stacks as they might be."""

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard, refused
 from tests.infra.terminals import a_terminal, said
 
 DATA: dict[str, Any] = {
@@ -58,8 +60,7 @@ def planned(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None 
 
 def deployed(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None = None) -> Release:
     """Deploy it."""
-    deployer = yard.deployer()
-    return deployer.apply(planned(yard, folder, version, data), deployer.begin())
+    return yard.deployer().deploy(planned(yard, folder, version, data))
 
 
 def version_of(yard: Yard) -> str:
@@ -99,14 +100,20 @@ def test_depot_is_private_encrypted_and_keeps_versions(yard: Yard, tmp_path: Pat
 def test_deploying_the_same_again_sends_and_changes_nothing(yard: Yard, tmp_path: Path) -> None:
     first = deployed(yard, tmp_path, "1")
     s3 = boto3.client("s3", region_name="eu-west-1")
-    before = s3.list_object_versions(Bucket=DEPOT)["Versions"]
+    before = kept(s3)
     yard.formation.asked.clear()
     deployed(yard, tmp_path, "1")
     assert not any(call.startswith("execute") for call in yard.formation.asked)
-    assert s3.list_object_versions(Bucket=DEPOT)["Versions"] == before
+    assert kept(s3) == before
     current = yard.deployer().releases.current()
     assert current is not None
     assert current.id == first.id
+
+
+def kept(s3: Any) -> list[Any]:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    """Every version of what is in the depot, but of the lock."""
+    versions = s3.list_object_versions(Bucket=DEPOT)["Versions"]
+    return [version for version in versions if version["Key"] != "lock.json"]
 
 
 def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, tmp_path: Path) -> None:
@@ -121,12 +128,52 @@ def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, t
     assert yard.formation.stacks["desk-app"].parameters == {"Prefix": "desk", "Password": "previous"}
 
 
-def test_declining_takes_the_proposal_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:
+def test_declining_takes_the_change_set_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:
     yard.terminal = a_terminal("n")
     with pytest.raises(DeclinedError):
         deployed(yard, tmp_path, "1")
     assert yard.formation.asked == ["propose CREATE desk-data", "drop desk-data", "delete desk-data"]
     assert states(yard) == []
+
+
+def test_stack_that_somebody_else_makes_meanwhile_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
+    class Hesitant(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.formation.stacks["desk-data"].status = "CREATE_COMPLETE"
+            return "n\n"
+
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Hesitant())
+    with pytest.raises(DeclinedError):
+        deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == ["propose CREATE desk-data", "drop desk-data"]
+
+
+def test_change_of_nothing_but_outputs_is_made_too(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    yard.formation.stacks["desk-app"].template["Outputs"] = {"Address": {"Value": "of earlier sources"}}
+    yard.formation.asked.clear()
+    assert deployed(yard, tmp_path, "1").state is State.LIVE
+    assert "execute desk-app" in yard.formation.asked
+    assert "Outputs" not in yard.formation.stacks["desk-app"].template
+    assert "desk-app would change:\n  nothing but what it puts out for others" in said(yard.terminal)
+
+
+def test_call_that_comes_twice_because_its_answer_was_lost_happens_once(yard: Yard, tmp_path: Path) -> None:
+    yard.formation.loses_answers = True
+    test_stacks_are_made_in_order_each_once_the_one_before_stands(yard, tmp_path)
+    yard.formation.stacks["desk-app"].status = "UPDATE_ROLLBACK_FAILED"
+    yard.formation.stacks["desk-data"].status = "ROLLBACK_COMPLETE"
+    yard.formation.stacks["desk-data"].template = {}
+    yard.formation.asked.clear()
+    deployed(yard, tmp_path, "1")
+    assert yard.formation.asked == [
+        "delete desk-data",
+        "propose CREATE desk-data",
+        "execute desk-data",
+        "continue desk-app",
+        "propose UPDATE desk-app",
+        "drop desk-app",
+    ]
 
 
 def test_losing_data_is_asked_about_separately_and_not_answered_by_yes(yard: Yard, tmp_path: Path) -> None:
@@ -194,6 +241,22 @@ def test_what_somebody_put_into_a_failed_creation_is_not_cleared_away(yard: Yard
     assert dynamodb.list_tables()["TableNames"] == ["desk-records"]
 
 
+def test_what_comes_in_while_a_failed_creation_is_cleared_away_is_kept(yard: Yard, tmp_path: Path) -> None:
+    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    a_table(dynamodb)
+    yard.formation.standing("desk-data", "ROLLBACK_COMPLETE", {"Resources": DATA})
+    delete = yard.formation.delete_stack
+
+    def with_a_record(**named: str) -> None:
+        dynamodb.put_item(TableName="desk-records", Item={"pk": {"S": "1"}})
+        delete(**named)
+
+    yard.formation.delete_stack = with_a_record  # type: ignore[method-assign]
+    with pytest.raises(DeploymentError, match=r"meanwhile Records .* has items"):
+        deployed(yard, tmp_path, "1")
+    assert dynamodb.list_tables()["TableNames"] == ["desk-records"]
+
+
 def a_table(dynamodb: Any) -> None:  # noqa: ANN401 — botocore makes its clients' classes at run time
     dynamodb.create_table(
         TableName="desk-records",
@@ -250,7 +313,7 @@ def test_change_that_somebody_else_makes_is_waited_for(yard: Yard, tmp_path: Pat
         known.status = "UPDATE_COMPLETE"
 
     deployer = replace(yard.deployer(), pause=pause)
-    deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    deployer.deploy(planned(yard, tmp_path, "2"))
     assert waited == ["UPDATE_IN_PROGRESS"]
     assert version_of(yard) == "2"
 
@@ -261,21 +324,112 @@ def test_only_change_set_of_an_earlier_run_is_no_stack_yet(yard: Yard, tmp_path:
     assert yard.formation.asked[0] == "propose CREATE desk-data"
 
 
+def with_topic() -> dict[str, Any]:
+    """What the data's stack may get besides."""
+    return {**DATA, "Topic": {"Type": "AWS::SNS::Topic"}}
+
+
+def interrupted(yard: Yard, folder: Path, version: str, stack: str = "app") -> None:
+    """Deploy it with more in the data's stack, and break off while a stack changes, which CloudFormation ends alone."""
+    changing = f"desk-{stack}"
+
+    def interrupt(_seconds: float) -> None:
+        known = yard.formation.stacks[changing]
+        if known.status.endswith("_IN_PROGRESS"):
+            yard.formation.end(known)
+            raise KeyboardInterrupt
+
+    yard.formation.outcomes[changing] = [["UPDATE_IN_PROGRESS"]]
+    deployer = replace(yard.deployer(), pause=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        deployer.deploy(planned(yard, folder, version, with_topic()))
+
+
 def test_interrupted_release_stays_open_and_the_next_run_ends_it(yard: Yard, tmp_path: Path) -> None:
     deployed(yard, tmp_path, "1")
-
-    def interrupted(_seconds: float) -> None:
-        raise KeyboardInterrupt
-
-    yard.formation.outcomes["desk-app"] = [["UPDATE_IN_PROGRESS"]]
-    deployer = replace(yard.deployer(), pause=interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        deployer.apply(planned(yard, tmp_path, "2"), deployer.begin())
+    interrupted(yard, tmp_path, "2")
     assert states(yard) == [State.LIVE, State.APPLYING]
-    yard.formation.stacks["desk-app"].status = "UPDATE_COMPLETE"
-    assert deployed(yard, tmp_path, "2").state is State.LIVE
+    assert version_of(yard) == "2"
+    assert deployed(yard, tmp_path, "2", with_topic()).state is State.LIVE
+    assert states(yard) == [State.LIVE, State.APPLYING, State.LIVE]
     roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
     assert version_of(yard) == "1"
+
+
+def test_interrupted_release_is_told_as_it_was_to_be(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    interrupted(yard, tmp_path, "2")
+    data, app = planned(yard, tmp_path, "2", with_topic())
+    current = yard.deployer().releases.current()
+    assert current is not None
+    assert current.stacks == {"data": data.deployed(), "app": app.deployed()}
+
+
+@pytest.mark.parametrize("stack", ["data", "app"])
+def test_rollback_after_an_interruption_leads_to_the_release_before_it(
+    stack: str, yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    interrupted(yard, tmp_path, "3", stack)
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores, back.state) == ("2", second.id, State.LIVE)
+
+
+def test_rollback_after_a_failure_leads_to_the_release_before_it(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    yard.formation.outcomes["desk-app"] = [["UPDATE_ROLLBACK_COMPLETE"]]
+    with pytest.raises(DeploymentError):
+        deployed(yard, tmp_path, "3", with_topic())
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("2", second.id)
+
+
+def test_interrupted_rollback_is_brought_to_its_end_by_the_next(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    second = deployed(yard, tmp_path, "2")
+    deployed(yard, tmp_path, "3")
+
+    def interrupt(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    execute = yard.formation.execute_change_set
+    yard.formation.execute_change_set = interrupt  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert version_of(yard) == "3"
+    yard.formation.execute_change_set = execute  # type: ignore[method-assign]
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("2", second.id)
+
+
+def test_app_that_does_not_work_is_never_taken_back_to_an_interrupted_one(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    interrupted(yard, tmp_path, "2")
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "3", with_topic())
+    assert version_of(yard) == "1"
+
+
+def test_release_is_withdrawn_only_once_the_one_before_is_back(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    yard.broken.extend([True] * 5)
+    propose = yard.formation.create_change_set
+
+    def until_it_is_taken_back(**asked: Any) -> dict[str, str]:  # noqa: ANN401 — CloudFormation's own
+        if version_of(yard) == "2":
+            raise KeyboardInterrupt
+        return propose(**asked)
+
+    yard.formation.create_change_set = until_it_is_taken_back  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        deployed(yard, tmp_path, "2")
+    assert states(yard) == [State.LIVE, State.APPLYING]
+    yard.formation.create_change_set = propose  # type: ignore[method-assign]
+    back = roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    assert (version_of(yard), back.restores) == ("1", first.id)
 
 
 def test_prod_is_protected_and_another_environment_is_not_any_more(yard: Yard, tmp_path: Path) -> None:
@@ -343,6 +497,15 @@ def test_app_that_does_not_work_is_taken_back_and_what_keeps_data_stays(yard: Ya
     assert current.stacks["data"] != first.stacks["data"]
 
 
+def test_app_that_cannot_be_tried_is_taken_back(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    tries, looks = 5, 4
+    yard.formation.refusals.extend([refused("Throttling", "Rate exceeded")] * tries * looks)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "2")
+    assert version_of(yard) == "1"
+
+
 def test_app_that_is_slow_to_be_known_everywhere_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
     yard.broken.extend([True] * 4)
     assert deployed(yard, tmp_path, "1").state is State.LIVE
@@ -396,6 +559,18 @@ def test_rollback_goes_one_release_back_at_a_time_and_never_touches_data(yard: Y
         roll_back(yard.deployer(), stacks)
 
 
+def test_firewall_is_taken_back_though_its_stack_keeps_logs(yard: Yard, tmp_path: Path) -> None:
+    yard.environment = replace(yard.environment, stacks={**yard.environment.stacks, "edge-global": {}})
+    for limit in (1000, 1):
+        wall = {"Type": "AWS::WAFv2::WebACL", "Properties": {"Limit": limit}}
+        document = {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": {"Wall": wall}}
+        (tmp_path / "edge.json").write_text(json.dumps(document), "utf-8")
+        deployed(yard, tmp_path, "1")
+    roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+    edge = yard.formations["us-east-1"].stacks["desk-edge-global"]
+    assert edge.template["Resources"]["Wall"]["Properties"]["Limit"] == 1000
+
+
 def test_rollback_to_a_release_by_its_name(yard: Yard, tmp_path: Path) -> None:
     stacks = stacks_of(yard.environment, STACKS)
     first = deployed(yard, tmp_path, "1")
@@ -412,6 +587,78 @@ def test_rollback_to_a_release_by_its_name(yard: Yard, tmp_path: Path) -> None:
 def test_rollback_of_what_was_never_deployed_says_what_deploys_it(yard: Yard) -> None:
     with pytest.raises(DeploymentError, match="imprimatur deploy --env staging"):
         roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
+
+
+def test_two_are_never_at_it_at_once(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    deployed(yard, tmp_path, "2")
+    told = "user/ops has been changing this environment since 2030-"
+    with yard.deployer().alone():
+        with pytest.raises(DeploymentError, match=told):
+            deployed(yard, tmp_path, "3")
+        with pytest.raises(DeploymentError, match=told):
+            roll_back(yard.deployer(), stacks_of(yard.environment, STACKS), to=first.id)
+    assert version_of(yard) == "2"
+    assert deployed(yard, tmp_path, "3").state is State.LIVE
+
+
+def test_whoever_waits_for_hours_keeps_others_out(yard: Yard, tmp_path: Path) -> None:
+    deployed(yard, tmp_path, "1")
+    known = yard.formation.stacks["desk-app"]
+    known.status = "UPDATE_IN_PROGRESS"
+    waits = iter(range(20))
+
+    def pause(_seconds: float) -> None:
+        yard.passed += timedelta(minutes=10)
+        with pytest.raises(DeploymentError, match="has been changing"), yard.deployer().alone():
+            pass
+        if next(waits, None) is None:
+            known.status = "UPDATE_COMPLETE"
+
+    deployer = replace(yard.deployer(), pause=pause)
+    assert deployer.deploy(planned(yard, tmp_path, "2")).state is State.LIVE
+
+
+def test_whoever_was_out_of_touch_for_too_long_changes_and_records_nothing_more(
+    yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+
+    class Asleep(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.passed += timedelta(hours=1)
+            yard.terminal = a_terminal(assume_yes=True)
+            deployed(yard, tmp_path, "3")
+            return "y\n"
+
+    plans = planned(yard, tmp_path, "2")
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Asleep())
+    with pytest.raises(DeploymentError, match=r"out of touch for too long: meanwhile .*user/ops has"):
+        yard.deployer().deploy(plans)
+    assert version_of(yard) == "3"
+    assert states(yard) == [State.LIVE, State.LIVE]
+
+
+def test_stack_that_the_file_no_longer_names_is_told_until_it_is_gone(yard: Yard, tmp_path: Path) -> None:
+    (tmp_path / "edge.json").write_text(
+        json.dumps(
+            {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": {}, "Outputs": {"X": {"Value": ""}}}
+        ),
+        "utf-8",
+    )
+    named = yard.environment
+    yard.environment = replace(named, stacks={**named.stacks, "edge-global": {}})
+    deployed(yard, tmp_path, "1")
+    assert "no longer names" not in said(yard.terminal)
+    yard.environment = named
+    deployed(yard, tmp_path, "2")
+    assert "The stack desk-edge-global was deployed, and the environment's file no longer names it" in said(
+        yard.terminal
+    )
+    yard.formations["us-east-1"].stacks["desk-edge-global"].status = "DELETE_COMPLETE"
+    yard.terminal = a_terminal(assume_yes=True)
+    deployed(yard, tmp_path, "3")
+    assert "no longer names" not in said(yard.terminal)
 
 
 def test_bucket_of_another_account_is_not_used(yard: Yard, tmp_path: Path) -> None:

@@ -38,6 +38,18 @@ def test_environment_of_another_account_is_left_alone(
 
 
 @pytest.mark.parametrize("command", COMMANDS)
+def test_protected_environment_must_name_its_account(
+    command: list[str], params: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    document = {"prefix": "desk", "region": "eu-west-1", "stacks": {"data": {}}}
+    (params / "prod.json").write_text(json.dumps(document), "utf-8")
+    assert cli.main([*command, "--env", "prod", "--params", str(params)]) == UNUSABLE
+    told = capsys.readouterr().err
+    assert "prod is protected, and its file names no account" in told
+    assert f'put "account": "{ACCOUNT}" into the file' in told
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_environment_that_is_not_there_is_a_wrong_option(
     command: list[str], params: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,7 +9,8 @@ from moto import mock_aws
 
 from infra.deployment.destroy import destroy
 from infra.deployment.errors import DeclinedError, DeploymentError
-from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, VAULT
+from infra.deployment.releases import Deployed, Release
+from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, TRAIL, VAULT
 from infra.deployment.stacks import stacks_of
 from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard
 from tests.infra.terminals import a_terminal, said
@@ -37,8 +38,11 @@ class Standing(Yard):
         self.key = self.kms.create_key()["KeyMetadata"]["KeyId"]
         self.others["backup"] = self.vaults = Vaults()
         self.deployer().depot.make()
-        self.deployer().depot.write("releases/1.json", b"{}")
-        self.deployer().depot.write("releases/1.json", b"{ }")
+        release = self.deployer().begin()
+        self.deployer().releases.record(release)
+        for name in ("data", "app"):
+            release = release.noting(name, Deployed(template="", parameters={}))
+        self.release = self.deployer().releases.record(release)
         held = {
             "Records": resource(TABLE, RECORDS, kept=True),
             "Site": resource(BUCKET, SITE, kept=True),
@@ -59,6 +63,7 @@ class Standing(Yard):
     kms: Any
     key: str
     vaults: "Vaults"
+    release: Release
 
     def give_up(self, *, keep_data: bool = False) -> None:
         destroy(self.deployer(), stacks_of(self.environment, STACKS), keep_data=keep_data)
@@ -158,12 +163,71 @@ def test_archive_that_is_locked_is_told_as_such(yard: Standing) -> None:
         yard.give_up()
 
 
+def test_trail_must_be_stopped_before_its_bucket_can_be_empty(yard: Standing) -> None:
+    trails = boto3.client("cloudtrail", region_name="eu-west-1")
+    trails.create_trail(Name="desk", S3BucketName=SITE)
+    trails.start_logging(Name="desk")
+    held = {"Trail": resource(TRAIL, "desk")}
+    yard.formation.stacks["desk-data"].template["Resources"] |= held
+    with pytest.raises(DeploymentError, match="aws cloudtrail stop-logging --region eu-west-1 --name desk"):
+        yard.give_up()
+    assert yard.deleted() == []
+    trails.stop_logging(Name="desk")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-data"]
+
+
+def test_nothing_goes_while_somebody_deploys(yard: Standing) -> None:
+    with (
+        yard.deployer().alone(),
+        pytest.raises(DeploymentError, match="user/ops has been changing this environment"),
+    ):
+        yard.give_up()
+    assert yard.deleted() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "region"), [("department-marketing", "eu-west-1"), ("edge-global", "us-east-1")]
+)
+def test_stack_that_was_deployed_and_that_the_file_no_longer_names_is_not_forgotten(
+    name: str, region: str, yard: Standing
+) -> None:
+    yard.deployer().releases.record(yard.release.noting(name, Deployed(template="", parameters={})))
+    yard.client("cloudformation", region).standing(f"desk-{name}", "CREATE_COMPLETE")
+    with pytest.raises(DeploymentError, match=f"the stack desk-{name} was deployed, and .* no longer names"):
+        yard.give_up()
+    assert yard.deleted() == []
+
+
+def test_stack_of_which_nobody_knows_any_more_where_it_was_is_not_forgotten(yard: Standing) -> None:
+    yard.deployer().releases.record(yard.release.noting("recovery", Deployed(template="", parameters={})))
+    assert yard.environment.recovery_region is None
+    with pytest.raises(DeploymentError, match="the stack desk-recovery was deployed"):
+        yard.give_up()
+
+
+def test_stack_of_logs_that_the_file_no_longer_names_is_no_reason_to_keep_the_app(yard: Standing) -> None:
+    yard.deployer().releases.record(yard.release.noting("edge-global", Deployed(template="", parameters={})))
+    yard.client("cloudformation", "us-east-1").standing("desk-edge-global", "CREATE_COMPLETE")
+    yard.give_up(keep_data=True)
+    assert yard.deleted() == ["desk-app"]
+
+
 def test_app_can_go_alone_while_there_is_data(yard: Standing) -> None:
     yard.dynamodb.put_item(TableName=RECORDS, Item={"pk": {"S": "1"}})
     yard.give_up(keep_data=True)
     assert yard.deleted() == ["desk-app"]
     assert yard.dynamodb.list_tables()["TableNames"] == [RECORDS]
     assert yard.deployer().depot.exists()
+
+
+def test_deletion_that_failed_is_asked_for_anew(yard: Standing) -> None:
+    yard.formation.outcomes["desk-app"] = [["DELETE_IN_PROGRESS", "DELETE_FAILED"]]
+    with pytest.raises(DeploymentError, match=r"desk-app could not be deleted \(DELETE_FAILED\)"):
+        yard.give_up()
+    yard.terminal = a_terminal("staging")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-app", "desk-data"]
 
 
 def test_data_that_come_in_meanwhile_are_kept_and_told(yard: Standing) -> None:

@@ -1,6 +1,7 @@
 """What the doctor finds, and that it finds nothing where all is well."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,15 @@ import pytest
 from moto import mock_aws
 
 from infra.commands.doctor import findings
+from infra.deployment import templates
 from infra.deployment.environment import Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
-from infra.deployment.stacks import stacks_of
+from infra.deployment.stacks import TEMPLATES, stacks_of
 from infra.doctor import account, data, limits, mail, stacks, work
 from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
+from infra.package import ROOT
 from tests.infra.formations import ACCOUNT, STACKS, Yard, refused
 
 APP = {"MailFrom": "Imprimatur <desk@mail.example.com>", "MailIdentity": "example.com"}
@@ -286,6 +289,26 @@ def test_bucket_must_keep_versions_be_closed_and_encrypted_and_the_archive_locke
     assert verdicts(yard, data.buckets) == [Verdict.OK]
 
 
+def test_every_bucket_that_a_template_locks_is_looked_at() -> None:
+    locked = {
+        name
+        for path in TEMPLATES.glob("*.yaml")
+        for name, one in templates.parse(path.read_text("utf-8"))["Resources"].items()
+        if isinstance(one, dict)  # a loop is a list
+        and one["Type"] == BUCKET
+        and one["Properties"].get("ObjectLockEnabled")
+    }
+    assert locked == data.LOCKED
+
+
+@pytest.mark.parametrize("logical", ["Replica", "Heads"])
+def test_copies_and_heads_must_be_locked_too(logical: str, yard: Yard) -> None:
+    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3.create_bucket(Bucket="desk-copies", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    with_resource(yard, BUCKET, "desk-copies", logical)
+    assert "desk-copies does not lock what it holds" in [one.text for one in examined(yard, data.buckets)]
+
+
 def test_only_queues_of_what_was_given_up_must_be_empty(yard: Yard) -> None:
     sqs = boto3.client("sqs", region_name="eu-west-1")
     dead = sqs.create_queue(QueueName="desk-dead")["QueueUrl"]
@@ -300,6 +323,8 @@ def test_only_queues_of_what_was_given_up_must_be_empty(yard: Yard) -> None:
     (found,) = examined(yard, work.dead_letters)
     assert found.verdict is Verdict.WARNING
     assert "desk-dead holds 1 messages" in found.text
+    (manual,) = re.findall(r"docs/\S+\.md", found.advice)
+    assert "`sign-in-dead-letters`" in (ROOT / manual).read_text("utf-8")
 
 
 @pytest.mark.parametrize(

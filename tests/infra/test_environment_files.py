@@ -157,6 +157,11 @@ def test_stack_that_is_not_known_or_lacks_another_is_refused() -> None:
     assert "stacks.app: needs the stack data" in str(refused.value)
 
 
+def test_what_outlasts_the_app_keeps_data_or_logs_and_only_data_is_never_taken_back() -> None:
+    assert [stack.name for stack in STACKS if stack.stays] == ["recovery", "data", "edge-global"]
+    assert [stack.name for stack in STACKS if stack.keeps_data] == ["recovery", "data"]
+
+
 def test_stack_is_in_the_region_of_its_place() -> None:
     environment = Environment(name="x", prefix="desk", region="eu-west-1", recovery_region="eu-north-1")
     places = {place: region_of(Stack(name="s", template="t", place=place), environment) for place in Place}
