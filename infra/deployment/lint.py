@@ -4,9 +4,9 @@ from pathlib import Path
 
 from infra.checks.catalogue import QUICK, SLOW, findings
 from infra.checks.node import VALIDATOR
-from infra.checks.templates import parse
 from infra.checks.tree import Tree
 from infra.package import TEMPLATE
+from infra.templates import load
 
 _OF_NODE = "asl-validator"
 
@@ -14,7 +14,7 @@ _OF_NODE = "asl-validator"
 def faults(package: Path) -> list[str]:
     """Everything that the checks find in this checkout, with the package in that folder if one was built there."""
     built = package / TEMPLATE
-    tree = Tree(packaged=parse(built.read_text(encoding="utf-8")) if built.exists() else None)
+    tree = Tree(packaged=load(built) if built.exists() else None)
     checks = {**QUICK, **SLOW}
     if not VALIDATOR.exists():
         del checks[_OF_NODE]  # whoever deploys need not have Node; make check does

@@ -11,7 +11,7 @@ from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.releases import Deployed
 from infra.deployment.stacks import Stack, parameters_of
-from infra.deployment.templates import Template
+from infra.templates import Template, parse
 
 Say = Callable[[str], None]
 
@@ -64,7 +64,7 @@ def from_sources(
 
 def _read(stack: Stack, environment: Environment, folder: Path) -> _Read:
     raw = (folder / stack.template).read_bytes()
-    template = templates.parse(raw.decode())
+    template = parse(raw.decode())
     arguments = templates.arguments(stack.name, template, parameters_of(stack, environment))
     return _Read(stack=stack, raw=raw, template=template, arguments=arguments)
 

@@ -6,11 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.deployment.errors import WrongParametersError
-
-Template = dict[str, Any]
+from infra.templates import Template
 
 _FILES = {
     "AWS::Serverless::Function": "CodeUri",
@@ -19,28 +16,6 @@ _FILES = {
     "AWS::Lambda::Function": "Code",
 }
 """Where a template names a file beside it. CloudFormation wants a place in S3 there."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML in which CloudFormation's short forms may stand; nothing here reads what they say."""
-
-
-def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    match node:
-        case yaml.ScalarNode():
-            return {suffix: loader.construct_scalar(node)}
-        case yaml.SequenceNode():
-            return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: None}
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
-def parse(text: str) -> Template:
-    """A template in YAML or JSON."""
-    parsed: Template = yaml.load(text, _Loader)  # noqa: S506 — a SafeLoader
-    return parsed
 
 
 def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[dict[str, Any]]:

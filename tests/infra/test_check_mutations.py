@@ -11,9 +11,11 @@ from infra.checks import lint
 from infra.checks.catalogue import QUICK, SLOW, findings
 from infra.checks.findings import Check
 from infra.checks.node import VALIDATOR
+from infra.checks.runbooks import RUNBOOKS
 from infra.checks.schedules import fault_of
-from infra.checks.templates import merged, parse, without
-from infra.checks.tree import APP, DATA, DEPARTMENT, EDGE, EDGE_GLOBAL, RECOVERY, ROOT, Tree
+from infra.checks.templates import merged, without
+from infra.checks.tree import APP, DATA, DEPARTMENT, EDGE, EDGE_GLOBAL, RECOVERY, ROOT, WATCH, Tree
+from infra.templates import parse
 
 FOLDERS = ("stacks", "workflows", "roles", "chalice")
 STACKS, WORKFLOWS, ROLES = "infra/stacks", "infra/workflows", "infra/roles"
@@ -477,6 +479,22 @@ FAULTS: Mapping[str, Fault] = {
         new="EnableLogFileValidation: false",
         where="Trail",
     ),
+    # What rings
+    "an alarm that does not say what to do": Fault(
+        caught_by="runbooks",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n    - ErrorsOf${Function}:\n",
+        old="docs/runbooks.md#a-function-fails",
+        new="",
+        where="ErrorsOfSweep",
+    ),
+    "a runbook that is gone": Fault(
+        caught_by="runbooks",
+        file=RUNBOOKS,
+        old="## Nothing is swept",
+        new="## Nothing was swept",
+        where="NothingSwept",
+    ),
     # What stacks hand over
     "handed over under another name": in_data(
         "handed-over", "NoticesQueueUrlParameter", "data/notices-queue-url", "data/notices-queue", "Globals"
@@ -597,6 +615,8 @@ def whole() -> Tree:
 def copy(tmp_path: Path) -> Iterator[Path]:
     for folder in FOLDERS:
         shutil.copytree(ROOT / "infra" / folder, tmp_path / "infra" / folder)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / RUNBOOKS, tmp_path / RUNBOOKS)
     yield tmp_path
     shutil.rmtree(tmp_path)
 

@@ -20,6 +20,7 @@ from infra.deployment.stacks import (
     region_of,
     stacks_of,
 )
+from infra.templates import load, parse
 from tests.infra.formations import STACKS as SOME
 
 RIGHT: dict[str, Any] = {
@@ -172,12 +173,12 @@ def test_environments_that_are_kept_here_fit_the_templates() -> None:
     for path in PARAMS.glob("*.json"):
         environment = read(path.stem)
         for stack in stacks_of(environment):
-            template = templates.parse((TEMPLATES / stack.source).read_text("utf-8"))
+            template = load(TEMPLATES / stack.source)
             templates.arguments(stack.name, template, parameters_of(stack, environment))
 
 
 def test_parameters_that_the_template_does_not_know_or_lacks_are_told_with_what_they_mean() -> None:
-    template = templates.parse(
+    template = parse(
         "Parameters:\n"
         "  Prefix: {Type: String, Default: imprimatur}\n"
         "  DeskOrigin: {Type: String, Description: Where people open the desk.}\n"

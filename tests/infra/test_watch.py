@@ -15,23 +15,21 @@ from chalicelib.core.metrics import METRICS, NAMESPACE
 from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.submission.model import IN_FLIGHT, Reason
 from infra.checks.functions import OTHERS
+from infra.expanded import Expanded
 from infra.local.functions import Functions
-from infra.local.resources import load_template
 from infra.package import ROOT
-from tests.infra.expanded import Template
-from tests.runbooks import section_of, sections
+from infra.templates import load
 
 STACKS = ROOT / "infra" / "stacks"
 PREFIX = "imprimatur"
-NAMED = re.compile(r"docs/runbooks\.md#([a-z0-9-]+)$")
 NOT_YET = frozenset({"last_check", "deliver", "archive"})
 """The functions whose errors mean "not yet" as a rule: `infra/workflows/publication.asl.json` tries them again."""
 SEARCH = re.compile(r"SEARCH\('\{Imprimatur,([\w,]+)\} MetricName=\"(\w+)\" Desk=\"imprimatur\"', '\w+'\)")
 
 
 @cache
-def template(name: str) -> Template:
-    return Template(STACKS / f"{name}.yaml", Prefix=PREFIX, Department="marketing")
+def template(name: str) -> Expanded:
+    return Expanded(STACKS / f"{name}.yaml", Prefix=PREFIX, Department="marketing")
 
 
 def alarms() -> dict[str, dict[str, Any]]:
@@ -89,14 +87,6 @@ def test_there_are_alarms_and_no_two_have_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", alarms())
-def test_an_alarm_names_its_section_of_the_runbooks(name: str) -> None:
-    """Clause 5.2.2: whoever is woken finds what to do."""
-    found = NAMED.search(alarms()[name]["AlarmDescription"])
-    assert found is not None, "it ends with docs/runbooks.md#section"
-    assert found[1] in sections()
-
-
-@pytest.mark.parametrize("name", alarms())
 def test_an_alarm_tells_the_topic_when_it_begins_and_when_it_ends(name: str) -> None:
     alarm = alarms()[name]
     assert alarm["AlarmActions"] == alarm["OKActions"]
@@ -151,7 +141,7 @@ def test_every_reader_of_the_stream_is_watched_for_its_lag() -> None:
 
 def app_events() -> dict[str, dict[str, Any]]:
     """The event sources of each function, by its resource's name."""
-    resources = load_template(STACKS / "app.yaml")["Resources"]
+    resources = load(STACKS / "app.yaml")["Resources"]
     return {name: one.get("Properties", {}).get("Events", {}) for name, one in resources.items()}
 
 
@@ -267,7 +257,7 @@ def test_widgets_fit_and_each_has_a_title() -> None:
 
 
 def test_functions_log_json_and_no_log_of_a_machine_holds_what_goes_through_it() -> None:
-    whole = load_template(STACKS / "app.yaml")
+    whole = load(STACKS / "app.yaml")
     assert whole["Globals"]["Function"]["LoggingConfig"]["LogFormat"] == "JSON"
     for resource in whole["Resources"].values():
         properties = resource.get("Properties", {})
@@ -275,12 +265,9 @@ def test_functions_log_json_and_no_log_of_a_machine_holds_what_goes_through_it()
         assert "$context.path" not in str(properties.get("AccessLogSetting", "")), "a path may hold a token"
         named = properties.get("FunctionName")
         if resource["Type"] == "AWS::Serverless::Function" and named is not None:
-            assert re.fullmatch(r"\$\{Prefix}-[a-z_]+", named["Sub"]), "as alarms and the dashboard know it"
-
-
-def test_a_section_of_the_runbooks_is_found_as_github_names_it() -> None:
-    assert section_of("A department's letters") == "a-departments-letters"
-    assert section_of("The carrier's events are not taken in") == "the-carriers-events-are-not-taken-in"
+            assert re.fullmatch(r"\$\{Prefix}-[a-z_]+", named["Fn::Sub"]), (
+                "as alarms and the dashboard know it"
+            )
 
 
 def test_a_loop_is_unrolled_with_its_maps(tmp_path: Path) -> None:
@@ -296,5 +283,5 @@ Resources:
         Properties: {Name: !Sub ["${Prefix}-${Name}-${!x}", {Name: !FindInMap [Names, !Ref Number, Name]}]}
 """
     (tmp_path / "t.yaml").write_text(text, encoding="utf-8")
-    made = Template(tmp_path / "t.yaml").of("X::Y")
+    made = Expanded(tmp_path / "t.yaml").of("X::Y")
     assert made == {"ThingOne": {"Name": "a-first-${x}"}, "ThingTwo": {"Name": "a-second-${x}"}}
