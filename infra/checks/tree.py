@@ -31,10 +31,16 @@ _PLACES = {
 
 
 class Tree:
-    """`root` holds `infra/`. `packaged` is given where the root is not this checkout, whose code alone is packaged."""
+    """`root` holds `infra/`. `packaged` is given where the root is not this checkout, whose code alone is packaged.
 
-    def __init__(self, root: Path = ROOT, packaged: Template | None = None) -> None:
+    `params` is the folder of the environments' files, the root's own unless given.
+    """
+
+    def __init__(
+        self, root: Path = ROOT, packaged: Template | None = None, params: Path | None = None
+    ) -> None:
         self.root = root
+        self.params = params or root / "infra" / "stacks" / "params"
         self._packaged = packaged
 
     def text(self, path: str) -> str:
@@ -107,12 +113,6 @@ class Tree:
         """Chalice's configuration."""
         config: dict[str, Any] = json.loads(self.text("infra/chalice/config.json"))
         return config
-
-    @cached_property
-    def environments(self) -> Mapping[str, dict[str, Any]]:
-        """The environments' parameter files by their names."""
-        folder = self.root / "infra" / "stacks" / "params"
-        return {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
 
 
 def _without_loops(template: Template) -> Template:

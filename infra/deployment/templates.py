@@ -2,11 +2,13 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from infra.deployment.errors import WrongParametersError
+from infra.deployment.stacks import OUTPUT
 from infra.templates import Template
 
 _FILES = {
@@ -21,7 +23,7 @@ _FILES = {
 def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[dict[str, Any]]:
     """The parameters as CloudFormation takes them.
 
-    Raises WrongParametersError, telling each that the template does not know, and each that it wants.
+    Raises WrongParametersError, telling each that the template does not know, does not allow, or wants.
     """
     declared: Mapping[str, Mapping[str, Any]] = template.get("Parameters", {})
     wrong = [
@@ -33,11 +35,25 @@ def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[
         for name, one in declared.items()
         if name not in given and "Default" not in one
     ]
+    wrong += [
+        f"stacks.{stack}.{name}: {fault}"
+        for name in given.keys() & declared.keys()
+        if (fault := _fault_of(given[name], declared[name]))
+    ]
     if wrong:
-        raise WrongParametersError(
-            "\n".join(["Parameters are wrong:", *(f"  {each}" for each in sorted(wrong))])
-        )
+        raise WrongParametersError("Parameters are wrong:", sorted(wrong))
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in sorted(given.items())]
+
+
+def _fault_of(value: str, declared: Mapping[str, Any]) -> str | None:
+    """What CloudFormation would say of the value, or None. The value is not repeated: it may be a secret misplaced."""
+    if OUTPUT.fullmatch(value):
+        return None  # it is known when that stack stands
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+        return f"is not of the form {declared['AllowedPattern']}"
+    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
+        return f"is none of {', '.join(map(str, declared['AllowedValues']))}"
+    return None
 
 
 def secrets(template: Template) -> set[str]:

@@ -302,8 +302,20 @@ FAULTS: Mapping[str, Fault] = {
         new="    Default: 24\n",
         where="MAX_LATENESS_HOURS",
     ),
-    "a password in a file": in_prod(
-        "secrets", '"BehindEdge"', '"SmtpPassword": "hunter2", "BehindEdge"', "app.SmtpPassword"
+    "a password that somebody must give": Fault(
+        caught_by="secrets",
+        file=f"{STACKS}/{APP}",
+        anchor="\n  SmtpPasswordSecret:\n",
+        old="    Type: String\n",
+        new="    Type: String\n    NoEcho: true\n",
+        where="SmtpPasswordSecret",
+    ),
+    "a password out of a parameter": Fault(
+        caught_by="secrets",
+        file=f"{STACKS}/{APP}",
+        old='!If [HasSmtpPassword, !Sub "{{resolve:secretsmanager:${SmtpPasswordSecret}}}", ""]',
+        new="!Ref SmtpPasswordSecret",
+        where="SMTP_PASSWORD",
     ),
     # State machines
     "a dangling Next": Fault(
@@ -531,31 +543,33 @@ FAULTS: Mapping[str, Fault] = {
     ),
     # Environments
     "a parameter that the template does not know": in_prod(
-        "parameters", '"BehindEdge"', '"BehindTheEdge": "yes", "BehindEdge"', "app.BehindTheEdge"
+        "parameters", '"MailFrom"', '"MailSender": "x", "MailFrom"', "stacks.app.MailSender"
     ),
-    "an origin with a path": in_prod(
+    "a host with a path": in_prod(
+        "parameters", '"desk.imprimatur.example"', '"desk.imprimatur.example/api"', "hosts.desk"
+    ),
+    "a password in a file": in_prod(
         "parameters",
-        '"BaseUrl": "https://desk.imprimatur.example"',
-        '"BaseUrl": "https://desk.imprimatur.example/api"',
-        "app.BaseUrl",
-    ),
-    "an output that nobody puts out": in_prod(
-        "outputs", "recovery:VaultArn", "recovery:Vault", "data.BackupVaultArn"
+        '"MailFrom"',
+        '"SmtpPasswordSecret": "hunter2", "MailFrom"',
+        "stacks.app.SmtpPasswordSecret",
     ),
     "an edge that is believed and not there": in_prod(
-        "parameters-agree", '"BehindEdge": "yes"', '"BehindEdge": "no"', "app.BehindEdge"
+        "parameters", '"MailFrom"', '"BehindEdge": "yes", "MailFrom"', "stacks.app.BehindEdge"
     ),
-    "the stream of another environment": in_prod(
-        "parameters-agree",
-        "/imprimatur/data/table-stream-arn",
-        "/imprimatur-staging/data/table-stream-arn",
-        "app.TableStreamArn",
+    "an output that nobody puts out": Fault(
+        caught_by="outputs",
+        file=f"{STACKS}/{RECOVERY}",
+        anchor="\nOutputs:\n",
+        old="  BackupVaultArn:\n",
+        new="  VaultArn:\n",
+        where="data.BackupVaultArn",
     ),
     "the host of another environment": in_prod(
         "environments-apart",
-        '"PublicSiteUrl": "https://news.imprimatur.example"',
-        '"PublicSiteUrl": "https://news.dev.imprimatur.example"',
-        "https://news.dev.imprimatur.example",
+        '"news.imprimatur.example"',
+        '"news.dev.imprimatur.example"',
+        "news.dev.imprimatur.example",
     ),
     "dev in production": in_prod(
         "prod",
@@ -565,7 +579,7 @@ FAULTS: Mapping[str, Fault] = {
     ),
     "a production that can be deleted": in_prod("prod", '"Protect": true', '"Protect": false', "protected"),
     "a production in one region": in_prod(
-        "prod-survives", "ap-southeast-2", "ap-southeast-1", "recovery_region"
+        "parameters", "ap-southeast-2", "ap-southeast-1", "recovery_region"
     ),
     "a production that forgets its archive": in_prod(
         "prod-survives",

@@ -12,7 +12,7 @@ import pytest
 from moto import mock_aws
 
 from infra.commands.doctor import findings
-from infra.deployment.environment import Environment
+from infra.deployment.environment import HOSTS, Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
 from infra.deployment.stacks import stacks_of
@@ -210,12 +210,12 @@ def test_release_that_did_not_come_to_its_end_is_told(yard: Yard) -> None:
 
 def test_parameters_are_held_against_the_templates_of_the_sources(yard: Yard) -> None:
     yard.environment = replace(
-        yard.environment, stacks={"data": {"DeskOrigin": "https://desk.example.com"}, "app": APP}
+        yard.environment, hosts=dict.fromkeys(HOSTS, "example.com"), stacks={"data": {}, "app": {}}
     )
     patient = Patient(deployer=yard.deployer(), stacks=stacks_of(yard.environment))
     data_is, app_is = stacks.parameters(patient)
     assert (data_is.verdict, app_is.verdict) == (Verdict.OK, Verdict.WRONG)
-    assert "stacks.app.BaseUrl: is missing" in app_is.text
+    assert "stacks.app.MailFrom: is missing" in app_is.text
 
 
 def test_drift_is_told_with_what_differs(yard: Yard) -> None:
