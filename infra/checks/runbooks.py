@@ -8,6 +8,8 @@ from infra.checks.tree import IN_ORDER, Tree
 from infra.expanded import Expanded
 
 RUNBOOKS = "docs/runbooks.md"
+TOPIC = "<Alarms>"
+"""What is sent there is read by people."""
 _NAMED = re.compile(r"docs/runbooks\.md#([a-z0-9-]+)$")
 
 
@@ -23,12 +25,21 @@ def sections(text: str) -> dict[str, str]:
 
 
 def alarms(tree: Tree) -> Iterator[Finding]:
-    """Every alarm's description ends with a section that is there."""
+    """What every alarm says, and every event that people are told, ends with a section that is there."""
     there = sections(tree.text(RUNBOOKS)).keys()
     for file in IN_ORDER:
-        for name, alarm in Expanded(tree.root / "infra" / "stacks" / file).of("CloudWatch::Alarm").items():
-            named = _NAMED.search(alarm.get("AlarmDescription", ""))
+        for name, words in _told(Expanded(tree.root / "infra" / "stacks" / file)):
+            named = _NAMED.search(words)
             if named is None:
                 yield Finding(file=file, where=name, message=f"does not end with {RUNBOOKS}#section")
             elif named[1] not in there:
                 yield Finding(file=file, where=name, message=f"{RUNBOOKS} has no section {named[1]}")
+
+
+def _told(template: Expanded) -> Iterator[tuple[str, str]]:
+    for name, alarm in template.of("CloudWatch::Alarm").items():
+        yield name, alarm.get("AlarmDescription", "")
+    for name, rule in template.of("Events::Rule").items():
+        for target in rule["Targets"]:
+            if target["Arn"] == TOPIC:
+                yield name, target.get("InputTransformer", {}).get("InputTemplate", "").strip('"')

@@ -85,7 +85,14 @@ _HOSTS: Mapping[str, Derive] = {
 }
 
 STACKS = (
-    Stack(name=RECOVERY, template="recovery.yaml", place=Place.RECOVERY, keeps_data=True),
+    Stack(
+        name=RECOVERY,
+        template="recovery.yaml",
+        place=Place.RECOVERY,
+        capabilities=(IAM,),
+        keeps_data=True,
+        derived={"MainRegion": lambda environment: environment.region},
+    ),
     Stack(
         name=DATA,
         template="data.yaml",

@@ -280,6 +280,14 @@ FAULTS: Mapping[str, Fault] = {
         '            Condition: {StringEquals: {aws:SourceAccount: !Ref "AWS::AccountId"}}\n',
         "",
     ),
+    "alarms of whomever CloudWatch acts for": Fault(
+        caught_by="permissions-of-resources",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n  AlarmsPolicy:\n",
+        old='            Condition: {StringEquals: {aws:SourceAccount: !Ref "AWS::AccountId"}}\n',
+        new="",
+        where="AlarmsPolicy",
+    ),
     # Settings
     "an environment variable that nobody reads": Fault(
         caught_by="settings",
@@ -499,6 +507,14 @@ FAULTS: Mapping[str, Fault] = {
         old="docs/runbooks.md#a-function-fails",
         new="",
         where="ErrorsOfSweep",
+    ),
+    "an event that does not say what to do": Fault(
+        caught_by="runbooks",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n  Findings:\n",
+        old="docs/runbooks.md#guardduty-has-found-something",
+        new="",
+        where="Findings",
     ),
     "a runbook that is gone": Fault(
         caught_by="runbooks",

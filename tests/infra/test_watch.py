@@ -163,6 +163,44 @@ def test_the_age_that_a_queue_may_have_is_less_than_what_it_forgets() -> None:
             assert int(alarm["Threshold"]) * 2 <= queue["MessageRetentionPeriod"]
 
 
+def test_a_package_that_is_not_copied_is_told_of_by_the_rule_that_copies() -> None:
+    (alarm,) = (one for one in alarms().values() if one["MetricName"] == "OperationsFailedReplication")
+    (_, copying, _) = load(STACKS / "data.yaml")["Resources"]["Archive"]["Properties"][
+        "ReplicationConfiguration"
+    ]["Fn::If"]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "SourceBucket": template("data").of("S3::Bucket")["Archive"]["BucketName"],
+        "DestinationBucket": template("recovery").of("S3::Bucket")["Replica"]["BucketName"],
+        "RuleId": copying["Rules"][0]["Id"],
+    }
+
+
+def rules(stack: str) -> dict[str, dict[str, Any]]:
+    return {name: rule["EventPattern"] for name, rule in template(stack).of("Events::Rule").items()}
+
+
+def test_backups_and_copies_that_fail_are_told() -> None:
+    told = rules("watch")["BackupFailed"]
+    assert told["detail-type"] == ["Backup Job State Change", "Copy Job State Change"]
+    assert set(told["detail"]["state"]) == {"FAILED", "ABORTED", "EXPIRED"}
+
+
+def test_what_guardduty_finds_is_told_whichever_region_it_is_found_in() -> None:
+    """Clause 5.2.2."""
+    told, sent = rules("watch")["Findings"], rules("recovery")["Findings"]
+    assert (told["source"], told["detail-type"]) == (sent["source"], sent["detail-type"])
+    (target,) = template("recovery").of("Events::Rule")["Findings"]["Targets"]
+    assert target["Arn"] == "arn:<AWS::Partition>:events:<MainRegion>:<AWS::AccountId>:event-bus/default"
+
+
+def test_the_topic_takes_what_rules_send_it() -> None:
+    """With a condition nothing would come: EventBridge tells SNS nothing that one could look at."""
+    (policy,) = template("watch").of("SNS::TopicPolicy").values()
+    (events,) = (one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "Events")
+    assert events["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "Condition" not in events
+
+
 def test_every_state_machine_is_watched_for_executions_that_fail_or_time_out() -> None:
     machines = {
         f"arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:stateMachine:{PREFIX}-"
