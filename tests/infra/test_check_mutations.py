@@ -1,5 +1,7 @@
 """Every check finds what it is for: one small fault at a time in a copy of the infrastructure, and who tells of it."""
 
+import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -700,6 +702,17 @@ def test_asl_validator_finds_what_is_no_machine(copy: Path, whole: Tree) -> None
     tree = broken(FAULTS["a state of no kind"], copy, whole)
     (found,) = [finding for _, finding in findings(tree, check_called("asl-validator"))]
     assert found.file == f"{WORKFLOWS}/review.asl.json"
+
+
+def test_what_is_installed_of_node_is_for_the_node_of_debian_12() -> None:
+    locked = json.loads((VALIDATOR.parents[2] / "package-lock.json").read_bytes())["packages"]
+    asked = {
+        name: re.match(r">= ?(\d+)", one["engines"]["node"])
+        for name, one in locked.items()
+        if "engines" in one
+    }
+    assert len(asked) > 5
+    assert [name for name, least in asked.items() if least is None or int(least[1]) > 18] == []
 
 
 def test_every_check_of_our_own_has_a_fault_that_it_finds() -> None:
