@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app import app
 from chalicelib.core.ids import new_id
 from chalicelib.submission.model import STAGES
+from chalicelib.submission.store import SHARDS
 from infra.capacity.breaking import PUBLISHING, Capacity
 from infra.capacity.cost import (
     HERE,
@@ -144,7 +145,8 @@ def _keys(capacity: Capacity) -> dict[str, Any]:
         ],
         "listing_lasts": _rounded(capacity.lasting("listing")),
         "shard": f"{capacity.shares[SHARD]:.1%}",
-        "even_shard": f"{1 / 16:.2%}",
+        "shards": SHARDS,
+        "even_shard": f"{1 / SHARDS:.2%}",
         "serial": [
             (f"{rate}", f"{one.lost:.1%}", f"{one.tries:.1f}", f"{other.lost:.1%}", f"{other.tries:.1f}")
             for rate, one, other in serial
