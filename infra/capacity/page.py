@@ -9,6 +9,7 @@ from app import app
 from chalicelib.core.ids import new_id
 from chalicelib.submission.model import STAGES
 from chalicelib.submission.store import SHARDS
+from infra.bench.life import EDITORS, RECIPIENTS, STORIES
 from infra.capacity.breaking import PUBLISHING, Capacity
 from infra.capacity.cost import (
     HERE,
@@ -19,7 +20,6 @@ from infra.capacity.cost import (
     read_units,
     write_units,
 )
-from infra.capacity.lives import EDITORS, RECIPIENTS, STORIES
 from infra.capacity.load import SHARD
 from infra.capacity.meter import READ_UNIT
 from infra.expanded import Expanded
