@@ -13,6 +13,12 @@ from infra.deployment.errors import DeclinedError, WrongParametersError
 from infra.packaging.errors import PackagingError
 from tests.infra.formations import ACCOUNT, refused
 
+ENVIRONMENT = {
+    "prefix": "desk",
+    "region": "eu-west-1",
+    "hosts": {"desk": "desk.example.com", "public": "news.example.com", "internal": "intranet.example.com"},
+    "stacks": {"data": {}},
+}
 COMMANDS = (["deploy"], ["rollback"], ["doctor"], ["destroy"])
 
 
@@ -21,7 +27,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with an environment that belongs into another account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "operator")
-    document = {"prefix": "desk", "region": "eu-west-1", "account": "210987654321", "stacks": {"data": {}}}
+    document = {**ENVIRONMENT, "account": "210987654321"}
     (tmp_path / "staging.json").write_text(json.dumps(document), "utf-8")
     with mock_aws():
         yield tmp_path
