@@ -11,7 +11,7 @@ from infra.checks.findings import Finding
 from infra.checks.tree import Tree
 from infra.deployment.environment import PROD, Environment, read
 from infra.deployment.errors import WrongParametersError
-from infra.deployment.stacks import OUTPUT, RECOVERY, parameters_of, stacks_of
+from infra.deployment.stacks import APP, DATA, EDGE, EDGE_GLOBAL, OUTPUT, RECOVERY, parameters_of, stacks_of
 from infra.deployment.templates import arguments
 
 NOT_IN_PROD = re.compile(
@@ -76,9 +76,9 @@ def prod(tree: Tree) -> Iterator[Finding]:
         for where, value in _values(asdict(environment)):
             if NOT_IN_PROD.search(value.replace("-", " ").replace("_", " ")):
                 yield Finding(file=file, where=where, message=f"{value} is of a trial")
-        if not environment.protected or environment.stacks["data"].get("Protect", "true") != "true":
+        if not environment.protected or environment.stacks.get(DATA, {}).get("Protect", "true") != "true":
             yield Finding(file=file, where="protected", message="its data can be deleted")
-        for stack in sorted({RECOVERY, "edge-global", "edge"} - environment.stacks.keys()):
+        for stack in sorted({RECOVERY, DATA, APP, EDGE_GLOBAL, EDGE} - environment.stacks.keys()):
             yield Finding(file=file, where=stack, message="is missing")
 
 

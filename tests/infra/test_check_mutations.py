@@ -596,6 +596,7 @@ FAULTS: Mapping[str, Fault] = {
         "stacks.app.MailIdentity",
     ),
     "a production that can be deleted": in_prod("prod", '"Protect": true', '"Protect": false', "protected"),
+    "a production without copies": in_prod("prod", '"recovery": {', '"recovered": {', "recovery"),
     "a production in one region": in_prod(
         "parameters", "ap-southeast-2", "ap-southeast-1", "recovery_region"
     ),
