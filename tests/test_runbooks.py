@@ -8,11 +8,13 @@ import pytest
 
 from chalicelib.core import logs
 from chalicelib.core.metrics import METRICS
+from infra.checks.runbooks import section_of
+from infra.checks.runbooks import sections as sections_in
+from infra.expanded import Expanded
 from infra.package import RENDERER, ROOT
-from tests.infra.expanded import Template
-from tests.runbooks import RUNBOOKS, section_of, sections
-from tests.test_docs import OPERATIONS, codes, only, table_after, text_of
+from tests.test_docs import DOCS, OPERATIONS, codes, only, table_after, text_of
 
+RUNBOOKS = DOCS / "runbooks.md"
 PARTS = ("**Means.**", "**How bad.**", "**Look.**", "**Do.**", "**Over when.**")
 INTRODUCTIONS = ("which-section-for-what", "how-to-look")
 WORDS = frozenset(
@@ -20,6 +22,10 @@ WORDS = frozenset(
     | {"and", "in", "like", "ispresent"}
 )
 QUERY = re.compile(r"```logs\n(.*?)```|`((?:fields|filter|stats) [^`]*\|[^`]*)`", re.DOTALL)
+
+
+def sections() -> dict[str, str]:
+    return sections_in(text_of(RUNBOOKS))
 
 
 def links_in(text: str) -> list[str]:
@@ -41,7 +47,7 @@ def deployed() -> set[str]:
     queues = {
         queue["QueueName"].removeprefix("x-")
         for path in sorted((ROOT / "infra" / "stacks").glob("*.yaml"))
-        for queue in Template(path, Prefix="x", Department="{department}").of("SQS::Queue").values()
+        for queue in Expanded(path, Prefix="x", Department="{department}").of("SQS::Queue").values()
     }
     machines = {path.name.partition(".")[0] for path in (ROOT / "infra" / "workflows").glob("*.asl.json")}
     return {*config["lambda_functions"], RENDERER.lower()} | queues | machines
@@ -77,6 +83,11 @@ def test_every_section_is_led_to() -> None:
         for anchor in anchor
     }
     assert sections().keys() - set(INTRODUCTIONS) <= told | set(links_in(text_of(RUNBOOKS)))
+
+
+def test_a_section_is_found_as_github_names_it() -> None:
+    assert section_of("A department's letters") == "a-departments-letters"
+    assert section_of("The carrier's events are not taken in") == "the-carriers-events-are-not-taken-in"
 
 
 def test_queries_ask_for_what_lines_have() -> None:

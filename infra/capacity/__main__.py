@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from infra.bench.__main__ import measure as bench
+from infra.bench.life import STORIES
 from infra.capacity.breaking import Capacity
 from infra.capacity.cost import HERE, Figures
-from infra.capacity.lives import STORIES, measure
+from infra.capacity.lives import measure
 from infra.capacity.load import Load, arrivals, one_by_one
 from infra.capacity.page import page
 from infra.capacity.site import publication_seconds

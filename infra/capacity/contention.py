@@ -5,17 +5,12 @@ after such pauses as the product does.
 """
 
 import heapq
-import inspect
 import itertools
 import random
 from dataclasses import dataclass
 
-from chalicelib.core.retry import PATIENT, again_when_stale
+from chalicelib.core.retry import PATIENT, PAUSE, TRIES
 from chalicelib.publication.channels.website import site
-
-TRIES: int = inspect.signature(again_when_stale).parameters["tries"].default
-PAUSE = (0.02, 0.1)
-"""Seconds: the shortest and the longest pause of `chalicelib.core.retry.pause`."""
 
 
 @dataclass(frozen=True, kw_only=True)

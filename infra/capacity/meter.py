@@ -15,10 +15,22 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Any
 
+from infra.deployment.stacks import TEMPLATES
+from infra.templates import load
+
 Item = Mapping[str, Mapping[str, Any]]
 
-INDEXES = {"listing": ("listing_key", "listing_sort", "state"), "in_flight": ("in_flight",)}
 TABLE = "table"
+_RECORDS = load(TEMPLATES / "data.yaml")["Resources"]["Records"]["Properties"]
+_KEY = [key["AttributeName"] for key in _RECORDS["KeySchema"]]
+INDEXES = {
+    index["IndexName"]: (
+        *(key["AttributeName"] for key in index["KeySchema"] if key["AttributeName"] not in _KEY),
+        *index["Projection"].get("NonKeyAttributes", ()),
+    )
+    for index in _RECORDS["GlobalSecondaryIndexes"]
+}
+"""What each index holds beside the table's own key, the attribute first that it is partitioned by."""
 WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
 READ_UNIT = 4096

@@ -1,6 +1,6 @@
 """docs/capacity.md: its figures, for the prose in page.md.jinja."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -8,6 +8,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app import app
 from chalicelib.core.ids import new_id
 from chalicelib.submission.model import STAGES
+from chalicelib.submission.store import SHARDS
+from infra.bench.life import EDITORS, RECIPIENTS, STORIES
 from infra.capacity.breaking import PUBLISHING, Capacity
 from infra.capacity.cost import (
     HERE,
@@ -18,11 +20,10 @@ from infra.capacity.cost import (
     read_units,
     write_units,
 )
-from infra.capacity.lives import EDITORS, RECIPIENTS, STORIES
 from infra.capacity.load import SHARD
 from infra.capacity.meter import READ_UNIT
+from infra.expanded import Expanded
 from infra.local import subscriptions
-from infra.local.resources import load_template
 from infra.package import ROOT
 
 ARCHIVED = 10_000_000
@@ -64,7 +65,7 @@ def _costs(capacity: Capacity) -> dict[str, Any]:
         resource
         for stack in sorted((ROOT / "infra" / "stacks").glob("*.yaml"))
         if stack.stem != "department"
-        for resource in _resources(load_template(stack)["Resources"])
+        for resource in Expanded(stack).resources.values()
     ]
     queues = sum(isinstance(each, subscriptions.Queue) for each in subscriptions.of(app))
     idle = idle_per_month(figures, queues, resources)
@@ -77,17 +78,6 @@ def _costs(capacity: Capacity) -> dict[str, Any]:
         "idle": [(name, f"{dollars:.2f}") for name, dollars in idle.items()],
         "department_polls": f"{next(reversed(idle.values())) / queues:.2f}",
     }
-
-
-def _resources(described: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """A template's resources, those of its loops as often as they will be there."""
-    for name, resource in described.items():
-        if name.startswith("Fn::ForEach::"):
-            _, members, each = resource
-            for _ in members:
-                yield from _resources(each)
-        else:
-            yield resource
 
 
 def _counted(capacity: Capacity) -> Iterator[Row]:
@@ -155,7 +145,8 @@ def _keys(capacity: Capacity) -> dict[str, Any]:
         ],
         "listing_lasts": _rounded(capacity.lasting("listing")),
         "shard": f"{capacity.shares[SHARD]:.1%}",
-        "even_shard": f"{1 / 16:.2%}",
+        "shards": SHARDS,
+        "even_shard": f"{1 / SHARDS:.2%}",
         "serial": [
             (f"{rate}", f"{one.lost:.1%}", f"{one.tries:.1f}", f"{other.lost:.1%}", f"{other.tries:.1f}")
             for rate, one, other in serial

@@ -23,6 +23,7 @@ _NAMED = {
     "AWS::Logs::LogGroup": "LogGroupName",
     "AWS::SSM::Parameter": "Name",
     "AWS::Backup::BackupVault": "BackupVaultName",
+    "AWS::Events::Rule": "Name",
     FUNCTION: "FunctionName",
     PLAIN: "FunctionName",
     MACHINE: "Name",

@@ -35,6 +35,10 @@ MANAGED = {
     "AmazonAPIGatewayPushToCloudWatchLogs": "what API Gateway needs for an account's logs, as AWS says it",
 }
 """AWS's own policies that a role may have, each with its reason."""
+FOR_ANYBODY = {
+    ("events.amazonaws.com", "sns:Publish"): "EventBridge tells SNS nothing that a condition could look at"
+}
+"""What a service may do for whomever it acts, each with its reason."""
 
 
 def of_roles(tree: Tree) -> Iterator[Finding]:
@@ -46,7 +50,7 @@ def of_roles(tree: Tree) -> Iterator[Finding]:
                 (file, f"{name}.{n}"): policy for n, policy in enumerate(machine.get("Policies", []))
             }
         for name, role in of_type(template, "AWS::IAM::Role").items():
-            if file != PACKAGED or not name.endswith("Role") or f"{name}" not in _made_by_chalice(tree):
+            if file != PACKAGED or name not in _made_by_chalice(tree):
                 documents |= {
                     (file, f"{name}.{n}"): policy["PolicyDocument"]
                     for n, policy in enumerate(role.get("Policies", []))
@@ -130,7 +134,8 @@ def _is_a_service(statement: dict[str, Any]) -> bool:
 
 
 def _says_for_whom(statement: dict[str, Any]) -> bool:
-    return any(
+    asked = {(who, what) for who in _principals(statement) for what in listed(statement["Action"])}
+    return asked <= FOR_ANYBODY.keys() or any(
         key in {"aws:SourceArn", "aws:SourceAccount"}
         for test in statement.get("Condition", {}).values()
         for key in test

@@ -26,7 +26,12 @@ _ARNS = {
     r"\w+(?=\.Arn)": "arn:aws:lambda:us-east-1:123456789012:function:name",
 }
 """What the resources are, whose ARNs a policy refers to by their names in the template."""
-_PUT_IN = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012"}
+_PUT_IN = {
+    "AWS::Partition": "aws",
+    "AWS::Region": "us-east-1",
+    "AWS::AccountId": "123456789012",
+    "MainRegion": "us-east-1",
+}
 
 
 def parliament(tree: Tree) -> Iterator[Finding]:

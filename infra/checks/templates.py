@@ -1,53 +1,14 @@
-"""Templates as plain data, in CloudFormation's long form, whatever form they were written in."""
+"""What checks ask of a template."""
 
-import functools
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
+from infra.templates import Template
 
-Template = dict[str, Any]
-Properties = Mapping[str, Any]
-
-_SHORT = {"Ref", "Condition"}
-"""Short forms whose long form has no `Fn::`."""
 _SUBSTITUTED = re.compile(r"\$\{(?!!)([\w:.]+)}")
 HANDED = re.compile(r"\{\{resolve:ssm:((?:[^}]|}(?!}))+)}}")
 """A dynamic reference to what another stack has handed over."""
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML with CloudFormation's short forms; the parser in C, since templates are long."""
-
-
-def _long_form(loader: yaml.CSafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    argument: Any
-    match node:
-        case yaml.ScalarNode():
-            argument = loader.construct_scalar(node)
-        case yaml.SequenceNode():
-            argument = loader.construct_sequence(node, deep=True)
-        case _:
-            argument = loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]  # a MappingNode
-    if suffix == "GetAtt" and isinstance(argument, str):
-        argument = argument.split(".", 1)
-    return {suffix if suffix in _SHORT else f"Fn::{suffix}": argument}
-
-
-_Loader.add_multi_constructor("!", _long_form)
-
-
-@functools.lru_cache(maxsize=64)
-def parse(text: str) -> Template:
-    """A template in YAML or JSON. The same text gives the same object: nobody changes it.
-
-    What a loop makes is left out: cfn-lint unrolls it, and alarms, which alone are made so, have tests of their own.
-    """
-    parsed: Template = json.loads(text) if text.startswith("{") else yaml.load(text, _Loader)  # noqa: S506 — safe
-    resources = parsed.get("Resources", {}).items()
-    return {**parsed, "Resources": {name: one for name, one in resources if "::" not in name}}
 
 
 def merged(over: Any, under: Any) -> Any:  # noqa: ANN401 — a template's values have any shape

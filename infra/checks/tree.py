@@ -11,8 +11,8 @@ import boto3
 from samtranslator.parser.parser import Parser
 from samtranslator.translator.translator import Translator
 
-from infra.checks.templates import Template, parse
 from infra.deployment.stacks import STACKS
+from infra.templates import Template, parse
 
 ROOT = Path(__file__).parents[2]
 DATA, APP, DEPARTMENT = "data.yaml", "app.yaml", "department.yaml"
@@ -31,10 +31,16 @@ _PLACES = {
 
 
 class Tree:
-    """`root` holds `infra/`. `packaged` is given where the root is not this checkout, whose code alone is packaged."""
+    """`root` holds `infra/`. `packaged` is given where the root is not this checkout, whose code alone is packaged.
 
-    def __init__(self, root: Path = ROOT, packaged: Template | None = None) -> None:
+    `params` is the folder of the environments' files, the root's own unless given.
+    """
+
+    def __init__(
+        self, root: Path = ROOT, packaged: Template | None = None, params: Path | None = None
+    ) -> None:
         self.root = root
+        self.params = params or root / "infra" / "stacks" / "params"
         self._packaged = packaged
 
     def text(self, path: str) -> str:
@@ -43,8 +49,11 @@ class Tree:
 
     @cached_property
     def stacks(self) -> Mapping[str, Template]:
-        """The templates as they are written, by file name."""
-        return {name: parse(self.text(f"infra/stacks/{name}")) for name in IN_ORDER}
+        """The templates as they are written, by file name.
+
+        What a loop makes is left out: cfn-lint unrolls it, and `runbooks` sees alarms, which alone are made so.
+        """
+        return {name: _without_loops(parse(self.text(f"infra/stacks/{name}"))) for name in IN_ORDER}
 
     @property
     def data(self) -> Template:
@@ -105,8 +114,7 @@ class Tree:
         config: dict[str, Any] = json.loads(self.text("infra/chalice/config.json"))
         return config
 
-    @cached_property
-    def environments(self) -> Mapping[str, dict[str, Any]]:
-        """The environments' parameter files by their names."""
-        folder = self.root / "infra" / "stacks" / "params"
-        return {path.stem: json.loads(path.read_bytes()) for path in sorted(folder.glob("*.json"))}
+
+def _without_loops(template: Template) -> Template:
+    resources = template["Resources"].items()
+    return {**template, "Resources": {name: one for name, one in resources if "::" not in name}}

@@ -63,10 +63,10 @@ class Asked:
 
 def deploy(asked: Asked, *, only: str | None, architecture: str) -> int:
     """Build, check, show, ask, change, try: every stack of the environment, or `only` one."""
-    return guarded(lambda: _deploy(asked.deployer(), only, architecture))
+    return guarded(lambda: _deploy(asked.deployer(), asked.params, only, architecture))
 
 
-def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
+def _deploy(deployer: Deployer, params: Path, only: str | None, architecture: str) -> None:
     stacks = _chosen(stacks_of(deployer.environment), only)
     terminal, region = deployer.terminal, deployer.environment.region
     terminal.say(
@@ -78,8 +78,8 @@ def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
         if any(stack.packaged for stack in stacks):
             terminal.say(f"Building the package for {architecture} …")
             package.build(built, with_dependencies=True, architecture=architecture)
-        if wrong := lint.faults(built):
-            raise DeploymentError("\n  ".join(["The templates are wrong; nothing was sent:", *wrong]))
+        if wrong := lint.faults(built, params):
+            raise DeploymentError("\n  ".join(["These are wrong, and nothing was sent:", *wrong]))
         plans = from_sources(
             stacks,
             deployer.environment,
@@ -91,7 +91,7 @@ def _deploy(deployer: Deployer, only: str | None, architecture: str) -> None:
     release = deployer.deploy(plans)
     terminal.say(f"\n{deployer.environment.name} is as the sources say: release {release.id}.")
     if any(stack.name == APP for stack in stacks):
-        terminal.say(f"The desk is at {deployer.environment.stacks[APP].get('BaseUrl', '?')}")
+        terminal.say(f"The desk is at https://{deployer.environment.hosts['desk']}")
 
 
 def _chosen(stacks: tuple[Stack, ...], only: str | None) -> tuple[Stack, ...]:

@@ -6,11 +6,13 @@
       "recovery_region": "ap-southeast-2",   where it has a stack for recovery
       "account": "123456789012",             refuse every other account; optional unless `protected`
       "protected": true,                     optional: stacks cannot be deleted; default for `prod`
-      "stacks": {"data": {"DeskOrigin": "https://…"}, "app": {…}},   parameters of each stack that it has
+      "hosts": {"desk": "desk.example.com", "public": "news.example.com", "internal": "intranet.example.com"},
+      "stacks": {"data": {"ArchiveRetentionDays": 3650}, "app": {…}},   parameters of each stack that it has
       "departments": {"marketing": {"SenderArn": "arn:…"}}           optional: departments' own systems
     }
 
-A stack that the file does not name is not part of the environment.
+A stack that the file does not name is not part of the environment. What follows from the rest of the file is no
+parameter to give (`derived` in `infra/deployment/stacks.py`).
 """
 
 import json
@@ -24,19 +26,25 @@ from infra.deployment.errors import WrongParametersError
 
 PARAMS = Path(__file__).parents[1] / "stacks" / "params"
 PROD = "prod"
-_KEYS = {"prefix", "region", "recovery_region", "account", "protected", "stacks", "departments"}
+_KEYS = {"prefix", "region", "recovery_region", "account", "protected", "hosts", "stacks", "departments"}
+HOSTS = ("desk", "public", "internal")
+"""What people meet: the desk, the public and the internal part of the website."""
 _PREFIX = re.compile(r"[a-z][a-z0-9-]{2,30}")
 """As the templates' own pattern says."""
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-\d")
 _ACCOUNT = re.compile(r"\d{12}")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_HOST = re.compile(r"[a-z0-9.-]+")
 
 Parameters = Mapping[str, str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Environment:
-    """`stacks` and `departments` hold CloudFormation's parameters by the stack's or department's name."""
+    """`stacks` and `departments` hold CloudFormation's parameters by the stack's or department's name.
+
+    `hosts` are by what people meet there, as in `HOSTS`.
+    """
 
     name: str
     prefix: str
@@ -44,6 +52,7 @@ class Environment:
     recovery_region: str | None = None
     account: str | None = None
     protected: bool = False
+    hosts: Mapping[str, str] = field(default_factory=dict)
     stacks: Mapping[str, Parameters] = field(default_factory=dict)
     departments: Mapping[str, Parameters] = field(default_factory=dict)
 
@@ -62,10 +71,9 @@ def read(name: str, folder: Path = PARAMS) -> Environment:
             "another folder with --params."
         ) from None
     except ValueError as error:
-        raise WrongParametersError(f"{path} is not JSON: {error}") from error
-    wrong = list(_faults(document))
-    if wrong:
-        raise WrongParametersError("\n".join([f"{path} cannot be used:", *(f"  {each}" for each in wrong)]))
+        raise WrongParametersError(f"{path} cannot be read:", [f"JSON: {error}"]) from error
+    if wrong := list(_faults(document)):
+        raise WrongParametersError(f"{path} cannot be used:", wrong)
     return Environment(
         name=name,
         prefix=document["prefix"],
@@ -73,6 +81,7 @@ def read(name: str, folder: Path = PARAMS) -> Environment:
         recovery_region=document.get("recovery_region"),
         account=document.get("account"),
         protected=document.get("protected", name == PROD),
+        hosts=document["hosts"],
         stacks=_texts(document["stacks"]),
         departments=_texts(document.get("departments", {})),
     )
@@ -83,7 +92,9 @@ def _faults(document: object) -> Iterator[str]:
         yield "it must be one JSON object"
         return
     yield from (f"{key}: nobody knows it" for key in sorted(document.keys() - _KEYS))
-    yield from (f"{key}: is missing" for key in ("prefix", "region", "stacks") if key not in document)
+    yield from (
+        f"{key}: is missing" for key in ("prefix", "region", "hosts", "stacks") if key not in document
+    )
     shapes = {
         "prefix": (_PREFIX, "3 to 31 small letters, digits and hyphens, a letter first"),
         "region": (_REGION, "a region, such as ap-southeast-1"),
@@ -98,8 +109,21 @@ def _faults(document: object) -> Iterator[str]:
         yield "recovery_region: must be another region than region"
     if not isinstance(document.get("protected", False), bool):
         yield "protected: must be true or false"
+    if "hosts" in document:
+        yield from _faults_of_hosts(document["hosts"])
     for key in ("stacks", "departments"):
         yield from _faults_of_parameters(key, document.get(key, {}))
+
+
+def _faults_of_hosts(value: object) -> Iterator[str]:
+    if not isinstance(value, dict) or value.keys() != set(HOSTS):
+        yield f"hosts: must be an object with {', '.join(HOSTS)}"
+        return
+    for name, host in value.items():
+        if not (isinstance(host, str) and _HOST.fullmatch(host)):
+            yield f"hosts.{name}: must be a host, such as desk.example.com"
+    if len(set(map(str, value.values()))) < len(HOSTS):
+        yield "hosts: two of them are the same"
 
 
 def _faults_of_parameters(key: str, value: object) -> Iterator[str]:

@@ -16,6 +16,7 @@ from infra.deployment import changes, templates
 from infra.deployment.changes import Change
 from infra.deployment.errors import DeploymentError
 from infra.deployment.terminal import Terminal
+from infra.templates import parse
 
 REVIEW = "REVIEW_IN_PROGRESS"
 """Only a change set was made; the stack has nothing yet."""
@@ -105,7 +106,7 @@ class Formation:
 
     def _retained(self, name: str) -> set[str]:
         body = self._client.get_template(StackName=name, TemplateStage="Processed")["TemplateBody"]
-        return templates.retained(templates.parse(body) if isinstance(body, str) else body)
+        return templates.retained(parse(body) if isinstance(body, str) else body)
 
     def look_for_drift(self, name: str) -> str:
         """Have CloudFormation compare what is there with the template; answers under which id."""

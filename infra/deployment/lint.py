@@ -1,20 +1,23 @@
-"""What is wrong with the templates, found out before anything is sent, by the checks of `make check`."""
+"""What is wrong with templates and parameters, found out before anything is sent, by the checks of `make check`."""
 
 from pathlib import Path
 
 from infra.checks.catalogue import QUICK, SLOW, findings
 from infra.checks.node import VALIDATOR
-from infra.checks.templates import parse
 from infra.checks.tree import Tree
 from infra.package import TEMPLATE
+from infra.templates import load
 
 _OF_NODE = "asl-validator"
 
 
-def faults(package: Path) -> list[str]:
-    """Everything that the checks find in this checkout, with the package in that folder if one was built there."""
+def faults(package: Path, params: Path) -> list[str]:
+    """Everything that the checks find in this checkout and in that folder of environments' files.
+
+    With the package in the folder `package`, if one was built there.
+    """
     built = package / TEMPLATE
-    tree = Tree(packaged=parse(built.read_text(encoding="utf-8")) if built.exists() else None)
+    tree = Tree(packaged=load(built) if built.exists() else None, params=params)
     checks = {**QUICK, **SLOW}
     if not VALIDATOR.exists():
         del checks[_OF_NODE]  # whoever deploys need not have Node; make check does

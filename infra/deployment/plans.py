@@ -4,14 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from infra.deployment import templates
 from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.releases import Deployed
 from infra.deployment.stacks import Stack, parameters_of
-from infra.deployment.templates import Template
+from infra.templates import Template, parse
 
 Say = Callable[[str], None]
 
@@ -22,19 +21,13 @@ class Plan:
 
     stack: Stack
     template: str
-    arguments: Sequence[Mapping[str, Any]]
-    secrets: tuple[str, ...] = ()
+    arguments: Sequence[Mapping[str, str]]
 
     def deployed(self) -> Deployed:
         """How the record of a release tells it."""
         return Deployed(
             template=self.template,
-            parameters={
-                one["ParameterKey"]: one["ParameterValue"]
-                for one in self.arguments
-                if one["ParameterKey"] not in self.secrets
-            },
-            secrets=self.secrets,
+            parameters={one["ParameterKey"]: one["ParameterValue"] for one in self.arguments},
         )
 
 
@@ -45,7 +38,7 @@ class _Read:
     stack: Stack
     raw: bytes
     template: Template
-    arguments: list[dict[str, Any]]
+    arguments: list[dict[str, str]]
 
 
 def from_sources(
@@ -64,7 +57,7 @@ def from_sources(
 
 def _read(stack: Stack, environment: Environment, folder: Path) -> _Read:
     raw = (folder / stack.template).read_bytes()
-    template = templates.parse(raw.decode())
+    template = parse(raw.decode())
     arguments = templates.arguments(stack.name, template, parameters_of(stack, environment))
     return _Read(stack=stack, raw=raw, template=template, arguments=arguments)
 
@@ -81,14 +74,12 @@ def _sent(read: _Read, package: Path, depot: Depot, say: Say) -> Plan:
 
         raw = templates.dump(templates.with_files_at(read.template, depot.bucket, send))
     key, _ = depot.keep(raw, Path(read.stack.template).suffix)
-    secrets = templates.secrets(read.template) & {one["ParameterKey"] for one in read.arguments}
-    return Plan(stack=read.stack, template=key, arguments=read.arguments, secrets=tuple(sorted(secrets)))
+    return Plan(stack=read.stack, template=key, arguments=read.arguments)
 
 
 def from_record(stack: Stack, deployed: Deployed) -> Plan:
-    """Plan the stack as a release had it; secret parameters stay as CloudFormation has them now."""
-    given: list[dict[str, Any]] = [
+    """Plan the stack as a release had it."""
+    given = [
         {"ParameterKey": name, "ParameterValue": value} for name, value in sorted(deployed.parameters.items())
     ]
-    given += [{"ParameterKey": name, "UsePreviousValue": True} for name in deployed.secrets]
-    return Plan(stack=stack, template=deployed.template, arguments=given, secrets=deployed.secrets)
+    return Plan(stack=stack, template=deployed.template, arguments=given)

@@ -33,11 +33,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Deployed:
-    """A stack as it was. `template` is a key of the depot; secret parameters are only named, in `secrets`."""
+    """A stack as it was. `template` is a key of the depot."""
 
     template: str
     parameters: Mapping[str, str]
-    secrets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +117,5 @@ def _key(identifier: str) -> str:
 
 def _read(raw: bytes) -> Release:
     document = json.loads(raw)
-    stacks = {
-        name: Deployed(template=one["template"], parameters=one["parameters"], secrets=tuple(one["secrets"]))
-        for name, one in document.pop("stacks").items()
-    }
+    stacks = {name: Deployed(**one) for name, one in document.pop("stacks").items()}
     return Release(**{**document, "state": State(document["state"]), "stacks": stacks})

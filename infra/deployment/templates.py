@@ -2,15 +2,14 @@
 
 import copy
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from infra.deployment.errors import WrongParametersError
-
-Template = dict[str, Any]
+from infra.deployment.stacks import OUTPUT
+from infra.templates import Template
 
 _FILES = {
     "AWS::Serverless::Function": "CodeUri",
@@ -21,32 +20,10 @@ _FILES = {
 """Where a template names a file beside it. CloudFormation wants a place in S3 there."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which CloudFormation's short forms may stand; nothing here reads what they say."""
-
-
-def _short_form(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> dict[str, Any]:
-    match node:
-        case yaml.ScalarNode():
-            return {suffix: loader.construct_scalar(node)}
-        case yaml.SequenceNode():
-            return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: None}
-
-
-_Loader.add_multi_constructor("!", _short_form)
-
-
-def parse(text: str) -> Template:
-    """A template in YAML or JSON."""
-    parsed: Template = yaml.load(text, _Loader)  # noqa: S506 — a SafeLoader
-    return parsed
-
-
-def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[dict[str, Any]]:
+def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[dict[str, str]]:
     """The parameters as CloudFormation takes them.
 
-    Raises WrongParametersError, telling each that the template does not know, and each that it wants.
+    Raises WrongParametersError, telling each that the template does not know, does not allow, or wants.
     """
     declared: Mapping[str, Mapping[str, Any]] = template.get("Parameters", {})
     wrong = [
@@ -58,20 +35,25 @@ def arguments(stack: str, template: Template, given: Mapping[str, str]) -> list[
         for name, one in declared.items()
         if name not in given and "Default" not in one
     ]
+    wrong += [
+        f"stacks.{stack}.{name}: {fault}"
+        for name in given.keys() & declared.keys()
+        if (fault := _fault_of(given[name], declared[name]))
+    ]
     if wrong:
-        raise WrongParametersError(
-            "\n".join(["Parameters are wrong:", *(f"  {each}" for each in sorted(wrong))])
-        )
+        raise WrongParametersError("Parameters are wrong:", sorted(wrong))
     return [{"ParameterKey": name, "ParameterValue": value} for name, value in sorted(given.items())]
 
 
-def secrets(template: Template) -> set[str]:
-    """The parameters whose values must not be kept or shown."""
-    return {
-        name
-        for name, one in template.get("Parameters", {}).items()
-        if str(one.get("NoEcho", "")).lower() == "true"
-    }
+def _fault_of(value: str, declared: Mapping[str, Any]) -> str | None:
+    """What CloudFormation would say of the value, or None. The value is not repeated: it may be a secret misplaced."""
+    if OUTPUT.fullmatch(value):
+        return None  # it is known when that stack stands
+    if "AllowedPattern" in declared and not re.fullmatch(declared["AllowedPattern"], value):
+        return f"is not of the form {declared['AllowedPattern']}"
+    if "AllowedValues" in declared and value not in map(str, declared["AllowedValues"]):
+        return f"is none of {', '.join(map(str, declared['AllowedValues']))}"
+    return None
 
 
 def retained(template: Template) -> set[str]:

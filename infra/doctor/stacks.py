@@ -9,6 +9,7 @@ from infra.deployment.formation import Formation
 from infra.deployment.releases import State
 from infra.deployment.stacks import TEMPLATES, parameters_of
 from infra.doctor.findings import Finding, Patient, ok, warning, wrong
+from infra.templates import load
 
 _PATIENCE = 180
 """Seconds for looking for drift in all stacks."""
@@ -20,7 +21,7 @@ def parameters(patient: Patient) -> Iterator[Finding]:
     """Whether the environment's file gives each stack what its template wants."""
     environment = patient.deployer.environment
     for stack in patient.stacks:
-        template = templates.parse((TEMPLATES / stack.source).read_text("utf-8"))
+        template = load(TEMPLATES / stack.source)
         try:
             templates.arguments(stack.name, template, parameters_of(stack, environment))
         except DeploymentError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 from werkzeug.wrappers import Response
 
 from chalicelib.core.ids import new_id
-from infra.local.resources import load_template
+from infra.templates import load
 
 TEMPLATE = Path(__file__).parents[1] / "stacks" / "app.yaml"
 NOTHING_THERE = "MISSING_AUTHENTICATION_TOKEN"
@@ -16,7 +16,7 @@ REFUSED = "DEFAULT_4XX"
 
 def refusal(kind: str, *, status: int | None = None) -> Response:
     """The response of that type; `status` is API Gateway's own, which counts where the template says nothing."""
-    said = load_template(TEMPLATE)["Resources"]["RestAPI"]["Properties"]["GatewayResponses"][kind]
+    said = load(TEMPLATE)["Resources"]["RestAPI"]["Properties"]["GatewayResponses"][kind]
     headers = {name: value[1:-1] for name, value in said["ResponseParameters"]["Headers"].items()}
     (text,) = said["ResponseTemplates"].values()
     body = text.replace("$context.requestId", new_id("c"))

@@ -4,7 +4,6 @@ Strict on purpose: a resource type or property that is neither created here nor 
 cannot honour is an error. So a line added to the template is either real in every test or refused by name.
 """
 
-import functools
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -12,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import yaml
-
 from infra.local.clients import REGION, Clients
+from infra.templates import load
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -65,39 +63,6 @@ _SECTIONS = {
 
 class TemplateError(Exception):
     """The template holds something that would be lost on the laptop, or that it does not define."""
-
-
-class _Intrinsic(dict[str, Any]):
-    """`!Ref X` and the like, in their long form: {"Ref": X}."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML with CloudFormation's short forms."""
-
-
-def _intrinsic(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> _Intrinsic:
-    argument: Any
-    if isinstance(node, yaml.ScalarNode):
-        argument = loader.construct_scalar(node)
-    elif isinstance(node, yaml.SequenceNode):
-        argument = loader.construct_sequence(node, deep=True)
-    else:
-        raise TemplateError(f"!{suffix} with a mapping")
-    return _Intrinsic({suffix: argument})
-
-
-_Loader.add_multi_constructor("!", _intrinsic)
-
-
-def load_template(path: Path) -> dict[str, Any]:
-    """A template as plain data; `!Ref X` becomes {"Ref": X}, `!Sub` {"Sub": …}, and so on."""
-    return _parse(path.read_text(encoding="utf-8"))
-
-
-@functools.lru_cache(maxsize=8)
-def _parse(text: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
-    return parsed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,10 +294,9 @@ class _Stack:
         return self.made[name]
 
     def resolve(self, value: Any) -> Any:  # noqa: ANN401 - a template's values have any shape
-        if isinstance(value, _Intrinsic):
-            ((function, argument),) = value.items()
-            return self._evaluate(function, argument)
         if isinstance(value, dict):
+            if function := _function(value):
+                return self._evaluate(function, value[function])
             resolved = {key: self.resolve(item) for key, item in value.items()}
             return {key: item for key, item in resolved.items() if item is not _NO_VALUE}
         if isinstance(value, list):
@@ -358,28 +322,28 @@ class _Stack:
                 if argument not in self.template.get("Conditions", {}):
                     raise TemplateError(f"there is no Condition called {argument}")
                 return self.holds(self.template["Conditions"][argument])
-            case "Not":
+            case "Fn::Not":
                 return not self.holds(argument[0])
-            case "Equals":
+            case "Fn::Equals":
                 first, second = (str(self.resolve(each)) for each in argument)
                 return first == second
             case _:
-                raise TemplateError(f"the laptop knows no condition !{function}")
+                raise TemplateError(f"the laptop knows no condition {function}")
 
     def _evaluate(self, function: str, argument: Any) -> Any:  # noqa: ANN401 - as above
         match function:
             case "Ref":
                 return self._ref(argument)
-            case "GetAtt":
-                return self._attribute(argument)
-            case "Sub":
+            case "Fn::GetAtt":
+                return self._attribute(".".join(argument))
+            case "Fn::Sub":
                 text = re.sub(r"\$\{([\w:.]+)\}", lambda found: str(self._named(found[1])), argument)
                 return self._with_what_was_handed(text)
-            case "If":
+            case "Fn::If":
                 condition, yes, no = argument
                 return self.resolve(yes if self.holds({"Condition": condition}) else no)
             case _:
-                raise TemplateError(f"the laptop knows no !{function}")
+                raise TemplateError(f"the laptop knows no {function}")
 
     def _named(self, name: str) -> Any:  # noqa: ANN401 - as above
         return self._attribute(name) if "." in name else self._ref(name)
@@ -400,6 +364,12 @@ class _Stack:
         return self.make(name).attributes[attribute]
 
 
+def _function(value: Mapping[str, Any]) -> str | None:
+    """The name of CloudFormation's function, if the mapping is a call of one."""
+    names = [name for name in value if name == "Ref" or name.startswith("Fn::")]
+    return names[0] if len(names) == len(value) == 1 else None
+
+
 def create(
     template: Path,
     prefix: str,
@@ -411,7 +381,7 @@ def create(
 
     Raises TemplateError, naming it, for anything that would be dropped silently.
     """
-    content = load_template(template)
+    content = load(template)
     if unknown := content.keys() - _SECTIONS.keys():
         raise TemplateError(f"{template.name}: the laptop knows no {', '.join(sorted(unknown))}")
     aws = _Aws(clients, prefix)

@@ -22,7 +22,7 @@ from chalice.app import (
 )
 from chalice.utils import to_cfn_resource_name
 
-from infra.local.resources import load_template
+from infra.templates import load
 
 Pattern = Mapping[str, Any]
 
@@ -69,7 +69,7 @@ def of(app: Chalice, template: Path | None = None) -> tuple[Subscription, ...]:
 
     Raises ValueError for a kind of event source, schedule or filter that the laptop cannot feed.
     """
-    resources = load_template(template).get("Resources", {}) if template else {}
+    resources = load(template).get("Resources", {}) if template else {}
     return tuple(
         _subscription(config, _properties(resources.get(to_cfn_resource_name(config.name), {})))
         for config in app.event_sources

@@ -16,8 +16,8 @@ from chalicelib.bootstrap import POLICIES
 from chalicelib.core.aws import Aws
 from chalicelib.core.errors import Stale
 from infra.local.forms import FormError, check
-from infra.local.resources import load_template
 from infra.package import ROOT
+from infra.templates import load
 from tests.attachment.files import (
     CSV,
     PDF,
@@ -289,7 +289,7 @@ def test_who_lost_the_duty_loses_the_upload(world: World) -> None:
 
 
 def test_files_expire_in_the_bucket_only_after_they_can_no_longer_be_used() -> None:
-    bucket = load_template(ROOT / "infra" / "stacks" / "data.yaml")["Resources"]["Uploads"]["Properties"]
+    bucket = load(ROOT / "infra" / "stacks" / "data.yaml")["Resources"]["Uploads"]["Properties"]
     days = {
         rule["Prefix"]: rule["ExpirationInDays"]
         for rule in bucket["LifecycleConfiguration"]["Rules"]

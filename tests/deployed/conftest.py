@@ -90,7 +90,7 @@ def changed_sources(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str],
 
     def copy(name: str) -> Path:
         folder = tmp_path_factory.mktemp(name)
-        for part in ("chalicelib", "policies", "schemas", "infra"):
+        for part in ("chalicelib", "policies", "schemas", "infra", "docs"):
             shutil.copytree(
                 ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "node_modules")
             )

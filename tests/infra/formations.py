@@ -128,7 +128,7 @@ class Formations:
             self._event(self.stacks[name], "REVIEW_IN_PROGRESS")
         known = self._find(name)
         template = json.loads(self.templates(asked["TemplateURL"]))
-        given = {one["ParameterKey"]: one.get("ParameterValue", "previous") for one in asked["Parameters"]}
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in asked["Parameters"]}
         number = f"arn:change/{next(self._numbers)}"
         self.changes[number] = {"known": known, "template": template, "parameters": given}
         return {"Id": number, "StackId": known.id}

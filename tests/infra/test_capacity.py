@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from infra.bench.life import STORIES
 from infra.capacity.breaking import Capacity
 from infra.capacity.contention import serial_numbers, shared_pages
 from infra.capacity.cost import Figures, kept_per_month, lines
-from infra.capacity.lives import STORIES, measure
+from infra.capacity.lives import measure
 from infra.capacity.load import (
     DEPARTMENT,
     DEPARTMENTS,

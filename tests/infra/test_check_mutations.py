@@ -1,5 +1,7 @@
 """Every check finds what it is for: one small fault at a time in a copy of the infrastructure, and who tells of it."""
 
+import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,9 +13,11 @@ from infra.checks import lint
 from infra.checks.catalogue import QUICK, SLOW, findings
 from infra.checks.findings import Check
 from infra.checks.node import VALIDATOR
+from infra.checks.runbooks import RUNBOOKS
 from infra.checks.schedules import fault_of
-from infra.checks.templates import merged, parse, without
-from infra.checks.tree import APP, DATA, DEPARTMENT, EDGE, EDGE_GLOBAL, RECOVERY, ROOT, Tree
+from infra.checks.templates import merged, without
+from infra.checks.tree import APP, DATA, DEPARTMENT, EDGE, EDGE_GLOBAL, RECOVERY, ROOT, WATCH, Tree
+from infra.templates import parse
 
 FOLDERS = ("stacks", "workflows", "roles", "chalice")
 STACKS, WORKFLOWS, ROLES = "infra/stacks", "infra/workflows", "infra/roles"
@@ -278,6 +282,14 @@ FAULTS: Mapping[str, Fault] = {
         '            Condition: {StringEquals: {aws:SourceAccount: !Ref "AWS::AccountId"}}\n',
         "",
     ),
+    "alarms of whomever CloudWatch acts for": Fault(
+        caught_by="permissions-of-resources",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n  AlarmsPolicy:\n",
+        old='            Condition: {StringEquals: {aws:SourceAccount: !Ref "AWS::AccountId"}}\n',
+        new="",
+        where="AlarmsPolicy",
+    ),
     # Settings
     "an environment variable that nobody reads": Fault(
         caught_by="settings",
@@ -300,8 +312,20 @@ FAULTS: Mapping[str, Fault] = {
         new="    Default: 24\n",
         where="MAX_LATENESS_HOURS",
     ),
-    "a password in a file": in_prod(
-        "secrets", '"BehindEdge"', '"SmtpPassword": "hunter2", "BehindEdge"', "app.SmtpPassword"
+    "a password that somebody must give": Fault(
+        caught_by="secrets",
+        file=f"{STACKS}/{APP}",
+        anchor="\n  SmtpPasswordSecret:\n",
+        old="    Type: String\n",
+        new="    Type: String\n    NoEcho: true\n",
+        where="SmtpPasswordSecret",
+    ),
+    "a password out of a parameter": Fault(
+        caught_by="secrets",
+        file=f"{STACKS}/{APP}",
+        old='!If [HasSmtpPassword, !Sub "{{resolve:secretsmanager:${SmtpPasswordSecret}}}", ""]',
+        new="!Ref SmtpPasswordSecret",
+        where="SMTP_PASSWORD",
     ),
     # State machines
     "a dangling Next": Fault(
@@ -477,6 +501,30 @@ FAULTS: Mapping[str, Fault] = {
         new="EnableLogFileValidation: false",
         where="Trail",
     ),
+    # What rings
+    "an alarm that does not say what to do": Fault(
+        caught_by="runbooks",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n    - ErrorsOf${Function}:\n",
+        old="docs/runbooks.md#a-function-fails",
+        new="",
+        where="ErrorsOfSweep",
+    ),
+    "an event that does not say what to do": Fault(
+        caught_by="runbooks",
+        file=f"{STACKS}/{WATCH}",
+        anchor="\n  Findings:\n",
+        old="docs/runbooks.md#guardduty-has-found-something",
+        new="",
+        where="Findings",
+    ),
+    "a runbook that is gone": Fault(
+        caught_by="runbooks",
+        file=RUNBOOKS,
+        old="## Nothing is swept",
+        new="## Nothing was swept",
+        where="NothingSwept",
+    ),
     # What stacks hand over
     "handed over under another name": in_data(
         "handed-over", "NoticesQueueUrlParameter", "data/notices-queue-url", "data/notices-queue", "Globals"
@@ -513,31 +561,33 @@ FAULTS: Mapping[str, Fault] = {
     ),
     # Environments
     "a parameter that the template does not know": in_prod(
-        "parameters", '"BehindEdge"', '"BehindTheEdge": "yes", "BehindEdge"', "app.BehindTheEdge"
+        "parameters", '"MailFrom"', '"MailSender": "x", "MailFrom"', "stacks.app.MailSender"
     ),
-    "an origin with a path": in_prod(
+    "a host with a path": in_prod(
+        "parameters", '"desk.imprimatur.example"', '"desk.imprimatur.example/api"', "hosts.desk"
+    ),
+    "a password in a file": in_prod(
         "parameters",
-        '"BaseUrl": "https://desk.imprimatur.example"',
-        '"BaseUrl": "https://desk.imprimatur.example/api"',
-        "app.BaseUrl",
-    ),
-    "an output that nobody puts out": in_prod(
-        "outputs", "recovery:VaultArn", "recovery:Vault", "data.BackupVaultArn"
+        '"MailFrom"',
+        '"SmtpPasswordSecret": "hunter2", "MailFrom"',
+        "stacks.app.SmtpPasswordSecret",
     ),
     "an edge that is believed and not there": in_prod(
-        "parameters-agree", '"BehindEdge": "yes"', '"BehindEdge": "no"', "app.BehindEdge"
+        "parameters", '"MailFrom"', '"BehindEdge": "yes", "MailFrom"', "stacks.app.BehindEdge"
     ),
-    "the stream of another environment": in_prod(
-        "parameters-agree",
-        "/imprimatur/data/table-stream-arn",
-        "/imprimatur-staging/data/table-stream-arn",
-        "app.TableStreamArn",
+    "an output that nobody puts out": Fault(
+        caught_by="outputs",
+        file=f"{STACKS}/{RECOVERY}",
+        anchor="\nOutputs:\n",
+        old="  BackupVaultArn:\n",
+        new="  VaultArn:\n",
+        where="data.BackupVaultArn",
     ),
     "the host of another environment": in_prod(
         "environments-apart",
-        '"PublicSiteUrl": "https://news.imprimatur.example"',
-        '"PublicSiteUrl": "https://news.dev.imprimatur.example"',
-        "https://news.dev.imprimatur.example",
+        '"news.imprimatur.example"',
+        '"news.dev.imprimatur.example"',
+        "news.dev.imprimatur.example",
     ),
     "dev in production": in_prod(
         "prod",
@@ -546,8 +596,9 @@ FAULTS: Mapping[str, Fault] = {
         "stacks.app.MailIdentity",
     ),
     "a production that can be deleted": in_prod("prod", '"Protect": true', '"Protect": false', "protected"),
+    "a production without copies": in_prod("prod", '"recovery": {', '"recovered": {', "recovery"),
     "a production in one region": in_prod(
-        "prod-survives", "ap-southeast-2", "ap-southeast-1", "recovery_region"
+        "parameters", "ap-southeast-2", "ap-southeast-1", "recovery_region"
     ),
     "a production that forgets its archive": in_prod(
         "prod-survives",
@@ -597,6 +648,8 @@ def whole() -> Tree:
 def copy(tmp_path: Path) -> Iterator[Path]:
     for folder in FOLDERS:
         shutil.copytree(ROOT / "infra" / folder, tmp_path / "infra" / folder)
+    (tmp_path / "docs").mkdir()
+    shutil.copy(ROOT / RUNBOOKS, tmp_path / RUNBOOKS)
     yield tmp_path
     shutil.rmtree(tmp_path)
 
@@ -650,6 +703,17 @@ def test_asl_validator_finds_what_is_no_machine(copy: Path, whole: Tree) -> None
     tree = broken(FAULTS["a state of no kind"], copy, whole)
     (found,) = [finding for _, finding in findings(tree, check_called("asl-validator"))]
     assert found.file == f"{WORKFLOWS}/review.asl.json"
+
+
+def test_what_is_installed_of_node_is_for_the_node_of_debian_12() -> None:
+    locked = json.loads((VALIDATOR.parents[2] / "package-lock.json").read_bytes())["packages"]
+    asked = {
+        name: re.match(r">= ?(\d+)", one["engines"]["node"])
+        for name, one in locked.items()
+        if "engines" in one
+    }
+    assert len(asked) > 5
+    assert [name for name, least in asked.items() if least is None or int(least[1]) > 18] == []
 
 
 def test_every_check_of_our_own_has_a_fault_that_it_finds() -> None:

@@ -13,13 +13,14 @@ from chalicelib.submission.letters import (
     submissions_queue,
 )
 from infra.local.clients import Clients
-from infra.local.resources import TemplateError, create, load_template
+from infra.local.resources import TemplateError, create
 from infra.package import ROOT
+from infra.templates import load
 from tests.senders import SQS, System
 from tests.world import a_world
 
 STACKS = ROOT / "infra" / "stacks"
-TEMPLATE = load_template(STACKS / "department.yaml")
+TEMPLATE = load(STACKS / "department.yaml")
 RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 QUEUES = {name: one["Properties"] for name, one in RESOURCES.items() if one["Type"] == "AWS::SQS::Queue"}
 
@@ -35,7 +36,7 @@ def statements(queue: str) -> list[dict[str, Any]]:
 
 
 def test_queues_are_called_as_the_code_calls_them() -> None:
-    names = {name: queue["QueueName"]["Sub"] for name, queue in QUEUES.items()}
+    names = {name: queue["QueueName"]["Fn::Sub"] for name, queue in QUEUES.items()}
     assert names == {
         "Submissions": "${Prefix}-" + submissions_queue("${Department}"),
         "Replies": "${Prefix}-" + replies_queue("${Department}"),
@@ -63,7 +64,7 @@ def test_sender_may_send_and_read_its_answers_and_nothing_else() -> None:
 def test_a_message_is_tried_as_often_as_the_code_thinks_and_kept_as_long_as_can_be() -> None:
     """Clause 1.3.3: nothing that was sent is dropped."""
     assert QUEUES["Submissions"]["RedrivePolicy"] == {
-        "deadLetterTargetArn": {"GetAtt": "DeadLetters.Arn"},
+        "deadLetterTargetArn": {"Fn::GetAtt": ["DeadLetters", "Arn"]},
         "maxReceiveCount": TRIES,
     }
     assert {queue["MessageRetentionPeriod"] for queue in QUEUES.values()} == {14 * 24 * 3600}

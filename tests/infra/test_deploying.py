@@ -42,10 +42,7 @@ def planned(yard: Yard, folder: Path, version: str, data: dict[str, Any] | None 
         "Renderer": {"Type": FUNCTION},
     }
     for name, resources in (("data", DATA if data is None else data), ("app", app)):
-        parameters: dict[str, Any] = {"Prefix": {"Type": "String"}}
-        if name == "app":
-            parameters["Password"] = {"Type": "String", "NoEcho": "true", "Default": ""}
-        document = {"Parameters": parameters, "Resources": resources}
+        document = {"Parameters": {"Prefix": {"Type": "String"}}, "Resources": resources}
         (folder / f"{name}.json").write_text(json.dumps(document), "utf-8")
     deployer = yard.deployer()
     return from_sources(
@@ -114,18 +111,6 @@ def kept(s3: Any) -> list[Any]:  # noqa: ANN401 — botocore makes its clients' 
     """Every version of what is in the depot, but of the lock."""
     versions = s3.list_object_versions(Bucket=DEPOT)["Versions"]
     return [version for version in versions if version["Key"] != "lock.json"]
-
-
-def test_secret_parameters_are_in_no_record_and_survive_a_rollback(yard: Yard, tmp_path: Path) -> None:
-    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {"Password": "hunter2"}})
-    deployed(yard, tmp_path, "1")
-    deployed(yard, tmp_path, "2")
-    s3 = boto3.client("s3", region_name="eu-west-1")
-    for one in s3.list_objects_v2(Bucket=DEPOT)["Contents"]:
-        assert b"hunter2" not in s3.get_object(Bucket=DEPOT, Key=one["Key"])["Body"].read()
-    roll_back(yard.deployer(), stacks_of(yard.environment, STACKS))
-    assert version_of(yard) == "1"
-    assert yard.formation.stacks["desk-app"].parameters == {"Prefix": "desk", "Password": "previous"}
 
 
 def test_declining_takes_the_change_set_back_and_records_nothing(yard: Yard, tmp_path: Path) -> None:

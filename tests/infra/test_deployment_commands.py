@@ -13,6 +13,12 @@ from infra.deployment.errors import DeclinedError, WrongParametersError
 from infra.packaging.errors import PackagingError
 from tests.infra.formations import ACCOUNT, refused
 
+ENVIRONMENT = {
+    "prefix": "desk",
+    "region": "eu-west-1",
+    "hosts": {"desk": "desk.example.com", "public": "news.example.com", "internal": "intranet.example.com"},
+    "stacks": {"data": {}},
+}
 COMMANDS = (["deploy"], ["rollback"], ["doctor"], ["destroy"])
 
 
@@ -21,7 +27,7 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder with an environment that belongs into another account."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "operator")
-    document = {"prefix": "desk", "region": "eu-west-1", "account": "210987654321", "stacks": {"data": {}}}
+    document = {**ENVIRONMENT, "account": "210987654321"}
     (tmp_path / "staging.json").write_text(json.dumps(document), "utf-8")
     with mock_aws():
         yield tmp_path
@@ -41,8 +47,7 @@ def test_environment_of_another_account_is_left_alone(
 def test_protected_environment_must_name_its_account(
     command: list[str], params: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    document = {"prefix": "desk", "region": "eu-west-1", "stacks": {"data": {}}}
-    (params / "prod.json").write_text(json.dumps(document), "utf-8")
+    (params / "prod.json").write_text(json.dumps(ENVIRONMENT), "utf-8")
     assert cli.main([*command, "--env", "prod", "--params", str(params)]) == UNUSABLE
     told = capsys.readouterr().err
     assert "prod is protected, and its file names no account" in told

@@ -13,8 +13,7 @@ import pytest
 from moto import mock_aws
 
 from infra.commands.doctor import findings
-from infra.deployment import templates
-from infra.deployment.environment import Environment
+from infra.deployment.environment import HOSTS, Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
 from infra.deployment.stacks import TEMPLATES, stacks_of
@@ -22,6 +21,7 @@ from infra.doctor import account, data, limits, mail, stacks, work
 from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
 from infra.package import ROOT
+from infra.templates import load
 from tests.infra.formations import ACCOUNT, STACKS, Yard, refused
 
 APP = {"MailFrom": "Imprimatur <desk@mail.example.com>", "MailIdentity": "example.com"}
@@ -213,12 +213,12 @@ def test_release_that_did_not_come_to_its_end_is_told(yard: Yard) -> None:
 
 def test_parameters_are_held_against_the_templates_of_the_sources(yard: Yard) -> None:
     yard.environment = replace(
-        yard.environment, stacks={"data": {"DeskOrigin": "https://desk.example.com"}, "app": APP}
+        yard.environment, hosts=dict.fromkeys(HOSTS, "example.com"), stacks={"data": {}, "app": {}}
     )
     patient = Patient(deployer=yard.deployer(), stacks=stacks_of(yard.environment))
     data_is, app_is = stacks.parameters(patient)
     assert (data_is.verdict, app_is.verdict) == (Verdict.OK, Verdict.WRONG)
-    assert "stacks.app.BaseUrl: is missing" in app_is.text
+    assert "stacks.app.MailFrom: is missing" in app_is.text
 
 
 def test_drift_is_told_with_what_differs(yard: Yard) -> None:
@@ -293,7 +293,7 @@ def test_every_bucket_that_a_template_locks_is_looked_at() -> None:
     locked = {
         name
         for path in TEMPLATES.glob("*.yaml")
-        for name, one in templates.parse(path.read_text("utf-8"))["Resources"].items()
+        for name, one in load(path)["Resources"].items()
         if isinstance(one, dict)  # a loop is a list
         and one["Type"] == BUCKET
         and one["Properties"].get("ObjectLockEnabled")

@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from infra.deployment import templates
-from infra.deployment.environment import PARAMS, Environment, read
+from infra.checks.parameters import apart
+from infra.checks.tree import Tree
+from infra.deployment import lint, templates
+from infra.deployment.environment import Environment, read
 from infra.deployment.errors import WrongParametersError
 from infra.deployment.stacks import (
+    DEPARTMENT,
     STACKS,
     TEMPLATES,
     Place,
@@ -20,6 +23,7 @@ from infra.deployment.stacks import (
     region_of,
     stacks_of,
 )
+from infra.templates import load, parse
 from tests.infra.formations import STACKS as SOME
 
 RIGHT: dict[str, Any] = {
@@ -27,9 +31,10 @@ RIGHT: dict[str, Any] = {
     "region": "ap-southeast-1",
     "recovery_region": "ap-southeast-2",
     "account": "123456789012",
+    "hosts": {"desk": "desk.example.com", "public": "news.example.com", "internal": "intranet.example.com"},
     "stacks": {
-        "data": {"DeskOrigin": "https://desk.example.com", "ArchiveRetentionDays": 3650},
-        "app": {"BaseUrl": "https://desk.example.com", "Verbose": True, "Zones": ["a", "b"]},
+        "data": {"ArchiveRetentionDays": 3650},
+        "app": {"MailFrom": "desk@example.com", "Verbose": True, "Zones": ["a", "b"]},
     },
     "departments": {"marketing": {"SenderArn": "arn:aws:iam::123456789012:role/marketing"}},
 }
@@ -49,7 +54,7 @@ def refusal(folder: Path, name: str = "staging") -> str:
 def test_values_are_read_as_cloudformation_takes_them(tmp_path: Path) -> None:
     found = read("staging", written(tmp_path, RIGHT))
     assert found.stacks["data"]["ArchiveRetentionDays"] == "3650"
-    assert found.stacks["app"] == {"BaseUrl": "https://desk.example.com", "Verbose": "true", "Zones": "a,b"}
+    assert found.stacks["app"] == {"MailFrom": "desk@example.com", "Verbose": "true", "Zones": "a,b"}
     assert (found.region, found.recovery_region) == ("ap-southeast-1", "ap-southeast-2")
     assert not found.protected
 
@@ -65,6 +70,7 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "recovery_region": "somewhere",
         "account": 12,
         "protected": "yes",
+        "hosts": {"desk": "desk.example.com/", "public": "a.example", "internal": "a.example"},
         "stack": {},
         "stacks": {"data": [], "App": {}, "app": {"Nested": {}}},
     }
@@ -76,6 +82,8 @@ def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         "recovery_region",
         "account",
         "protected",
+        "hosts.desk",
+        "hosts",
         "stacks.data",
         "stacks.App",
         "stacks.app.Nested",
@@ -97,7 +105,7 @@ def test_missing_file_tells_which_environments_there_are(tmp_path: Path) -> None
 @pytest.mark.parametrize("text", ["{", "[]", '"x"'])
 def test_file_that_is_no_json_object_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "staging.json").write_text(text, "utf-8")
-    assert "cannot be used" in (told := refusal(tmp_path)) or "is not JSON" in told
+    assert "cannot be used" in (told := refusal(tmp_path)) or "cannot be read" in told
 
 
 def test_each_stack_comes_after_those_it_depends_on() -> None:
@@ -173,26 +181,88 @@ def test_stack_is_in_the_region_of_its_place() -> None:
         )
 
 
-def test_environments_that_are_kept_here_fit_the_templates() -> None:
-    for path in PARAMS.glob("*.json"):
-        environment = read(path.stem)
-        for stack in stacks_of(environment):
-            template = templates.parse((TEMPLATES / stack.source).read_text("utf-8"))
-            templates.arguments(stack.name, template, parameters_of(stack, environment))
+def having(*stacks: str, **given: dict[str, str]) -> Environment:
+    """An environment with these stacks, or with every one; `given` are their parameters."""
+    names = stacks or [stack.name for stack in STACKS if stack.name != DEPARTMENT]
+    return Environment(
+        name="x",
+        prefix="desk",
+        region="eu-west-1",
+        recovery_region="eu-north-1",
+        hosts=RIGHT["hosts"],
+        stacks={name: given.get(name, {}) for name in names},
+    )
+
+
+def parameters(environment: Environment) -> dict[str, dict[str, str]]:
+    return {stack.name: parameters_of(stack, environment) for stack in stacks_of(environment)}
+
+
+def test_hosts_are_said_once_and_what_is_handed_over_is_found_under_the_own_prefix() -> None:
+    given = parameters(having())
+    assert given["data"]["DeskOrigin"] == given["app"]["BaseUrl"] == "https://desk.example.com"
+    assert given["app"]["InternalSiteUrl"] == "https://intranet.example.com"
+    assert given["edge"]["PublicSiteHost"] == given["edge-global"]["PublicSiteHost"] == "news.example.com"
+    assert given["app"]["TableStreamArn"] == "/desk/data/table-stream-arn"
+    assert given["edge"]["RestApiId"] == "/desk/app/rest-api-id"
+
+
+def test_an_edge_is_believed_exactly_where_there_is_one() -> None:
+    assert parameters(having())["app"]["BehindEdge"] == "yes"
+    assert parameters(having("data", "app"))["app"]["BehindEdge"] == "no"
+
+
+def test_data_is_copied_to_another_region_exactly_where_there_is_one() -> None:
+    assert parameters(having())["data"]["ReplicaBucketArn"] == "{{output:recovery:ReplicaBucketArn}}"
+    assert parameters(having("data"))["data"]["ReplicaBucketArn"] == ""
+
+
+def test_what_follows_from_the_rest_of_the_file_is_not_to_be_given() -> None:
+    with pytest.raises(WrongParametersError) as refused:
+        stacks_of(having("data", "app", app={"BehindEdge": "yes"}))
+    assert refused.value.faults == ("stacks.app.BehindEdge: follows from the rest of the file; leave it out",)
+
+
+def test_what_follows_is_asked_for_by_the_template() -> None:
+    for stack in STACKS:
+        assert stack.derived.keys() <= load(TEMPLATES / stack.source)["Parameters"].keys(), stack.name
+
+
+def test_a_value_that_the_template_does_not_allow_is_told_and_not_repeated() -> None:
+    app = load(TEMPLATES / "app.yaml")
+    mail = {"MailFrom": "desk@example.com", "MailIdentity": "example.com"}
+    given = {**parameters(having())["app"], **mail, "SmtpPasswordSecret": "hunter2", "MailCarrier": "pigeon"}
+    with pytest.raises(WrongParametersError) as refused:
+        templates.arguments("app", app, given)
+    assert [fault.partition(": ")[0] for fault in refused.value.faults] == [
+        "stacks.app.MailCarrier",
+        "stacks.app.SmtpPasswordSecret",
+    ]
+    assert "hunter2" not in str(refused.value)
+    secret = {**given, "SmtpPasswordSecret": "imprimatur/smtp:SecretString:password", "MailCarrier": "smtp"}
+    assert templates.arguments("app", app, secret)
+
+
+def test_files_of_another_folder_are_held_to_the_same_rules(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        written(tmp_path, RIGHT, name)
+    found = {(finding.file, finding.where) for finding in apart(Tree(params=tmp_path))}
+    assert found == {("two.json", value) for value in (RIGHT["prefix"], *RIGHT["hosts"].values())}
+    wrong = lint.faults(tmp_path, tmp_path)
+    assert "two.json: desk.example.com: belongs to one [environments-apart]" in wrong
+    assert "one.json: stacks.app.Verbose: the template knows no such parameter [parameters]" in wrong
 
 
 def test_parameters_that_the_template_does_not_know_or_lacks_are_told_with_what_they_mean() -> None:
-    template = templates.parse(
+    template = parse(
         "Parameters:\n"
         "  Prefix: {Type: String, Default: imprimatur}\n"
         "  DeskOrigin: {Type: String, Description: Where people open the desk.}\n"
-        "  Password: {Type: String, NoEcho: true, Default: ''}\n"
     )
     with pytest.raises(WrongParametersError) as refused:
         templates.arguments("data", template, {"Prefix": "x", "DeskOrigins": "y"})
     assert "stacks.data.DeskOrigins: the template knows no such parameter" in str(refused.value)
     assert "stacks.data.DeskOrigin: is missing. Where people open the desk." in str(refused.value)
-    assert templates.secrets(template) == {"Password"}
 
 
 def test_files_that_a_template_names_are_put_where_they_were_sent() -> None:

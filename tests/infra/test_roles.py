@@ -7,7 +7,6 @@ only a repeated step asks for: that, some crashes show. Taking a grant away make
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 import pytest
@@ -183,28 +182,6 @@ def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(
     assert browser.submit(browser.get("/"), "/sign-out").status == 500
     ((function, need),) = refused()
     assert (function, need.action, need.partition) == (HTTP, "dynamodb:DeleteItem", "FREEZE")
-
-
-@pytest.mark.crash_full
-@pytest.mark.parametrize("function", sorted(FILES))
-def test_whatever_grant_is_taken_away_something_is_refused(function: str) -> None:
-    for gone in sorted(set(grants(function)) - of_lambda(function), key=str):
-        with ExitStack() as stack, suppress(Exception):  # whatever the refusal made of the rest
-            world = stack.enter_context(a_world(*WALKERS, departments=(SENDING_DEPARTMENT,)))
-            stack.enter_context(enforced(without=(function, gone)))
-            Walk(world).everywhere()
-        for repeated in REPEATED:
-            if (repeated.function, repeated.action) == (function, gone.action):
-                with ExitStack() as stack, suppress(Exception):
-                    live(straight, repeated.crash, taking_away(stack, function, gone))
-        told = refused()
-        assert told, gone
-        assert all(who == function and gone.covers(need) for who, need in told), (gone, told)
-
-
-def taking_away(stack: ExitStack, function: str, gone: Grant) -> Callable[[World], None]:
-    """What takes a grant away once a world is there, until the stack is left."""
-    return lambda _world: stack.enter_context(enforced(without=(function, gone)))
 
 
 @pytest.mark.parametrize("function", sorted(FILES))

@@ -15,23 +15,21 @@ from chalicelib.core.metrics import METRICS, NAMESPACE
 from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.submission.model import IN_FLIGHT, Reason
 from infra.checks.functions import OTHERS
+from infra.expanded import Expanded
 from infra.local.functions import Functions
-from infra.local.resources import load_template
 from infra.package import ROOT
-from tests.infra.expanded import Template
-from tests.runbooks import section_of, sections
+from infra.templates import load
 
 STACKS = ROOT / "infra" / "stacks"
 PREFIX = "imprimatur"
-NAMED = re.compile(r"docs/runbooks\.md#([a-z0-9-]+)$")
 NOT_YET = frozenset({"last_check", "deliver", "archive"})
 """The functions whose errors mean "not yet" as a rule: `infra/workflows/publication.asl.json` tries them again."""
 SEARCH = re.compile(r"SEARCH\('\{Imprimatur,([\w,]+)\} MetricName=\"(\w+)\" Desk=\"imprimatur\"', '\w+'\)")
 
 
 @cache
-def template(name: str) -> Template:
-    return Template(STACKS / f"{name}.yaml", Prefix=PREFIX, Department="marketing")
+def template(name: str) -> Expanded:
+    return Expanded(STACKS / f"{name}.yaml", Prefix=PREFIX, Department="marketing")
 
 
 def alarms() -> dict[str, dict[str, Any]]:
@@ -89,14 +87,6 @@ def test_there_are_alarms_and_no_two_have_a_name() -> None:
 
 
 @pytest.mark.parametrize("name", alarms())
-def test_an_alarm_names_its_section_of_the_runbooks(name: str) -> None:
-    """Clause 5.2.2: whoever is woken finds what to do."""
-    found = NAMED.search(alarms()[name]["AlarmDescription"])
-    assert found is not None, "it ends with docs/runbooks.md#section"
-    assert found[1] in sections()
-
-
-@pytest.mark.parametrize("name", alarms())
 def test_an_alarm_tells_the_topic_when_it_begins_and_when_it_ends(name: str) -> None:
     alarm = alarms()[name]
     assert alarm["AlarmActions"] == alarm["OKActions"]
@@ -151,7 +141,7 @@ def test_every_reader_of_the_stream_is_watched_for_its_lag() -> None:
 
 def app_events() -> dict[str, dict[str, Any]]:
     """The event sources of each function, by its resource's name."""
-    resources = load_template(STACKS / "app.yaml")["Resources"]
+    resources = load(STACKS / "app.yaml")["Resources"]
     return {name: one.get("Properties", {}).get("Events", {}) for name, one in resources.items()}
 
 
@@ -171,6 +161,44 @@ def test_the_age_that_a_queue_may_have_is_less_than_what_it_forgets() -> None:
         if alarm["MetricName"] == "ApproximateAgeOfOldestMessage":
             queue = queues()[alarm["Dimensions"][0]["Value"]]
             assert int(alarm["Threshold"]) * 2 <= queue["MessageRetentionPeriod"]
+
+
+def test_a_package_that_is_not_copied_is_told_of_by_the_rule_that_copies() -> None:
+    (alarm,) = (one for one in alarms().values() if one["MetricName"] == "OperationsFailedReplication")
+    (_, copying, _) = load(STACKS / "data.yaml")["Resources"]["Archive"]["Properties"][
+        "ReplicationConfiguration"
+    ]["Fn::If"]
+    assert {each["Name"]: each["Value"] for each in alarm["Dimensions"]} == {
+        "SourceBucket": template("data").of("S3::Bucket")["Archive"]["BucketName"],
+        "DestinationBucket": template("recovery").of("S3::Bucket")["Replica"]["BucketName"],
+        "RuleId": copying["Rules"][0]["Id"],
+    }
+
+
+def rules(stack: str) -> dict[str, dict[str, Any]]:
+    return {name: rule["EventPattern"] for name, rule in template(stack).of("Events::Rule").items()}
+
+
+def test_backups_and_copies_that_fail_are_told() -> None:
+    told = rules("watch")["BackupFailed"]
+    assert told["detail-type"] == ["Backup Job State Change", "Copy Job State Change"]
+    assert set(told["detail"]["state"]) == {"FAILED", "ABORTED", "EXPIRED"}
+
+
+def test_what_guardduty_finds_is_told_whichever_region_it_is_found_in() -> None:
+    """Clause 5.2.2."""
+    told, sent = rules("watch")["Findings"], rules("recovery")["Findings"]
+    assert (told["source"], told["detail-type"]) == (sent["source"], sent["detail-type"])
+    (target,) = template("recovery").of("Events::Rule")["Findings"]["Targets"]
+    assert target["Arn"] == "arn:<AWS::Partition>:events:<MainRegion>:<AWS::AccountId>:event-bus/default"
+
+
+def test_the_topic_takes_what_rules_send_it() -> None:
+    """With a condition nothing would come: EventBridge tells SNS nothing that one could look at."""
+    (policy,) = template("watch").of("SNS::TopicPolicy").values()
+    (events,) = (one for one in policy["PolicyDocument"]["Statement"] if one["Sid"] == "Events")
+    assert events["Principal"] == {"Service": "events.amazonaws.com"}
+    assert "Condition" not in events
 
 
 def test_every_state_machine_is_watched_for_executions_that_fail_or_time_out() -> None:
@@ -267,7 +295,7 @@ def test_widgets_fit_and_each_has_a_title() -> None:
 
 
 def test_functions_log_json_and_no_log_of_a_machine_holds_what_goes_through_it() -> None:
-    whole = load_template(STACKS / "app.yaml")
+    whole = load(STACKS / "app.yaml")
     assert whole["Globals"]["Function"]["LoggingConfig"]["LogFormat"] == "JSON"
     for resource in whole["Resources"].values():
         properties = resource.get("Properties", {})
@@ -275,12 +303,9 @@ def test_functions_log_json_and_no_log_of_a_machine_holds_what_goes_through_it()
         assert "$context.path" not in str(properties.get("AccessLogSetting", "")), "a path may hold a token"
         named = properties.get("FunctionName")
         if resource["Type"] == "AWS::Serverless::Function" and named is not None:
-            assert re.fullmatch(r"\$\{Prefix}-[a-z_]+", named["Sub"]), "as alarms and the dashboard know it"
-
-
-def test_a_section_of_the_runbooks_is_found_as_github_names_it() -> None:
-    assert section_of("A department's letters") == "a-departments-letters"
-    assert section_of("The carrier's events are not taken in") == "the-carriers-events-are-not-taken-in"
+            assert re.fullmatch(r"\$\{Prefix}-[a-z_]+", named["Fn::Sub"]), (
+                "as alarms and the dashboard know it"
+            )
 
 
 def test_a_loop_is_unrolled_with_its_maps(tmp_path: Path) -> None:
@@ -296,5 +321,5 @@ Resources:
         Properties: {Name: !Sub ["${Prefix}-${Name}-${!x}", {Name: !FindInMap [Names, !Ref Number, Name]}]}
 """
     (tmp_path / "t.yaml").write_text(text, encoding="utf-8")
-    made = Template(tmp_path / "t.yaml").of("X::Y")
+    made = Expanded(tmp_path / "t.yaml").of("X::Y")
     assert made == {"ThingOne": {"Name": "a-first-${x}"}, "ThingTwo": {"Name": "a-second-${x}"}}

@@ -7,10 +7,11 @@ import pytest
 
 from infra.local.clients import Clients
 from infra.local.cloud import Cloud
-from infra.local.resources import Resources, TemplateError, create, load_template
+from infra.local.resources import Resources, TemplateError, create
+from infra.templates import load
 from tests.local.tiny import DATA
 
-TEMPLATE = load_template(DATA)["Resources"]
+TEMPLATE = load(DATA)["Resources"]
 RECORDS: dict[str, Any] = TEMPLATE["Records"]["Properties"]
 
 CLIENTS = Clients()
@@ -158,7 +159,7 @@ def test_conditions_hold_or_not(cloud: Cloud, tmp_path: Path, wanted: str, secon
 def test_unknown_section_and_unknown_condition_are_refused(cloud: Cloud, tmp_path: Path) -> None:
     with pytest.raises(TemplateError, match="Mappings"):
         make(tmp_path, "Mappings: {}\nResources: {}")
-    with pytest.raises(TemplateError, match="!Or"):
+    with pytest.raises(TemplateError, match="Fn::Or"):
         make(
             tmp_path,
             "Conditions: {C: !Or [!Equals [a, b], !Equals [a, a]]}\n"

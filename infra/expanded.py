@@ -5,17 +5,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from infra.local.resources import load_template
+from infra.templates import load
 
 PLACE = re.compile(r"\$\{([^!}][^}]*)\}")
-FUNCTIONS = {"Ref", "Sub", "FindInMap", "GetAtt", "If", "ImportValue"}
 
 
-class Template:
+class Expanded:
     """The resources of a template; what only the deployed stack would know stays as `<name>`."""
 
     def __init__(self, path: Path, **parameters: str) -> None:
-        self._whole = load_template(path)
+        self._whole = load(path)
         self._known = {
             name: str(one.get("Default", f"<{name}>"))
             for name, one in self._whole.get("Parameters", {}).items()
@@ -48,26 +47,24 @@ class Template:
             return node
         if len(node) == 1:
             ((name, argument),) = node.items()
-            function = str(name).removeprefix("Fn::")
-            if function in FUNCTIONS:
-                return self._evaluated(function, argument, bound)
+            if name == "Ref" or str(name).startswith("Fn::"):
+                return self._evaluated(name, argument, bound)
         return {key: self._value(each, bound) for key, each in node.items()}
 
     def _evaluated(self, function: str, argument: Any, bound: Mapping[str, str]) -> Any:  # noqa: ANN401 — as above
         match function, argument:
             case "Ref", str(name):
                 return bound.get(name) or self._known.get(name, f"<{name}>")
-            case "Sub", str(text):
+            case "Fn::Sub", str(text):
                 return self._filled(text, bound)
-            case "Sub", [text, variables]:
+            case "Fn::Sub", [text, variables]:
                 return self._filled(text, {**bound, **self._value(variables, bound)})
-            case "FindInMap", [name, first, second]:
+            case "Fn::FindInMap", [name, first, second]:
                 return self._whole["Mappings"][name][self._value(first, bound)][self._value(second, bound)]
-            case "GetAtt", str(path):
-                name, _, attribute = path.partition(".")
+            case "Fn::GetAtt", [name, attribute]:
                 properties = self._whole["Resources"].get(name, {}).get("Properties", {})
-                return self._value(properties.get(attribute, f"<{path}>"), bound)
-        return f"<{function}>"
+                return self._value(properties.get(attribute, f"<{name}.{attribute}>"), bound)
+        return f"<{function.removeprefix('Fn::')}>"
 
     def _filled(self, text: str, bound: Mapping[str, Any]) -> str:
         known = {**self._known, **bound}
