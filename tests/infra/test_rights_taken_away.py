@@ -1,4 +1,4 @@
-"""Every grant of every role is needed: whichever is taken away, something that a walk or a crash asks for is refused."""
+"""Every grant of every role is needed: whichever is taken away, something that a walk or crash asks for is refused."""
 
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
