@@ -3,5 +3,5 @@
 import gc
 
 gc.set_threshold(
-    100_000, 50, 100
+    200_000, 50, 100
 )  # a start makes objects that stay: looking through them again and again costs a tenth
