@@ -277,15 +277,16 @@ class Parts:
     @cached_property
     def rounds(self) -> "Rounds":
         """The review machine's hands."""
+        from chalicelib.core.calendar import read_calendar
         from chalicelib.core.machines import Machine, resume
-        from chalicelib.review.model import Deadlines
+        from chalicelib.review.deadlines import Deadlines
         from chalicelib.review.service import Rounds
 
         return Rounds(
             journal=self.journal,
             people=self.people,
             access=self.access,
-            deadlines=Deadlines(POLICIES),
+            deadlines=Deadlines(POLICIES, read_calendar(POLICIES)),
             mailer=self.mailer,
             machine=Machine(client=self.aws.stepfunctions, arn=self.settings.review_machine_arn),
             resume=partial(resume, self.aws.stepfunctions),

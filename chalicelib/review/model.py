@@ -1,16 +1,14 @@
-"""Reviews: tasks, opinions, deadlines, and what a state machine is told (clauses 3.2 and 3.3)."""
+"""Reviews: tasks, opinions, and what a state machine is told (clauses 3.2 and 3.3)."""
 
 import difflib
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from chalicelib.core.errors import FieldError, InvalidInput
-from chalicelib.submission.model import Form, Importance, ReviewStage, State, Submission
+from chalicelib.submission.model import Form, ReviewStage, State, Submission
 
 LINK_LIFE = timedelta(days=30)
 MOST_LINES_COMPARED = 5000
@@ -116,18 +114,6 @@ def ensure_complete(opinion: Opinion, checklist: frozenset[str]) -> None:
             errors.append(FieldError(pointer="/comment", code="blank"))
     if errors:
         raise InvalidInput(tuple(errors))
-
-
-class Deadlines:
-    """How long a stage may take, by importance (clause 3.3.4)."""
-
-    def __init__(self, folder: Path) -> None:
-        hours = json.loads((folder / "deadlines.json").read_text())["hours_by_importance"]
-        self._terms = {importance: timedelta(hours=hours[importance]) for importance in Importance}
-
-    def term(self, importance: Importance) -> timedelta:
-        """The time a stage has."""
-        return self._terms[importance]
 
 
 def wait_for(

@@ -10,8 +10,8 @@ from chalicelib.core.clock import from_text
 from chalicelib.review.store import read_waiting, waiting_key
 from tests.world import EDITOR, HEAD, World, a_world
 
-SHORT = 100_000
-"""A wait scale that makes 24 hours last less than a second."""
+SHORT = 300_000
+"""A wait scale that makes the longest holiday last three seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def sweep_later(world: World, **passed: float) -> None:
 
 @pytest.fixture
 def short_terms(world: World) -> Iterator[None]:
-    """A review's term of 24 hours lasts less than a second."""
+    """A review's term lasts no time worth mentioning."""
     runtime = world.cloud._runtime
     usual, runtime.wait_scale = runtime.wait_scale, SHORT
     yield

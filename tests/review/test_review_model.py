@@ -2,15 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
-from chalicelib.bootstrap import POLICIES
 from chalicelib.core.errors import InvalidInput
 from chalicelib.review.model import (
     MOST_LINES_COMPARED,
-    Deadlines,
     Decision,
     Opinion,
     ReviewTask,
@@ -23,7 +20,6 @@ from chalicelib.review.model import (
 from chalicelib.submission.model import (
     STAGES,
     Form,
-    Importance,
     ReviewStage,
     Revision,
     State,
@@ -150,21 +146,6 @@ def test_the_machine_is_told_to_go_on_while_a_stage_is_due_and_to_end_when_none_
     ]
     assert [each["outcome"] for each in told] == ["review", "ended"]
     assert [each["reminded"] for each in told] == [0, 0]
-
-
-def test_what_is_urgent_has_the_shortest_term() -> None:
-    """Clauses 1.3.2 and 3.3.4: a set time, by importance."""
-    terms = Deadlines(POLICIES)
-    urgent, important, routine = (
-        terms.term(importance) for importance in (Importance.URGENT, Importance.IMPORTANT, Importance.ROUTINE)
-    )
-    assert timedelta(0) < urgent < important < routine
-
-
-def test_deadlines_without_a_term_for_an_importance_are_no_deadlines(tmp_path: Path) -> None:
-    (tmp_path / "deadlines.json").write_text('{"hours_by_importance": {"routine": 72}}')
-    with pytest.raises(KeyError):
-        Deadlines(tmp_path)
 
 
 def test_a_resubmission_shows_what_it_changed_and_nothing_else() -> None:

@@ -1,8 +1,9 @@
 """A round of review as the state machine drives it: opening stages, mailing links, reminding, going on."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,7 +21,8 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person
 from chalicelib.people.store import PeopleStore
-from chalicelib.review.model import LINK_LIFE, Deadlines, ReviewLink, ReviewTask, Waiting, due_stage, wait_for
+from chalicelib.review.deadlines import Deadlines
+from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask, Waiting, due_stage, wait_for
 from chalicelib.review.store import (
     mark_mailed,
     put_link,
@@ -77,7 +79,11 @@ class Rounds:
             revision=payload["revision"],
             attempt=payload["attempt"],
             stage=payload["stage"],
-            timeout_seconds=self._timeout(Importance(payload["importance"])),
+            timeout_seconds=self._timeout(
+                ReviewStage(payload["stage"]),
+                Importance(payload["importance"]),
+                Classification(payload["classification"]),
+            ),
             correlation_id=event["correlation_id"],
         )
         name = execution_name(event["submission"], payload["revision"], payload["attempt"])
@@ -123,12 +129,11 @@ class Rounds:
         def step() -> dict[str, Any]:
             head, task = self._head_and_task(work["submission"], work["revision"], ReviewStage(work["stage"]))
             stage = due_stage(head, revision=work["revision"], attempt=work["attempt"])
-            timeout = self._timeout(head.importance)
             following = {
                 "submission": head.id,
                 "revision": work["revision"],
                 "attempt": work["attempt"],
-                "timeout_seconds": timeout,
+                "timeout_seconds": self._timeout_of(head, stage),
                 "correlation_id": work.get("correlation_id"),
             }
             if stage is None or task is None or task.opinion is not None:
@@ -142,7 +147,7 @@ class Rounds:
                 return wait_for(**following, stage=None)
             renewed = replace(
                 task,
-                deadline=self.journal.now() + self.deadlines.term(head.importance),
+                deadline=self._deadline(head, stage, max(self.journal.now(), task.deadline)),
                 reviewers=tuple(person.id for person in reviewers),
                 mailed=frozenset(),
                 reminded=reminded + 1,
@@ -176,7 +181,9 @@ class Rounds:
 
     def overdue(self, head: Submission) -> timedelta:
         """By how much nothing has happened to a review for longer than its term, when it ends or is renewed."""
-        return self.journal.now() - head.updated_at - self.deadlines.term(head.importance) / self.scale
+        if head.stage is None:
+            return timedelta(0)
+        return self.journal.now() - head.updated_at - self._term(head, head.stage)
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
@@ -193,7 +200,7 @@ class Rounds:
         return (
             waited_for != (head.revision, head.stage, head.attempt)
             or not task.mailed
-            or idle > self.deadlines.term(head.importance) / self.scale + grace
+            or idle > self._term(head, head.stage) + grace
         )
 
     def _opened(self, waiting: Waiting) -> tuple[Submission, ReviewTask | None]:
@@ -214,7 +221,7 @@ class Rounds:
             stage=stage,
             content_digest=head.content_digest,
             opened_at=now,
-            deadline=now + self.deadlines.term(head.importance),
+            deadline=self._deadline(head, stage, now),
             reviewers=tuple(person.id for person in reviewers),
         )
         draft = Draft(
@@ -285,7 +292,7 @@ class Rounds:
             revision=waiting.revision,
             attempt=waiting.attempt,
             stage=stage,
-            timeout_seconds=self._timeout(head.importance),
+            timeout_seconds=self._timeout_of(head, stage),
             correlation_id=head.correlation_id,
         )
         try:
@@ -317,9 +324,21 @@ class Rounds:
         stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
         self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
 
-    def _timeout(self, importance: Importance) -> int:
+    def _deadline(self, head: Submission, stage: ReviewStage, start: datetime) -> datetime:
+        return self.deadlines.deadline(stage, head.importance, head.classification, start=start)
+
+    def _term(self, head: Submission, stage: ReviewStage) -> timedelta:
+        """How long the machine waits when nothing happens any more, as it does here."""
+        return (self._deadline(head, stage, head.updated_at) - head.updated_at) / self.scale
+
+    def _timeout_of(self, head: Submission, stage: ReviewStage | None) -> int:
+        return 0 if stage is None else self._timeout(stage, head.importance, head.classification)
+
+    def _timeout(self, stage: ReviewStage, importance: Importance, classification: Classification) -> int:
         """How many seconds the machine waits for a decision before it reminds."""
-        return int(self.deadlines.term(importance).total_seconds())
+        now = self.journal.now()
+        waits = self.deadlines.deadline(stage, importance, classification, start=now) - now
+        return math.ceil(waits.total_seconds())
 
 
 def _cause(head: Submission) -> Cause:
