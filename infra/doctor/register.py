@@ -1,6 +1,6 @@
 """Every check, in the order in which they are told. A later feature adds its own here."""
 
-from infra.doctor import account, data, limits, mail, stacks, work
+from infra.doctor import account, data, limits, mail, policies, stacks, work
 from infra.doctor.findings import Check
 
 CHECKS = (
@@ -8,6 +8,7 @@ CHECKS = (
     Check(name="region", look=account.regions),
     Check(name="clock", look=account.clock),
     Check(name="parameters", look=stacks.parameters),
+    Check(name="calendar", look=policies.calendar),
     Check(name="Lambda", look=limits.functions),
     Check(name="API Gateway", look=limits.requests),
     Check(name="SES", look=mail.sending),

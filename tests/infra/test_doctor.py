@@ -12,12 +12,14 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from chalicelib.bootstrap import POLICIES
+from chalicelib.core.calendar import read_calendar
 from infra.commands.doctor import findings
 from infra.deployment.environment import HOSTS, Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
 from infra.deployment.stacks import TEMPLATES, stacks_of
-from infra.doctor import account, data, limits, mail, stacks, work
+from infra.doctor import account, data, limits, mail, policies, stacks, work
 from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
 from infra.package import ROOT
@@ -90,6 +92,18 @@ def test_clock_is_compared_with_awss(seconds: int, verdict: Verdict, yard: Yard)
     answer = {"ResponseMetadata": {"HTTPHeaders": {"date": format_datetime(theirs, usegmt=True)}}}
     yard.others["sts"] = Says({"get_caller_identity": answer})
     assert verdicts(yard, account.clock) == [verdict]
+
+
+@pytest.mark.parametrize(
+    ("days", "verdict"), [(-365, Verdict.OK), (-31, Verdict.OK), (-29, Verdict.WARNING), (0, Verdict.WARNING)]
+)
+def test_calendar_that_ends_before_a_deadline_may_is_told(days: int, verdict: Verdict, yard: Yard) -> None:
+    known = read_calendar(POLICIES)
+    last = datetime(known.last_year + 1, 1, 1, tzinfo=known.zone)
+    patient = Patient(deployer=replace(yard.deployer(), now=lambda: last + timedelta(days=days)), stacks=())
+    (found,) = policies.calendar(patient)
+    assert found.verdict is verdict
+    assert (str(known.last_year + 1) in found.advice) is (verdict is Verdict.WARNING)
 
 
 def test_region_that_does_not_answer_is_wrong(yard: Yard) -> None:
@@ -355,7 +369,7 @@ def test_check_that_may_not_look_is_a_finding_and_stops_no_other(yard: Yard) -> 
 def test_every_check_of_every_module_is_registered() -> None:
     here = {
         look
-        for module in (account, data, limits, mail, stacks, work)
+        for module in (account, data, limits, mail, policies, stacks, work)
         for name, look in vars(module).items()
         if callable(look) and not name.startswith("_") and getattr(look, "__module__", "") == module.__name__
     }
