@@ -34,6 +34,7 @@ from tests.world import (
     EXECUTIVE,
     HEAD,
     LIAISON,
+    MISSED,
     OTHER_LIAISON,
     PEOPLE,
     Answer,
@@ -237,9 +238,11 @@ def live_everything(life: Life) -> None:
     life.until(lambda: world.state(published) == "archived")
     overdue = life.hand_in(title="逾期")
     life.until(lambda: world.stage_open(overdue) == "initial")
-    work = {"submission": overdue, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
-    for _ in range(10):
-        world.cloud.pumps._functions.invoke("imprimatur-remind_reviewers", json.dumps(work).encode())
+    work = {"submission": overdue, "revision": 1, "attempt": 1, "stage": "initial"}
+    for step in range(MISSED):
+        said = json.dumps(work | {"reminded": step}).encode()
+        for _ in range(10):
+            world.cloud.pumps._functions.invoke("imprimatur-remind_reviewers", said)
     persist(lambda: world.call("POST", f"{SUBMISSIONS}/{overdue}/withdrawal", {}, as_=LIAISON), 200)
     life.until(lambda: world.state(overdue) == "withdrawn")
     nothings = f"kept/s-{'a' * 20}/a-{'a' * 20}"

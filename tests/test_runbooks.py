@@ -96,6 +96,7 @@ def test_queries_ask_for_what_lines_have() -> None:
         *logs.CONTEXT,
         *logs.FACTS,
         "@timestamp",
+        *METRICS,
         *(by for m in METRICS.values() for by in m.by),
     }
     assert len(queries()) > 15

@@ -25,7 +25,7 @@ from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
 from chalicelib.publication.freeze import WHOLE, Freeze
 from chalicelib.publication.service.freezing import Brake
-from chalicelib.review.store import task_key
+from chalicelib.review.store import task_key, tasks_of
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
@@ -42,6 +42,9 @@ _PLAIN = Aws(region=REGION)
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
 STAGES = ("initial", "department_head", "executive")
+
+MISSED = 3
+"""Steps about a stage that nobody decides: two reminders, and that its deadline was missed."""
 
 
 def a_person(name: str, *duties: tuple[Role, str], language: str = "zh-Hans") -> Person:
@@ -341,6 +344,25 @@ class World:
         answer = self.call("GET", f"/api/v1/submissions/{submission}", as_=as_)
         assert answer.status == 200, answer
         return answer.body
+
+    def let_lie(self, submission: str, *, steps: int = MISSED) -> None:
+        """Let the review machine take so many steps about a stage that nobody decides."""
+        for _ in range(steps):
+            self.parts.rounds.remind(self.lying(submission))
+
+    def lying(self, submission: str) -> dict[str, Any]:
+        """What the review machine works on when it takes the next step about the present stage."""
+        head = self.plain_journal.head(submission)
+        tasks = tasks_of(self.plain_table, submission)
+        (task,) = (each for each in tasks if (each.revision, each.stage) == (head.revision, head.stage))
+        taken = task.reminded if task.reminded_in == head.attempt else 0
+        return {
+            "submission": submission,
+            "revision": head.revision,
+            "attempt": head.attempt,
+            "stage": head.stage,
+            "reminded": taken,
+        }
 
     def sweep(self) -> None:
         """Let the sweeper's patience pass, sweep, and let everything come to rest."""

@@ -35,7 +35,10 @@ REFUSED_REQUESTS = Metric("RefusedRequests", COUNT)
 """Messages of departments' systems."""
 STAGE_OPENED = Metric("StageOpened", COUNT, ("Stage",))
 STAGE_OVERDUE = Metric("StageOverdue", COUNT, ("Stage",))
-"""Stages that were given a new term."""
+"""Deadlines that were missed, and that somebody was told of."""
+STAGE_REMINDED = Metric("StageReminded", COUNT, ("Stage",))
+STAGE_UNANSWERED = Metric("StageUnanswered", COUNT, ("Stage",), also_whole=True)
+"""Stages that nobody decided although everybody was told."""
 STAGE_SECONDS = Metric("StageSeconds", SECONDS, ("Stage",))
 """From the opening of a stage to its decision; as many samples as decisions."""
 PUBLISH_LATE_SECONDS = Metric("PublishLateSeconds", SECONDS)

@@ -20,6 +20,7 @@ class Kind(StrEnum):
     NEEDS_PERSON = "needs_person"
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+    ESCALATED = "escalated"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
@@ -34,6 +35,8 @@ def kind_of(event: Event) -> Kind | None:
     """What is told of an event; None when nobody is told."""
     if event.type == "Decided":
         return _DECISIONS.get(event.payload["decision"])
+    if event.type == "ReviewOverdue":
+        return Kind.ESCALATED if event.payload["told"] else None
     return _TYPES.get(event.type)
 
 

@@ -100,6 +100,8 @@ class Notices:
         """The drafter; the editors, too, when a person is needed; the reviewers when they need not review any more."""
         if kind is Kind.WITHDRAWN:
             return self.people.persons(self._reviewers(event, head))
+        if kind is Kind.ESCALATED:
+            return self.people.persons(tuple(event.payload["told"]))
         told = {form.drafter: None}
         if kind is Kind.NEEDS_PERSON:
             center = self.people.departments((CENTER,)).get(CENTER)
@@ -125,6 +127,7 @@ class Notices:
         channels: list[tuple[str, list[str]]],
     ) -> Mail:
         language, said = person.language, event.payload
+        awaited = self.people.persons(tuple(said["reviewers"])) if kind is Kind.ESCALATED else ()
         hidden = form.classification is Classification.CONFIDENTIAL
         params: dict[str, object] = {
             "name": person.name,
@@ -132,6 +135,7 @@ class Notices:
             "stage": said.get("stage"),
             "reason": said.get("reason"),
             "catalog_number": said.get("catalog_number"),
+            "reviewers": [each.name for each in awaited],
         }
         blocks: dict[str, Block] = {
             "link": Button(label="request", address=f"{self.base_url}/submissions/{event.submission}")

@@ -11,6 +11,7 @@ review_jobs = Blueprint(__name__)
 
 STARTING = frozenset({"Submitted", "Resubmitted", "WorkflowRestarted"})
 ENDING = frozenset({"Decided", "Withdrawn", "PersonNeeded"})
+TOLD = "ReviewOverdue"
 
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)
@@ -26,6 +27,8 @@ def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has
             rounds.go_on(document["submission"])
             if document["payload"].get("decision") != "approve":  # the next stage's mail tells of that
                 bootstrap.parts().outbox.pass_on(document)
+        elif document["type"] == TOLD:
+            bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)
 

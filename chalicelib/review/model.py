@@ -50,7 +50,8 @@ class Opinion:
 class ReviewTask:
     """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out.
 
-    `reminded` counts the reminders since the machine began its attempt `reminded_in`.
+    `steps` counts what has been done about a stage that nobody decides, `reminded` the part of it since the machine
+    began its attempt `reminded_in`; `told` are those who were told although they are no reviewers.
     """
 
     submission: str
@@ -61,8 +62,10 @@ class ReviewTask:
     deadline: datetime
     reviewers: tuple[str, ...]
     mailed: frozenset[str] = field(default_factory=frozenset)
+    steps: int = 0
     reminded: int = 0
     reminded_in: int = 0
+    told: frozenset[str] = field(default_factory=frozenset)
     opinion: Opinion | None = None
 
 

@@ -27,8 +27,10 @@ class TaskRecord(Record):
     deadline = UnicodeAttribute()
     reviewers = DocumentAttribute()
     mailed = UnicodeSetAttribute(null=True)
+    steps = NumberAttribute(default=0)
     reminded = NumberAttribute(default=0)
     reminded_in = NumberAttribute(default=0)
+    told = UnicodeSetAttribute(null=True)
     opinion = DocumentAttribute(null=True)
 
 
@@ -91,8 +93,10 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         deadline=to_text(task.deadline),
         reviewers=list(task.reviewers),
         mailed=set(task.mailed) or None,
+        steps=task.steps,
         reminded=task.reminded,
         reminded_in=task.reminded_in,
+        told=set(task.told) or None,
         opinion=opinion
         and {
             "reviewer": opinion.reviewer,
@@ -130,8 +134,10 @@ def read_task(record: TaskRecord) -> ReviewTask:
         deadline=from_text(record.deadline),
         reviewers=tuple(record.reviewers),
         mailed=frozenset(record.mailed or ()),
+        steps=int(record.steps),
         reminded=int(record.reminded),
         reminded_in=int(record.reminded_in),
+        told=frozenset(record.told or ()),
         opinion=raw
         and Opinion(
             reviewer=raw["reviewer"],

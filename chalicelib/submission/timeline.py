@@ -39,7 +39,8 @@ class Mark(StrEnum):
 class Step:
     """One step. Persons are ids; `at` is when it was done or began, None for what is to come.
 
-    A review that ended without its decision is `STOPPED` and has none. `missed` are the deadlines that passed.
+    A review that ended without its decision is `STOPPED` and has none. `missed` are the deadlines that passed, `told`
+    who was told of that.
     """
 
     kind: Kind
@@ -50,7 +51,9 @@ class Step:
     stage: ReviewStage | None = None
     reviewers: tuple[str, ...] = ()
     deadline: datetime | None = None
+    reminded: tuple[datetime, ...] = ()
     missed: tuple[datetime, ...] = ()
+    told: tuple[str, ...] = ()
     decision: str | None = None
     comment: str = ""
     failed: tuple[str, ...] = ()
@@ -70,7 +73,7 @@ def timeline(head: Submission, events: Iterable[Event]) -> tuple[Step, ...]:
 
 def persons_in(steps: Iterable[Step]) -> set[str]:
     """The ids of everybody whom the steps name."""
-    named = {person for step in steps for person in (*step.reviewers, step.actor) if person}
+    named = {person for step in steps for person in (*step.reviewers, *step.told, step.actor) if person}
     return {person for person in named if not person.startswith("service:")}
 
 
@@ -101,6 +104,13 @@ def _opened(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None
     )
 
 
+def _reminded(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(
+            steps[-1], reminded=(*steps[-1].reminded, event.at), reviewers=tuple(payload["reviewers"])
+        )
+
+
 def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> None:
     if steps and steps[-1].mark is Mark.NOW:
         steps[-1] = replace(
@@ -108,6 +118,7 @@ def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> No
             missed=(*steps[-1].missed, from_text(payload["missed"])),
             deadline=from_text(payload["deadline"]),
             reviewers=tuple(payload["reviewers"]),
+            told=(*steps[-1].told, *payload["told"]),
         )
 
 
@@ -171,6 +182,7 @@ _READERS = {
     "Submitted": _handed_in,
     "Resubmitted": _handed_in,
     "TaskOpened": _opened,
+    "ReviewReminded": _reminded,
     "ReviewOverdue": _overdue,
     "Decided": _decided,
     "PersonNeeded": _person_needed,

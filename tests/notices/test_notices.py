@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
@@ -18,7 +17,7 @@ from tests.browsing import Element, read_page
 from tests.faults import Fault, FaultyAws, Mode
 from tests.infra.lambda_events import a_message
 from tests.notices.told import about, returned
-from tests.world import EDITOR, HEAD, LIAISON, World, a_world
+from tests.world import EDITOR, HEAD, LIAISON, MISSED, World, a_world
 from tests.xss import VECTORS, shapes
 
 AWS = FaultyAws()
@@ -143,14 +142,16 @@ def test_an_overdue_review_is_asked_for_in_other_words(world: World) -> None:
     """Clause 3.3.4: reminders."""
     submission = world.submit()
     world.cloud.settle()
-    world.passed += timedelta(days=3)
-    work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
-    app.handler_map["remind_reviewers"](work, None)
-    world.parts.rounds.open_stage(work, "another-token")
-    mails = [mail for mail in world.cloud.mails() if mail.to == EDITOR.email]
-    assert mails[0].subject == "已逾期，请尽快审核：关于五一期间办公区停电检修的通知"
-    assert "新的期限" in mails[0].text
-    assert mails[0].message_id != mails[1].message_id, "another link is another mail"
+    work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial"}
+    for steps in (1, MISSED - 1):
+        world.let_lie(submission, steps=steps)
+        world.parts.rounds.open_stage(work, "another-token")
+    overdue, reminder, first = [mail for mail in world.cloud.mails() if mail.to == EDITOR.email][:3]
+    assert first.subject == "请审核：关于五一期间办公区停电检修的通知"
+    assert reminder.subject == "提醒审核：关于五一期间办公区停电检修的通知"
+    assert overdue.subject == "已逾期，请尽快审核：关于五一期间办公区停电检修的通知"
+    assert "新的期限" in overdue.text
+    assert len({overdue.message_id, reminder.message_id, first.message_id}) == 3, "each link is another mail"
 
 
 def test_records_and_messages_that_come_twice_and_in_any_order_tell_once(world: World) -> None:

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.world import (
     EXECUTIVE,
     HEAD,
     LIAISON,
+    MISSED,
     PEOPLE,
     World,
     a_person,
@@ -43,13 +43,6 @@ class Postman:
 def close(world: World, *addresses: str) -> None:
     """Let the mailer refuse these addresses; to be called before anything is reviewed."""
     world.parts.__dict__["mailer"] = Postman(world.parts.mailer, *addresses)
-
-
-def remind_now(world: World, submission: str) -> dict[str, Any]:
-    """What the machine does when the present stage's term has passed."""
-    head = world.plain_journal.head(submission)
-    work = {"submission": submission, "revision": head.revision, "attempt": head.attempt, "stage": head.stage}
-    return world.parts.rounds.remind(work | {"reminded": 0})
 
 
 def test_a_mailbox_that_refuses_holds_back_no_other_reviewer() -> None:
@@ -99,23 +92,15 @@ def test_the_sweepers_patience_doubles_with_each_restart_in_vain() -> None:
             world.cloud.settle()
 
 
-def test_after_a_restart_a_stage_is_reminded_of_again() -> None:
+def test_after_a_restart_a_stage_is_reminded_of_again_from_where_it_was() -> None:
     with a_world() as world:
         submission = world.submit()
         world.cloud.settle()
-        remind_now(world, submission)
+        world.let_lie(submission, steps=1)
         world.parts.journal.restart(world.plain_journal.head(submission), "service:review")
         world.cloud.settle()
-        remind_now(world, submission)
-        assert len(world.events(submission, "ReviewOverdue")) == 2
-
-
-def test_a_repeated_reminder_is_one() -> None:
-    with a_world() as world:
-        submission = world.submit()
-        world.cloud.settle()
-        first = remind_now(world, submission)
-        assert remind_now(world, submission) == first
+        world.let_lie(submission, steps=MISSED - 1)
+        assert len(world.events(submission, "ReviewReminded")) == 2, "it goes on where it was"
         assert len(world.events(submission, "ReviewOverdue")) == 1
 
 
@@ -126,9 +111,9 @@ def test_the_reminder_goes_to_whoever_has_the_duty_by_then() -> None:
         world.cloud.settle()
         successors = [person for person in PEOPLE if person is not EDITOR] + [SECOND_EDITOR]
         world.parts.roster_keeper.apply(a_roster(*successors), world.now())
-        remind_now(world, submission)
-        (overdue,) = world.events(submission, "ReviewOverdue")
-        assert overdue.payload["reviewers"] == [SECOND_EDITOR.id]
+        world.let_lie(submission, steps=1)
+        (reminded,) = world.events(submission, "ReviewReminded")
+        assert reminded.payload["reviewers"] == [SECOND_EDITOR.id]
 
 
 def test_a_record_that_nobody_can_read_does_not_end_the_sweep(caplog: pytest.LogCaptureFixture) -> None:

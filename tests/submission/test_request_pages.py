@@ -28,7 +28,18 @@ from tests.submission.desk_visits import (
     typed,
     words_of,
 )
-from tests.world import EDITOR, HEAD, LIAISON, OTHER_LIAISON, PEOPLE, World, a_person, a_roster, a_world
+from tests.world import (
+    EDITOR,
+    HEAD,
+    LIAISON,
+    MISSED,
+    OTHER_LIAISON,
+    PEOPLE,
+    World,
+    a_person,
+    a_roster,
+    a_world,
+)
 from tests.xss import VECTORS, harm_in, harm_in_body, skeleton
 
 SECOND = a_person("second", (Role.LIAISON, "marketing"))
@@ -165,12 +176,11 @@ def test_a_return_is_shown_with_reasons_and_leads_to_a_revision(world: World) ->
 def test_a_missed_deadline_and_a_refusal_are_told(world: World) -> None:
     submission = handed_in(world, Browser(world, LIAISON))
     world.cloud.settle()
-    head = world.plain_journal.head(submission)
-    world.parts.rounds.remind(
-        {"submission": submission, "revision": 1, "attempt": head.attempt, "stage": "initial", "reminded": 0}
-    )
+    world.let_lie(submission)
     browser = Browser(world, LIAISON)
-    assert "已过，已再次提醒" in steps_of(browser.get(f"/submissions/{submission}"))[1][1]
+    step = steps_of(browser.get(f"/submissions/{submission}"))[1][1]
+    assert step.count("提醒。") == MISSED
+    assert "已过，已再次提醒" in step
     world.decide(EDITOR, "reject")
     shown = browser.get(f"/submissions/{submission}")
     assert [mark for mark, _ in steps_of(shown)] == ["done", "stopped"]

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,9 +19,9 @@ from chalicelib.core.machines import Machine
 from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
-from chalicelib.people.model import CENTER, Person
+from chalicelib.people.model import CENTER, Person, Role
 from chalicelib.people.store import PeopleStore
-from chalicelib.review.deadlines import Deadlines
+from chalicelib.review.deadlines import Case, Deadlines, Escalation, Step
 from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask, Waiting, due_stage, wait_for
 from chalicelib.review.store import (
     mark_mailed,
@@ -47,6 +47,11 @@ from chalicelib.submission.service import Journal, patience, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 ACTOR = "service:review"
+_SUPERIORS = {
+    ReviewStage.INITIAL: Role.CENTER_DIRECTOR,
+    ReviewStage.DEPARTMENT_HEAD: Role.SUPERVISING_EXECUTIVE,
+}
+"""Who stands above a stage's reviewers; above the executive stands nobody here."""
 MOST_RESTARTS = 12
 """How often the sweeper begins a round's machine again before it asks a person: about five days' worth."""
 
@@ -80,9 +85,11 @@ class Rounds:
             attempt=payload["attempt"],
             stage=payload["stage"],
             timeout_seconds=self._timeout(
-                ReviewStage(payload["stage"]),
-                Importance(payload["importance"]),
-                Classification(payload["classification"]),
+                Case(
+                    stage=ReviewStage(payload["stage"]),
+                    importance=Importance(payload["importance"]),
+                    classification=Classification(payload["classification"]),
+                )
             ),
             correlation_id=event["correlation_id"],
         )
@@ -121,9 +128,10 @@ class Rounds:
             self._go_on(read_waiting(record))
 
     def remind(self, work: Mapping[str, Any]) -> dict[str, Any]:
-        """Give an overdue stage a new term and let whoever may decide it now be mailed; answers what is waited for.
+        """Take the next step about a stage that nobody has decided; answers what is waited for.
 
-        A repeat of the same reminder changes nothing: `reminded` counts them within an attempt.
+        Whoever may decide it now is mailed again; once its deadline has passed, others are told, too. A repeat changes
+        nothing: `reminded` counts the steps within an attempt.
         """
 
         def step() -> dict[str, Any]:
@@ -133,39 +141,78 @@ class Rounds:
                 "submission": head.id,
                 "revision": work["revision"],
                 "attempt": work["attempt"],
-                "timeout_seconds": self._timeout_of(head, stage),
                 "correlation_id": work.get("correlation_id"),
             }
             if stage is None or task is None or task.opinion is not None:
-                return wait_for(**following, stage=stage)
+                return wait_for(**following, stage=stage, timeout_seconds=self._timeout_of(head, stage))
             reminded = task.reminded if task.reminded_in == work["attempt"] else 0
-            if reminded > work["reminded"]:
-                return wait_for(**following, stage=stage, reminded=reminded)
-            reviewers = self._eligible(head, stage)
-            if not reviewers:
-                self._ask_person(head, Reason.NO_REVIEWER)
-                return wait_for(**following, stage=None)
-            renewed = replace(
-                task,
-                deadline=self._deadline(head, stage, max(self.journal.now(), task.deadline)),
-                reviewers=tuple(person.id for person in reviewers),
-                mailed=frozenset(),
-                reminded=reminded + 1,
-                reminded_in=work["attempt"],
+            if reminded <= work["reminded"]:
+                reviewers = self._eligible(head, stage)
+                if not reviewers:
+                    self._ask_person(head, Reason.NO_REVIEWER)
+                    return wait_for(**following, stage=None, timeout_seconds=0)
+                task = self._stepped(
+                    head,
+                    replace(
+                        task,
+                        reviewers=tuple(person.id for person in reviewers),
+                        mailed=frozenset(),
+                        reminded=reminded + 1,
+                        reminded_in=work["attempt"],
+                    ),
+                )
+            return wait_for(
+                **following, stage=stage, timeout_seconds=self._pause(head, task), reminded=task.reminded
             )
-            payload = {
-                "revision": task.revision,
-                "stage": task.stage,
-                "missed": to_text(task.deadline),
-                "deadline": to_text(renewed.deadline),
-                "reviewers": list(renewed.reviewers),
-            }
-            draft = Draft(type="ReviewOverdue", cause=_cause(head), payload=payload)
-            self.journal.commit(head, head, [draft], [put_open_task(renewed)])
-            metrics.count(metrics.STAGE_OVERDUE, stage)
-            return wait_for(**following, stage=stage, reminded=renewed.reminded)
 
         return again_when_stale(step)
+
+    def _stepped(self, head: Submission, task: ReviewTask) -> ReviewTask:
+        """Record the step that is due: a reminder, or that the deadline was missed and who is told of it."""
+        due, following = self._steps(head, task, 0, 1)
+        said: dict[str, Any] = {
+            "revision": task.revision,
+            "stage": task.stage,
+            "deadline": to_text(task.deadline),
+            "reviewers": list(task.reviewers),
+        }
+        after = replace(task, steps=task.steps + 1)
+        if due.to is not None:
+            told = self._to_be_told(head, task, due.to)
+            after = replace(after, deadline=following.at, told=task.told | set(told))
+            said |= {
+                "missed": to_text(task.deadline),
+                "deadline": to_text(after.deadline),
+                "to": due.to,
+                "told": told,
+            }
+        draft = Draft(type="ReviewOverdue" if due.to else "ReviewReminded", cause=_cause(head), payload=said)
+        self.journal.commit(head, head, [draft], [put_open_task(after)])
+        metrics.count(metrics.STAGE_OVERDUE if due.to else metrics.STAGE_REMINDED, task.stage)
+        if due.to is Escalation.OPERATIONS:
+            metrics.count(metrics.STAGE_UNANSWERED, task.stage)
+        return after
+
+    def _to_be_told(self, head: Submission, task: ReviewTask, to: Escalation) -> list[str]:
+        """Who holds that duty now, is no reviewer, and was not told before."""
+        duty = _SUPERIORS.get(task.stage) if to is Escalation.SUPERIOR else Role.CENTER_DIRECTOR
+        if duty is None or to is Escalation.OPERATIONS:
+            return []
+        now, place = self.journal.now(), CENTER if duty is Role.CENTER_DIRECTOR else head.department
+        department = self.people.departments((place,)).get(place)
+        holders = self.people.persons(department.duty_holders if department else ())
+        told = {person.id for person in holders if person.holds(duty, place, now)}
+        return sorted(told - task.told - set(task.reviewers))
+
+    def _steps(self, head: Submission, task: ReviewTask, *ahead: int) -> list[Step]:
+        """What is to be done about a stage that nobody decides, so many steps after those that were taken."""
+        case = Case.of(head, task.stage)
+        return [self.deadlines.step(task.steps + n, case, start=task.opened_at) for n in ahead]
+
+    def _pause(self, head: Submission, task: ReviewTask) -> int:
+        """How many seconds lie between the last step that was taken and the next."""
+        last, following = self._steps(head, task, -1, 0)
+        return max(1, math.ceil((following.at - last.at).total_seconds()))
 
     def repair(self, head: Submission) -> None:
         """Begin the machine again where a round stands still although nobody is waited for, or nobody was told.
@@ -221,7 +268,7 @@ class Rounds:
             stage=stage,
             content_digest=head.content_digest,
             opened_at=now,
-            deadline=self._deadline(head, stage, now),
+            deadline=self.deadlines.deadline(Case.of(head, stage), start=now),
             reviewers=tuple(person.id for person in reviewers),
         )
         draft = Draft(
@@ -320,25 +367,29 @@ class Rounds:
             "deadline": f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})",
         }
         blocks = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
-        code = "reminder" if task.reminded else "review"
+        code = self._code(head, task)
         stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
         self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
 
-    def _deadline(self, head: Submission, stage: ReviewStage, start: datetime) -> datetime:
-        return self.deadlines.deadline(stage, head.importance, head.classification, start=start)
+    def _code(self, head: Submission, task: ReviewTask) -> str:
+        """What the mail is: the first, a reminder, or that the deadline has passed."""
+        if not task.steps:
+            return "review"
+        (last,) = self._steps(head, task, -1)
+        return "overdue" if last.to else "reminder"
 
     def _term(self, head: Submission, stage: ReviewStage) -> timedelta:
         """How long the machine waits when nothing happens any more, as it does here."""
-        return (self._deadline(head, stage, head.updated_at) - head.updated_at) / self.scale
+        due = self.deadlines.deadline(Case.of(head, stage), start=head.updated_at)
+        return (due - head.updated_at) / self.scale
 
     def _timeout_of(self, head: Submission, stage: ReviewStage | None) -> int:
-        return 0 if stage is None else self._timeout(stage, head.importance, head.classification)
+        return 0 if stage is None else self._timeout(Case.of(head, stage))
 
-    def _timeout(self, stage: ReviewStage, importance: Importance, classification: Classification) -> int:
-        """How many seconds the machine waits for a decision before it reminds."""
+    def _timeout(self, case: Case) -> int:
+        """How many seconds the machine waits for the decision of a stage that opens now before it takes a step."""
         now = self.journal.now()
-        waits = self.deadlines.deadline(stage, importance, classification, start=now) - now
-        return math.ceil(waits.total_seconds())
+        return max(1, math.ceil((self.deadlines.step(0, case, start=now).at - now).total_seconds()))
 
 
 def _cause(head: Submission) -> Cause:
