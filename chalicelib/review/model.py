@@ -1,6 +1,5 @@
 """Reviews: tasks, opinions, and what a state machine is told (clauses 3.2 and 3.3)."""
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -8,11 +7,9 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.core.errors import FieldError, InvalidInput
-from chalicelib.submission.model import Form, ReviewStage, State, Submission
+from chalicelib.submission.model import ReviewStage, State, Submission
 
 LINK_LIFE = timedelta(days=30)
-MOST_LINES_COMPARED = 5000
-"""Lines of a body beyond which a diff is not made."""
 
 
 class Decision(StrEnum):
@@ -163,41 +160,3 @@ def approved_stages(tasks: Iterable[ReviewTask], content_digest: str) -> tuple[R
         and task.opinion.decision is Decision.APPROVE
         and task.opinion.content_digest == content_digest
     )
-
-
-_COMPARED = (
-    "title",
-    "wechat_title",
-    "summary",
-    "category",
-    "channels",
-    "publish_at",
-    "time_zone",
-    "audience",
-    "classification",
-    "importance",
-    "keywords",
-)
-
-
-def difference(before: Form, after: Form) -> list[dict[str, Any]]:
-    """What a resubmission changed, field by field; the body as a unified diff of its lines, None if too long."""
-    changes: list[dict[str, Any]] = [
-        {"field": name, "before": before.document.get(name), "after": after.document.get(name)}
-        for name in _COMPARED
-        if before.document.get(name) != after.document.get(name)
-    ]
-    files = list(before.attachments), list(after.attachments)
-    if files[0] != files[1]:
-        changes.append({"field": "attachments", "before": files[0], "after": files[1]})
-    if before.body != after.body:
-        changes.append({"field": "body", "lines": _changed_lines(before.body, after.body)})
-    return changes
-
-
-def _changed_lines(before: str, after: str) -> list[str] | None:
-    """The unified diff of two texts, or None where it would take seconds."""
-    old, new = before.splitlines(), after.splitlines()
-    if max(len(old), len(new)) > MOST_LINES_COMPARED:
-        return None
-    return list(difflib.unified_diff(old, new, lineterm="", n=2))[2:]

@@ -7,12 +7,10 @@ import pytest
 
 from chalicelib.core.errors import InvalidInput
 from chalicelib.review.model import (
-    MOST_LINES_COMPARED,
     Decision,
     Opinion,
     ReviewTask,
     approved_stages,
-    difference,
     due_stage,
     ensure_complete,
     wait_for,
@@ -146,21 +144,3 @@ def test_the_machine_is_told_to_go_on_while_a_stage_is_due_and_to_end_when_none_
     ]
     assert [each["outcome"] for each in told] == ["review", "ended"]
     assert [each["reminded"] for each in told] == [0, 0]
-
-
-def test_a_resubmission_shows_what_it_changed_and_nothing_else() -> None:
-    """Clause 3.3.4: rounds are kept with a diff."""
-    before = form(body="一\n二\n三\n四\n五\n六", keywords=["停电"])
-    after = form(body="一\n二\n三\n四\n五\n七", keywords=[], title="另一个题目")
-    assert difference(before, before) == []
-    assert difference(before, after) == [
-        {"field": "title", "before": before.title, "after": "另一个题目"},
-        {"field": "keywords", "before": ["停电"], "after": []},
-        {"field": "body", "lines": ["@@ -4,3 +4,3 @@", " 四", " 五", "-六", "+七"]},
-    ]
-
-
-def test_a_body_of_very_many_lines_is_said_to_differ_without_a_diff() -> None:
-    lines = ["一"] * (MOST_LINES_COMPARED + 1)
-    (change,) = difference(form(body="\n".join(lines)), form(body="\n".join(["二", *lines])))
-    assert change == {"field": "body", "lines": None}

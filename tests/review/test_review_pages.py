@@ -170,7 +170,7 @@ def test_a_second_round_shows_the_changes_and_why_it_was_returned(world: World) 
     assert "请补充联系电话。" in section(shown, "history").text
     changed = section(shown, "changed")
     assert [heading.text for heading in changed.all("h3")] == ["发布渠道", "正文"]
-    assert [line.text for line in changed.all("ins")] == ["内网网站、电子邮件", "五月二日。"]
+    assert [line.text for line in changed.all("ins")] == ["内网网站、电子邮件", "二日。"]
 
 
 def test_the_recorded_decision_is_all_that_a_used_link_shows(world: World) -> None:
@@ -282,7 +282,7 @@ def test_text_that_would_be_more_stays_text_on_the_review_page() -> None:
             assert paper.all("h2")[0].text == vector[:64]
             assert page.all("textarea", id="comment")[0].text == f"\n{vector}"
             assert page.all("ul", class_="files")[0].all("a")[0].text == vector
-            assert [line.text for line in page.all("ins")] == [vector[:64], vector, vector]
+            assert [line.text for line in page.all("ins")] == [vector[:64], vector, vector, vector]
             assert [each.text for each in page.all("p", class_="said")] == comments
 
 
@@ -311,9 +311,18 @@ def reviewed(link: OpenedLink, reviewer: Person, text: str) -> Element:
         wechat_title=text,
     )
     changes: list[dict[str, Any]] = [
-        {"field": "title", "before": "x", "after": text[:64]},
+        {
+            "field": "title",
+            "before": "x",
+            "after": text[:64],
+            "pieces": [{"change": "added", "text": text[:64]}],
+        },
+        {"field": "summary", "before": "x", "after": text},
         {"field": "attachments", "before": [], "after": [file.id]},
-        {"field": "body", "lines": ["@@ -1 +1 @@", "-x", f"+{text}"]},
+        {
+            "field": "body",
+            "passages": [[[{"change": change, "text": text} for change in ("removed", "added", "kept")]]],
+        },
     ]
     opened_link = replace(
         link,

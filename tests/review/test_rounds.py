@@ -95,7 +95,8 @@ def test_a_return_starts_a_new_round_from_the_first_stage_with_a_diff_and_all_op
     changed = {change["field"]: change for change in seen["diff"]}
     assert changed.keys() - {"publish_at"} == {"title", "body"}
     assert changed["title"]["after"] == "A 座停电检修通知"
-    assert "+A 座全部楼层。" in changed["body"]["lines"]
+    (passage,) = changed["body"]["passages"]
+    assert [{"change": "added", "text": "A 座全部楼层。"}] in passage, passage
 
     world.approve("initial", "department_head")
     assert world.state(submission) == "in_review", "the executive has approved nothing yet"

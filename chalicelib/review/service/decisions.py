@@ -16,13 +16,13 @@ from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
 from chalicelib.review.checklists import Checklists
+from chalicelib.review.differences import difference
 from chalicelib.review.model import (
     Decision,
     Opinion,
     ReviewLink,
     ReviewTask,
     approved_stages,
-    difference,
     ensure_complete,
 )
 from chalicelib.review.store import (
