@@ -21,6 +21,7 @@ class Kind(StrEnum):
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
     ESCALATED = "escalated"
+    LINK_TRIED = "link_tried"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
@@ -28,6 +29,7 @@ _TYPES = {
     "PersonNeeded": Kind.NEEDS_PERSON,
     "Published": Kind.PUBLISHED,
     "Withdrawn": Kind.WITHDRAWN,
+    "ReviewLinkRefused": Kind.LINK_TRIED,
 }
 
 

@@ -97,11 +97,13 @@ class Notices:
                 yield notice, self._letter(kind, event, form, person, channels)
 
     def _told(self, kind: Kind, event: Event, form: Form, head: Submission) -> tuple[Person, ...]:
-        """The drafter; the editors, too, when a person is needed; the reviewers when they need not review any more."""
+        """The drafter, or whom the event itself names; the editors, too, when a person is needed."""
         if kind is Kind.WITHDRAWN:
             return self.people.persons(self._reviewers(event, head))
         if kind is Kind.ESCALATED:
             return self.people.persons(tuple(event.payload["told"]))
+        if kind is Kind.LINK_TRIED:
+            return self.people.persons((event.payload["reviewer"],))
         told = {form.drafter: None}
         if kind is Kind.NEEDS_PERSON:
             center = self.people.departments((CENTER,)).get(CENTER)
@@ -128,6 +130,7 @@ class Notices:
     ) -> Mail:
         language, said = person.language, event.payload
         awaited = self.people.persons(tuple(said["reviewers"])) if kind is Kind.ESCALATED else ()
+        tried = self.people.persons((event.actor,)) if kind is Kind.LINK_TRIED else ()
         hidden = form.classification is Classification.CONFIDENTIAL
         params: dict[str, object] = {
             "name": person.name,
@@ -136,6 +139,7 @@ class Notices:
             "reason": said.get("reason"),
             "catalog_number": said.get("catalog_number"),
             "reviewers": [each.name for each in awaited],
+            "who": [each.name for each in tried] or [event.actor],
         }
         blocks: dict[str, Block] = {
             "link": Button(label="request", address=f"{self.base_url}/submissions/{event.submission}")

@@ -11,7 +11,7 @@ review_jobs = Blueprint(__name__)
 
 STARTING = frozenset({"Submitted", "Resubmitted", "WorkflowRestarted"})
 ENDING = frozenset({"Decided", "Withdrawn", "PersonNeeded"})
-TOLD = "ReviewOverdue"
+TOLD = frozenset({"ReviewOverdue", "ReviewLinkRefused"})
 
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)
@@ -27,7 +27,7 @@ def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has
             rounds.go_on(document["submission"])
             if document["payload"].get("decision") != "approve":  # the next stage's mail tells of that
                 bootstrap.parts().outbox.pass_on(document)
-        elif document["type"] == TOLD:
+        elif document["type"] in TOLD:
             bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)

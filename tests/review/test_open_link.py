@@ -159,6 +159,20 @@ def test_a_forwarded_link_opens_for_no_colleague_and_the_ledger_tells_it_once(
     assert world.decide(EDITOR).status == 200, "the reviewer's own link is as good as ever"
 
 
+def test_the_reviewer_is_told_who_else_opened_the_link_once_and_without_a_link_to_decide(
+    world: World, submission: str
+) -> None:
+    handle = world.links(EDITOR)[0]
+    for _ in range(2):
+        assert world.open_link(handle, OTHER_LIAISON).status == 404
+    world.cloud.settle()
+    subject = "他人打开了您的审核链接：关于五一期间办公区停电检修的通知"
+    (mail,) = [m for m in world.cloud.mails() if m.subject == subject and submission in m.text]
+    assert mail.to == EDITOR.email
+    assert OTHER_LIAISON.name in mail.text
+    assert "/r#" not in mail.text + mail.html
+
+
 def test_a_used_link_shows_the_recorded_decision_even_after_a_new_round(
     world: World, submission: str
 ) -> None:
