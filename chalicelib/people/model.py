@@ -1,7 +1,7 @@
 """Who works where and answers for what (clauses 1.2, 5.1.1, 6.1.1)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -29,14 +29,24 @@ class Role(StrEnum):
     EMPLOYEE = "employee"
 
 
+REPRESENTED = frozenset(
+    {Role.CENTER_EDITOR, Role.CENTER_DIRECTOR, Role.DEPARTMENT_HEAD, Role.SUPERVISING_EXECUTIVE}
+)
+"""The roles that a substitute takes over: those that others wait for."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Duty:
-    """A role held in a department. `since` is included, `until` is not; None means without end. Both UTC."""
+    """A role held in a department. `since` is included, `until` is not; None means without end. Both UTC.
+
+    With `instead_of` it is that absent person's, whose substitute this is (clause 3.3.4).
+    """
 
     role: Role
     department: str
     since: datetime
     until: datetime | None = None
+    instead_of: str | None = None
 
     def holds_at(self, instant: datetime) -> bool:
         """Whether the duty counts at that instant."""
@@ -57,6 +67,10 @@ class Person:
     def duties_at(self, instant: datetime) -> tuple[Duty, ...]:
         """The duties that count at that instant."""
         return tuple(duty for duty in self.duties if duty.holds_at(instant))
+
+    def in_own_name(self) -> "Person":
+        """The person without what is done instead of others."""
+        return replace(self, duties=tuple(duty for duty in self.duties if duty.instead_of is None))
 
     def holds(self, role: Role, department: str, instant: datetime) -> bool:
         """Whether the person has this duty at that instant."""

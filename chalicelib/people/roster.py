@@ -3,8 +3,8 @@
 A file lists everybody: who is not in it any more loses every duty, and `difference` says so beforehand.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any
@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.core.validation import schema
-from chalicelib.people.model import Department, Duty, Person, Role
+from chalicelib.people.model import REPRESENTED, Department, Duty, Person, Role
 
 Entry = Mapping[str, Any]
 
@@ -95,6 +95,7 @@ def _contradictions(document: Entry, malformed: set[str]) -> Iterator[FieldError
         return {f"/{name}/{place}": entry for place, entry in listed if f"/{name}/{place}" not in malformed}
 
     departments, persons, duties = sound("departments"), sound("persons"), sound("duties")
+    absences = sound("absences")
     yield from _repeated(departments, "id")
     yield from _repeated(departments, "code")
     yield from _repeated(persons, "id")
@@ -111,6 +112,37 @@ def _contradictions(document: Entry, malformed: set[str]) -> Iterator[FieldError
         yield from (FieldError(pointer=f"{pointer}/{field}", code="bad_date") for field in wrong_days)
         if duty.get("until", duty["since"]) < duty["since"]:
             yield FieldError(pointer=f"{pointer}/until", code="until_before_since")
+    yield from _wrong_absences(absences, known["person"])
+
+
+def _wrong_absences(absences: Mapping[str, Entry], known: set[object]) -> Iterator[FieldError]:
+    """A substitute is somebody else and there: so there are neither chains nor circles."""
+    earlier: list[Entry] = []
+    for pointer, absence in absences.items():
+        for field in ("person", "substitute"):
+            if absence[field] not in known:
+                yield FieldError(
+                    pointer=f"{pointer}/{field}", code="unknown_person", params={"id": absence[field]}
+                )
+        wrong_days = [field for field in ("since", "until") if not _is_day(absence[field])]
+        yield from (FieldError(pointer=f"{pointer}/{field}", code="bad_date") for field in wrong_days)
+        if absence["until"] < absence["since"]:
+            yield FieldError(pointer=f"{pointer}/until", code="until_before_since")
+        if _is_absent(absence["substitute"], absence, absences.values()):
+            yield FieldError(pointer=f"{pointer}/substitute", code="substitute_is_absent")
+        if _is_absent(absence["person"], absence, earlier):
+            yield FieldError(pointer=pointer, code="duplicate")
+        earlier.append(absence)
+
+
+def _is_absent(person: str, meanwhile: Entry, absences: Iterable[Entry]) -> bool:
+    """Whether a person is absent on some day of an absence."""
+    return any(
+        other["person"] == person
+        and meanwhile["since"] < other["until"]
+        and other["since"] < meanwhile["until"]
+        for other in absences
+    )
 
 
 def _repeated(entries: Mapping[str, Entry], *fields: str) -> Iterator[FieldError]:
@@ -144,7 +176,7 @@ def _read(document: Entry) -> Roster:
     def begin(day: str) -> datetime:
         return datetime.combine(date.fromisoformat(day), time.min, zone).astimezone(UTC)
 
-    def duties_of(person: str) -> tuple[Duty, ...]:
+    def own_duties(person: str) -> tuple[Duty, ...]:
         return tuple(
             Duty(
                 role=Role(entry["role"]),
@@ -156,17 +188,34 @@ def _read(document: Entry) -> Roster:
             if entry["person"] == person
         )
 
+    absences = document.get("absences", [])
+
+    def duties_of(person: str) -> tuple[Duty, ...]:
+        """A person's own, and those of whom the person stands in for, for so long."""
+        return own_duties(person) + tuple(
+            taken_over
+            for absence in absences
+            if absence["substitute"] == person
+            for duty in own_duties(absence["person"])
+            if (
+                taken_over := _taken_over(
+                    duty, absence["person"], begin(absence["since"]), begin(absence["until"])
+                )
+            )
+        )
+
+    duties_in: dict[str, set[str]] = {entry["id"]: set() for entry in document["departments"]}
+    for duty in document["duties"]:
+        stands_in = [a["substitute"] for a in absences if a["person"] == duty["person"]]
+        duties_in[duty["department"]] |= {duty["person"], *stands_in}
+
     return Roster(
         departments=tuple(
             Department(
                 id=entry["id"],
                 name=entry["name"],
                 code=entry["code"],
-                duty_holders=tuple(
-                    sorted(
-                        {duty["person"] for duty in document["duties"] if duty["department"] == entry["id"]}
-                    )
-                ),
+                duty_holders=tuple(sorted(duties_in[entry["id"]])),
             )
             for entry in document["departments"]
         ),
@@ -181,6 +230,14 @@ def _read(document: Entry) -> Roster:
             for entry in document["persons"]
         ),
     )
+
+
+def _taken_over(duty: Duty, absent: str, since: datetime, until: datetime) -> Duty | None:
+    """A duty as the substitute has it, or None where there is nothing to take over."""
+    begins, ends = max(duty.since, since), min(duty.until or until, until)
+    if duty.role not in REPRESENTED or begins >= ends:
+        return None
+    return replace(duty, since=begins, until=ends, instead_of=absent)
 
 
 def _department_changes(present: Roster, wanted: Roster) -> Iterator[Change]:
@@ -236,7 +293,7 @@ def _personal_changes(old: Person, new: Person) -> list[str]:
     return texts
 
 
-DutyKey = tuple[str, Role, str, datetime]
+DutyKey = tuple[str, Role, str, datetime, str | None]
 
 
 def _duty_changes(present: Roster, wanted: Roster) -> Iterator[Change]:
@@ -254,7 +311,7 @@ def _duty_changes(present: Roster, wanted: Roster) -> Iterator[Change]:
 
 def _duties(roster: Roster) -> dict[DutyKey, datetime | None]:
     return {
-        (person.id, duty.role, duty.department, duty.since): duty.until
+        (person.id, duty.role, duty.department, duty.since, duty.instead_of): duty.until
         for person in roster.persons
         for duty in person.duties
     }
@@ -265,6 +322,7 @@ def _end(until: datetime | None) -> str:
 
 
 def _duty_change(kind: ChangeKind, key: DutyKey, rest: str) -> Change:
-    person, role, department, since = key
-    text = f"{role} of {department} since {to_second_text(since)}{rest}"
+    person, role, department, since, instead_of = key
+    place = f" instead of {instead_of}" if instead_of else ""
+    text = f"{role} of {department}{place} since {to_second_text(since)}{rest}"
     return Change(kind=kind, subject="duty", id=person, text=text)

@@ -68,6 +68,7 @@ def read_person(record: PersonRecord) -> Person:
                 department=duty["department"],
                 since=from_text(duty["since"]),
                 until=from_text(duty["until"]) if duty["until"] else None,
+                instead_of=duty.get("instead_of"),
             )
             for duty in record.duties
         ),
@@ -91,6 +92,7 @@ def put_person(person: Person) -> Put:
                     "department": duty.department,
                     "since": to_text(duty.since),
                     "until": to_text(duty.until) if duty.until else None,
+                    **({"instead_of": duty.instead_of} if duty.instead_of else {}),
                 }
                 for duty in person.duties
             ],

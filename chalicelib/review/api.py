@@ -81,5 +81,6 @@ def _decision(opinion: Opinion) -> dict[str, Any]:
         "comment": opinion.comment,
         "checklist": dict(opinion.checklist),
         "reviewer": opinion.reviewer,
+        **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
         "at": to_text(opinion.at),
     }

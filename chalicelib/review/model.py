@@ -30,6 +30,8 @@ class Opinion:
     checklist: Mapping[str, bool]
     content_digest: str
     at: datetime
+    instead_of: str | None = None
+    """The absent person whose substitute decided."""
 
     def same_as(self, other: "Opinion") -> bool:
         """Whether another says the same thing in the same name, at whatever time."""

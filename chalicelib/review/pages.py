@@ -122,8 +122,9 @@ def _review(
 ) -> Response:
     parts = bootstrap.parts()
     earlier = parts.decisions.history(opened)
-    reviewers = {opinion.reviewer for task in earlier if (opinion := task.opinion)}
-    people = parts.people.persons(tuple(sorted({opened.head.drafter, *reviewers})))
+    signed = [opinion for task in (*earlier, opened.task) if (opinion := task.opinion)]
+    named = {person for opinion in signed for person in (opinion.reviewer, opinion.instead_of) if person}
+    people = parts.people.persons(tuple(sorted({opened.head.drafter, *named})))
     items = parts.checklists.items(opened.task.stage)
     wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
     form = None if opened.revision is None else opened.revision.form
@@ -139,7 +140,7 @@ def _review(
         items=[(item.id, item.text[exchange.language]) for item in items],
         decisions=list(Decision),
         zone=parts.settings.center_time_zone,
-        names={person.id: person.name for person in (present.person, *people)},
+        names={person.id: person.name for person in people},
         departments={department.id: department.name for department in parts.people.all_departments()},
         files=_file_names(opened),
         history=[(task, _failed(task, exchange.language)) for task in earlier],

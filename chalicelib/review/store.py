@@ -105,6 +105,7 @@ def _task_record(task: ReviewTask) -> TaskRecord:
             "checklist": dict(opinion.checklist),
             "content_digest": opinion.content_digest,
             "at": to_text(opinion.at),
+            **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
         },
     )
 
@@ -146,6 +147,7 @@ def read_task(record: TaskRecord) -> ReviewTask:
             checklist=raw["checklist"],
             content_digest=raw["content_digest"],
             at=from_text(raw["at"]),
+            instead_of=raw.get("instead_of"),
         ),
     )
 

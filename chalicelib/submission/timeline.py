@@ -57,6 +57,7 @@ class Step:
     decision: str | None = None
     comment: str = ""
     failed: tuple[str, ...] = ()
+    instead_of: str | None = None
     reason: str | None = None
     publish_at: datetime | None = None
 
@@ -73,7 +74,12 @@ def timeline(head: Submission, events: Iterable[Event]) -> tuple[Step, ...]:
 
 def persons_in(steps: Iterable[Step]) -> set[str]:
     """The ids of everybody whom the steps name."""
-    named = {person for step in steps for person in (*step.reviewers, *step.told, step.actor) if person}
+    named = {
+        person
+        for step in steps
+        for person in (*step.reviewers, *step.told, step.actor, step.instead_of)
+        if person
+    }
     return {person for person in named if not person.startswith("service:")}
 
 
@@ -134,6 +140,7 @@ def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> Non
             stage=ReviewStage(payload["stage"]),
             decision=payload["decision"],
             comment=payload["comment"],
+            instead_of=payload.get("instead_of"),
             failed=tuple(item for item, passed in payload["checklist"].items() if not passed),
         )
     )

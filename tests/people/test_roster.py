@@ -1,6 +1,7 @@
 """The roster file and what applying it would change."""
 
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -208,3 +209,52 @@ def test_in_the_sample_roster_somebody_leads_one_department_and_speaks_for_anoth
         and head.department != liaison.department
     ]
     assert both
+
+
+ABSENT = {"person": ANNA, "since": "2026-03-01", "until": "2026-03-15", "substitute": BEN}
+
+
+def with_absences(*absences: dict[str, str], role: str = "department_head") -> dict[str, Any]:
+    duty = {"person": ANNA, "role": role, "department": "office", "since": "2026-03-10"}
+    return a_document(duties=[duty], absences=list(absences))
+
+
+def test_a_substitute_has_the_reviewing_duties_of_the_absent_for_so_long() -> None:
+    """Clause 3.3.4."""
+    roster = parse(with_absences(ABSENT))
+    anna, ben = (next(p for p in roster.persons if p.id == each) for each in (ANNA, BEN))
+    (own,), (taken_over,) = anna.duties, ben.duties
+    assert taken_over == replace(own, until=taken_over.until, instead_of=ANNA)
+    assert taken_over.until is not None
+    assert (taken_over.until - own.since).days == 5, "from the duty's first day to the absence's last"
+    (office,) = (d for d in roster.departments if d.id == "office")
+    assert office.duty_holders == tuple(sorted((ANNA, BEN)))
+    assert ben.in_own_name().duties == ()
+
+
+def test_what_nobody_waits_for_is_not_taken_over() -> None:
+    roster = parse(with_absences(ABSENT, role="liaison"))
+    assert next(p for p in roster.persons if p.id == BEN).duties == ()
+
+
+def test_an_absence_is_a_change_that_is_told() -> None:
+    told = lines(parse(with_absences()), parse(with_absences(ABSENT)))
+    days = "since 2026-03-09T16:00:00Z until 2026-03-14T16:00:00Z"
+    assert told == [f"+ duty {BEN}: department_head of office instead of {ANNA} {days}"]
+
+
+def test_there_are_no_chains_no_circles_and_no_two_substitutes() -> None:
+    back = {"person": BEN, "since": "2026-03-14", "until": "2026-03-20", "substitute": ANNA}
+    assert faults(with_absences(ABSENT, back)) == {
+        ("/absences/0/substitute", "substitute_is_absent"),
+        ("/absences/1/substitute", "substitute_is_absent"),
+    }
+    assert parse(with_absences(ABSENT, {**back, "since": "2026-03-15"})), "one after the other"
+    assert faults(with_absences(ABSENT | {"substitute": ANNA})) == {
+        ("/absences/0/substitute", "substitute_is_absent")
+    }
+    assert faults(with_absences(ABSENT, ABSENT)) == {("/absences/1", "duplicate")}
+    assert faults(with_absences(ABSENT | {"until": "2026-02-01", "substitute": "p-" + "c" * 20})) == {
+        ("/absences/0/until", "until_before_since"),
+        ("/absences/0/substitute", "unknown_person"),
+    }

@@ -36,7 +36,7 @@ from chalicelib.review.store import (
     task_key,
     tasks_of,
 )
-from chalicelib.submission.model import STAGES, Reason, Revision, State, Submission, stage_after
+from chalicelib.submission.model import STAGES, Reason, ReviewStage, Revision, State, Submission, stage_after
 from chalicelib.submission.service import Journal, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
@@ -163,6 +163,7 @@ class Decisions:
         ensure_complete(opinion, frozenset(item.id for item in self.checklists.items(link.stage)))
         subject = subject_of(person, self.journal.now())
         grant = self.access.grant(subject, review_action(link.stage), resource_of(head))
+        opinion = replace(opinion, instead_of=self._instead_of(person, link.stage, head))
         decided = replace(task, opinion=opinion)
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         drafts = [Draft(type="Decided", cause=cause, payload=_payload(decided, opinion))]
@@ -180,6 +181,25 @@ class Decisions:
         )
         metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
         return after
+
+    def _instead_of(self, person: Person, stage: ReviewStage, head: Submission) -> str | None:
+        """For whom a substitute decides, who could not in the own name."""
+        now, own = self.journal.now(), person.in_own_name()
+        taken_over = [duty for duty in person.duties_at(now) if duty.instead_of is not None]
+        if not taken_over or self._may(own, stage, head):
+            return None
+        return next(
+            (
+                duty.instead_of
+                for duty in taken_over
+                if self._may(replace(own, duties=(*own.duties, duty)), stage, head)
+            ),
+            None,
+        )
+
+    def _may(self, person: Person, stage: ReviewStage, head: Submission) -> bool:
+        subject = subject_of(person, self.journal.now())
+        return self.access.allows(subject, review_action(stage), resource_of(head))
 
     def _after(self, head: Submission, link: ReviewLink, opinion: Opinion) -> Submission:
         """Where the submission stands once the opinion counts."""
@@ -271,4 +291,5 @@ def _payload(task: ReviewTask, opinion: Opinion) -> dict[str, Any]:
         "comment": opinion.comment,
         "checklist": dict(opinion.checklist),
         "content_digest": opinion.content_digest,
+        **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
     }

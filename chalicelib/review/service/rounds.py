@@ -309,15 +309,25 @@ class Rounds:
         )
 
     def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
-        """Whom policy lets decide this stage now: among those with a duty in the department or the center."""
+        """Whom policy lets decide this stage now: among those with a duty in the department or the center.
+
+        Who is absent and has a substitute among them is left in peace.
+        """
         departments = self.people.departments((head.department, CENTER))
         candidates = {person for department in departments.values() for person in department.duty_holders}
-        now, resource = self.journal.now(), resource_of(head)
-        return tuple(
-            person
-            for person in self.people.persons(tuple(sorted(candidates)))
-            if self.access.allows(subject_of(person, now), review_action(stage), resource)
-        )
+        now, resource, action = self.journal.now(), resource_of(head), review_action(stage)
+
+        def may(person: Person) -> bool:
+            return self.access.allows(subject_of(person, now), action, resource)
+
+        eligible = tuple(filter(may, self.people.persons(tuple(sorted(candidates)))))
+        represented = {
+            duty.instead_of
+            for person in eligible
+            for duty in person.duties_at(now)
+            if duty.instead_of and may(replace(person, duties=(duty,)))
+        }
+        return tuple(person for person in eligible if person.id not in represented)
 
     def _head_and_task(
         self, submission: str, revision: int, stage: ReviewStage
