@@ -280,18 +280,24 @@ class Parts:
         from chalicelib.core.calendar import read_calendar
         from chalicelib.core.machines import Machine, resume
         from chalicelib.review.deadlines import Deadlines
-        from chalicelib.review.service import Rounds
+        from chalicelib.review.service import Invitations, Rounds
 
+        deadlines = Deadlines(POLICIES, read_calendar(POLICIES))
         return Rounds(
             journal=self.journal,
             people=self.people,
             access=self.access,
-            deadlines=Deadlines(POLICIES, read_calendar(POLICIES)),
-            mailer=self.mailer,
+            deadlines=deadlines,
+            invitations=Invitations(
+                journal=self.journal,
+                people=self.people,
+                deadlines=deadlines,
+                mailer=self.mailer,
+                base_url=self.settings.base_url,
+                zone=self.settings.center_zone,
+            ),
             machine=Machine(client=self.aws.stepfunctions, arn=self.settings.review_machine_arn),
             resume=partial(resume, self.aws.stepfunctions),
-            base_url=self.settings.base_url,
-            zone=self.settings.center_zone,
             scale=self.settings.scale,
             grace=self.grace,
         )

@@ -326,6 +326,7 @@ class Walk:
         self.world.passed += timedelta(days=3)
         work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
         app.handler_map["remind_reviewers"](work, None)
+        app.handler_map["open_stage"]({"work": work, "task_token": "another-token"}, None)
         kept_for_nothing = f"kept/s-{'a' * 20}/a-{'a' * 20}"
         bucket = self.world.parts.settings.uploads_bucket
         self.world.plain_s3.put_object(Bucket=bucket, Key=kept_for_nothing, Body=b"for nothing")

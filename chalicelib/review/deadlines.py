@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.calendar import Calendar
+from chalicelib.review.model import ReviewTask
 from chalicelib.submission.model import Classification, Importance, ReviewStage, Submission
 
 
@@ -115,6 +116,10 @@ class Deadlines:
         further = max(0, number - len(steps) + 1)
         passed, to = steps[min(number, len(steps) - 1)]
         return Step(at=self._calendar.after(start, passed + further * term), to=to)
+
+    def step_of(self, head: Submission, task: ReviewTask, *, ahead: int) -> Step:
+        """The step of an open stage that comes next (0), was the last (-1) or comes after the next (1)."""
+        return self.step(task.steps + ahead, Case.of(head, task.stage), start=task.opened_at)
 
 
 def _rule(*, working_hours: float, **fitting: Any) -> Rule:  # noqa: ANN401 — whatever the file says

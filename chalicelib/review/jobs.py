@@ -43,5 +43,5 @@ def open_stage(event: dict[str, Any], _context: object) -> None:
 @review_jobs.lambda_function(name="remind_reviewers")
 @job
 def remind_reviewers(event: dict[str, Any], _context: object) -> dict[str, Any]:
-    """Give an overdue stage a new term."""
+    """Take the next step about a stage that nobody has decided."""
     return bootstrap.parts().rounds.remind(event)

@@ -1,6 +1,6 @@
 """Review tasks, links and waiting executions in the table."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 
@@ -13,6 +13,7 @@ from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, W
 from chalicelib.submission.model import STAGES, ReviewStage
 
 TASKS = "TASK#"
+_REMINDER_LIFE = timedelta(days=3)
 
 
 class RefusalRecord(Record):
@@ -52,6 +53,24 @@ class WaitingRecord(Record):
     stage = UnicodeAttribute()
     attempt = NumberAttribute()
     token = UnicodeAttribute()
+
+
+class ReminderRecord(Record):
+    """That a person was reminded on a day, and of which task: nobody is reminded twice a day."""
+
+    task = UnicodeAttribute()
+
+
+def put_reminder(person: str, day: date, task: ReviewTask) -> Put:
+    """Describe a person's one reminder of a day, unless it was about another task: the same one may come again."""
+    about = f"{task.submission}#{task.revision}#{task.stage}#{task.steps}"
+    ends = datetime.combine(day, time.min, UTC) + _REMINDER_LIFE
+    return Put(
+        record=ReminderRecord(
+            pk=f"REMINDED#{person}", sk=day.isoformat(), task=about, expires_at=int(ends.timestamp())
+        ),
+        condition=ReminderRecord.pk.does_not_exist() | (ReminderRecord.task == about),
+    )
 
 
 def task_key(submission: str, revision: int, stage: ReviewStage) -> Key[TaskRecord]:

@@ -5,27 +5,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import review_action, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.core import messages, metrics
+from chalicelib.core import metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale
-from chalicelib.core.events import report
-from chalicelib.core.ids import fingerprint, new_id, new_secret
-from chalicelib.core.letters import Button, letter
 from chalicelib.core.machines import Machine
-from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import CENTER, Person, Role
 from chalicelib.people.store import PeopleStore
-from chalicelib.review.deadlines import Case, Deadlines, Escalation, Step
-from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask, Waiting, due_stage, wait_for
+from chalicelib.review.deadlines import Case, Deadlines, Escalation
+from chalicelib.review.model import ReviewTask, Waiting, due_stage, wait_for
+from chalicelib.review.service.invitations import Invitations
 from chalicelib.review.store import (
-    mark_mailed,
-    put_link,
     put_new_task,
     put_open_task,
     put_waiting,
@@ -60,19 +54,17 @@ MOST_RESTARTS = 12
 class Rounds:
     """The review machine's hands.
 
-    `zone` is the one that mails tell deadlines in, `scale` shortens the machine's waits, `grace` is how long a step
-    may be under way before the sweeper takes it for lost.
+    `scale` shortens the machine's waits, `grace` is how long a step may be under way before the sweeper takes it for
+    lost.
     """
 
     journal: Journal
     people: PeopleStore
     access: AccessControl
     deadlines: Deadlines
-    mailer: Mailer
+    invitations: Invitations
     machine: Machine
     resume: Callable[[str, Mapping[str, Any]], None]
-    base_url: str
-    zone: ZoneInfo
     scale: float
     grace: timedelta
 
@@ -118,7 +110,7 @@ class Rounds:
         head, task = again_when_stale(lambda: self._opened(waiting))
         if task is None or task.opinion is not None:
             return self._go_on(waiting)
-        self._mail_all(head, task)
+        self.invitations.mail(head, task)
         return None
 
     def go_on(self, submission: str) -> None:
@@ -169,7 +161,7 @@ class Rounds:
 
     def _stepped(self, head: Submission, task: ReviewTask) -> ReviewTask:
         """Record the step that is due: a reminder, or that the deadline was missed and who is told of it."""
-        due, following = self._steps(head, task, 0, 1)
+        due, following = (self.deadlines.step_of(head, task, ahead=ahead) for ahead in (0, 1))
         said: dict[str, Any] = {
             "revision": task.revision,
             "stage": task.stage,
@@ -204,14 +196,9 @@ class Rounds:
         told = {person.id for person in holders if person.holds(duty, place, now)}
         return sorted(told - task.told - set(task.reviewers))
 
-    def _steps(self, head: Submission, task: ReviewTask, *ahead: int) -> list[Step]:
-        """What is to be done about a stage that nobody decides, so many steps after those that were taken."""
-        case = Case.of(head, task.stage)
-        return [self.deadlines.step(task.steps + n, case, start=task.opened_at) for n in ahead]
-
     def _pause(self, head: Submission, task: ReviewTask) -> int:
         """How many seconds lie between the last step that was taken and the next."""
-        last, following = self._steps(head, task, -1, 0)
+        last, following = (self.deadlines.step_of(head, task, ahead=ahead) for ahead in (-1, 0))
         return max(1, math.ceil((following.at - last.at).total_seconds()))
 
     def repair(self, head: Submission) -> None:
@@ -285,19 +272,6 @@ class Rounds:
         metrics.count(metrics.STAGE_OPENED, stage)
         return head, task
 
-    def _mail_all(self, head: Submission, task: ReviewTask) -> None:
-        """Mail every reviewer who has not been; one mailbox that refuses holds back no other."""
-        failures = []
-        for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
-            try:
-                self._mail(head, task, reviewer)
-                mark_mailed(self.journal.table, task, reviewer.id)
-            except Exception as error:  # noqa: BLE001 — whatever the carrier raises
-                report(error, "review mail")
-                failures.append(error)
-        if failures:
-            raise failures[0]
-
     def _ask_person(self, head: Submission, reason: Reason) -> Submission:
         draft = Draft(
             type="PersonNeeded",
@@ -356,37 +330,6 @@ class Rounds:
             self.resume(waiting.token, following)
         except Stale:
             return  # it waits no more: it went on before, or the sweeper begins it again
-
-    def _mail(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
-        handle = new_secret()
-        link = ReviewLink(
-            fingerprint=fingerprint(handle),
-            reviewer=reviewer.id,
-            submission=task.submission,
-            revision=task.revision,
-            stage=task.stage,
-            content_digest=task.content_digest,
-            expires_at=self.journal.now() + LINK_LIFE,
-        )
-        self.journal.table.put(put_link(link))
-        hidden = head.classification is Classification.CONFIDENTIAL
-        params = {
-            "name": reviewer.name,
-            "title": messages.text("mail.confidential", reviewer.language, {}) if hidden else head.title,
-            "stage": task.stage.value,
-            "deadline": f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})",
-        }
-        blocks = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
-        code = self._code(head, task)
-        stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
-        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
-
-    def _code(self, head: Submission, task: ReviewTask) -> str:
-        """What the mail is: the first, a reminder, or that the deadline has passed."""
-        if not task.steps:
-            return "review"
-        (last,) = self._steps(head, task, -1)
-        return "overdue" if last.to else "reminder"
 
     def _term(self, head: Submission, stage: ReviewStage) -> timedelta:
         """How long the machine waits when nothing happens any more, as it does here."""

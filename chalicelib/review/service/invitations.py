@@ -1,0 +1,125 @@
+"""The mails that ask reviewers for their opinion: each with a link of its own, and no more than one reminder a day."""
+
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from chalicelib.core import messages
+from chalicelib.core.errors import Stale
+from chalicelib.core.events import report
+from chalicelib.core.ids import fingerprint, new_id, new_secret
+from chalicelib.core.letters import Block, Button, Points, letter
+from chalicelib.core.mail import Mailer, Stamp
+from chalicelib.people.model import Person
+from chalicelib.people.store import PeopleStore
+from chalicelib.review.deadlines import Deadlines
+from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask
+from chalicelib.review.store import mark_mailed, put_link, put_reminder, read_task, task_key
+from chalicelib.submission.model import Classification, Submission
+from chalicelib.submission.service import Journal
+from chalicelib.submission.store import in_flight, read_head
+
+REMINDER = "reminder"
+"""The mail before a deadline."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invitations:
+    """`base_url` is where links lead to, `zone` the one that deadlines are told in."""
+
+    journal: Journal
+    people: PeopleStore
+    deadlines: Deadlines
+    mailer: Mailer
+    base_url: str
+    zone: ZoneInfo
+
+    def mail(self, head: Submission, task: ReviewTask) -> None:
+        """Mail every reviewer who has not been; one mailbox that refuses holds back no other."""
+        failures = []
+        for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
+            try:
+                if self._is_to_be_mailed(head, task, reviewer):
+                    self._send(head, task, reviewer)
+                mark_mailed(self.journal.table, task, reviewer.id)
+            except Exception as error:  # noqa: BLE001 — whatever the carrier raises
+                report(error, "review mail")
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def _is_to_be_mailed(self, head: Submission, task: ReviewTask, reviewer: Person) -> bool:
+        """Whether a mail is due: nobody gets two reminders a day, for the first lists all that waits."""
+        if self._code(head, task) != REMINDER:
+            return True
+        today = self.journal.now().astimezone(self.zone).date()
+        try:
+            self.journal.table.put(put_reminder(reviewer.id, today, task))
+        except Stale:
+            return False
+        return True
+
+    def _waiting_for(self, reviewer: Person) -> list[tuple[Submission, ReviewTask]]:
+        """Everything that waits for a person's opinion, the most pressing first."""
+        heads = [read_head(record) for record in in_flight(self.journal.table)]
+        keys = {
+            head.id: task_key(head.id, head.revision, head.stage) for head in heads if head.stage is not None
+        }
+        found = self.journal.table.batch(*keys.values())
+        waiting = [
+            (head, read_task(record))
+            for head in heads
+            if head.id in keys and (record := found.get(keys[head.id])) is not None
+        ]
+        return sorted(
+            ((head, task) for head, task in waiting if not task.opinion and reviewer.id in task.reviewers),
+            key=lambda each: each[1].deadline,
+        )
+
+    def _line(self, head: Submission, task: ReviewTask, language: str) -> str:
+        """What waits, as a line of a reminder."""
+        params = {"title": _title(head, language), "stage": task.stage.value, "deadline": self._when(task)}
+        return messages.text("mail.waiting", language, params)
+
+    def _send(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
+        handle = new_secret()
+        link = ReviewLink(
+            fingerprint=fingerprint(handle),
+            reviewer=reviewer.id,
+            submission=task.submission,
+            revision=task.revision,
+            stage=task.stage,
+            content_digest=task.content_digest,
+            expires_at=self.journal.now() + LINK_LIFE,
+        )
+        self.journal.table.put(put_link(link))
+        params = {
+            "name": reviewer.name,
+            "title": _title(head, reviewer.language),
+            "stage": task.stage.value,
+            "deadline": self._when(task),
+        }
+        blocks: dict[str, Block] = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
+        code = self._code(head, task)
+        others = (
+            [each for each in self._waiting_for(reviewer) if each[0].id != head.id]
+            if code == REMINDER
+            else []
+        )
+        if others:
+            blocks["waiting"] = Points(items=[self._line(*each, reviewer.language) for each in others])
+        stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
+        self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
+
+    def _when(self, task: ReviewTask) -> str:
+        return f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})"
+
+    def _code(self, head: Submission, task: ReviewTask) -> str:
+        """What the mail is: the first, a reminder, or that the deadline has passed."""
+        if not task.steps:
+            return "review"
+        return "overdue" if self.deadlines.step_of(head, task, ahead=-1).to else REMINDER
+
+
+def _title(head: Submission, language: str) -> str:
+    hidden = head.classification is Classification.CONFIDENTIAL
+    return messages.text("mail.confidential", language, {}) if hidden else head.title
