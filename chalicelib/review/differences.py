@@ -10,10 +10,13 @@ from typing import Any
 
 from chalicelib.submission.model import Form
 
-MOST_LINES_COMPARED = 5000
+MOST_LINES_COMPARED = 1500
 """Lines of a body beyond which it is said to differ and no more."""
-_MOST_PAIRS = 1_000_000
-"""Pairs of words that are compared at most: of longer passages one is shown as removed and one as added."""
+_MOST_PAIRS, _MOST_PAIRS_IN_ALL = 250_000, 1_000_000
+"""Pairs of characters that are compared at most, in one line and in a body; the rest is shown whole, before and after.
+
+Whoever opens a review waits for it, and what is repeated often takes longest: comparing stays below a second.
+"""
 _CONTEXT = 2
 _LEAST_ALIKE = 0.3
 """The share of the shorter text that must have stayed; else what is left of it would be read as a riddle."""
@@ -76,11 +79,11 @@ def difference(before: Form, after: Form) -> list[dict[str, Any]]:
 
 def compared(before: str, after: str) -> list[Piece]:
     """Both texts as one: without what was added it is the first, without what was removed the second."""
+    if len(before) * len(after) > _MOST_PAIRS:
+        return _replaced(before, after)
     old, new = _WORD.findall(before), _WORD.findall(after)
-    if len(old) * len(new) > _MOST_PAIRS:
-        return _joined([Piece(Change.REMOVED, before), Piece(Change.ADDED, after)])
     pieces: list[Piece] = []
-    for operation, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+    for operation, a, b, c, d in SequenceMatcher(None, old, new).get_opcodes():
         removed, added = "".join(old[a:b]), "".join(new[c:d])
         if operation == "equal":
             pieces.append(Piece(Change.KEPT, removed))
@@ -88,8 +91,12 @@ def compared(before: str, after: str) -> list[Piece]:
             pieces += [Piece(Change.REMOVED, removed), Piece(Change.ADDED, added)]
     kept = sum(len(piece.text) for piece in pieces if piece.change is Change.KEPT)
     if kept < _LEAST_ALIKE * min(len(before), len(after)):
-        return _joined([Piece(Change.REMOVED, before), Piece(Change.ADDED, after)])
+        return _replaced(before, after)
     return _joined(_without_crumbs(pieces))
+
+
+def _replaced(before: str, after: str) -> list[Piece]:
+    return _joined([Piece(Change.REMOVED, before), Piece(Change.ADDED, after)])
 
 
 def _changed(name: str, before: Any, after: Any) -> dict[str, Any]:  # noqa: ANN401 — fields have many shapes
@@ -104,21 +111,22 @@ def _passages(before: str, after: str) -> list[list[list[dict[str, str]]]] | Non
     old, new = before.splitlines(), after.splitlines()
     if max(len(old), len(new)) > MOST_LINES_COMPARED:
         return None
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
-    return [
-        [line for operation, a, b, c, d in passage for line in _lines(operation, old[a:b], new[c:d])]
-        for passage in matcher.get_grouped_opcodes(_CONTEXT)
-    ]
+    passages, left = [], _MOST_PAIRS_IN_ALL
+    for passage in SequenceMatcher(None, old, new).get_grouped_opcodes(_CONTEXT):
+        lines: list[list[Piece]] = []
+        for operation, a, b, c, d in passage:
+            for one, other in _pairs(operation, old[a:b], new[c:d]):
+                left -= len(one) * len(other) if one != other else 0
+                lines += _split(compared(one, other) if left > 0 else _replaced(one, other))
+        passages.append([_documents(line) for line in lines])
+    return passages
 
 
-def _lines(operation: str, old: Sequence[str], new: Sequence[str]) -> Iterator[list[dict[str, str]]]:
-    if operation == "equal":
-        yield from ([{"change": Change.KEPT.value, "text": line}] for line in old)
-    elif len(old) == len(new):  # most often some words of each
-        for one, other in zip(old, new, strict=True):
-            yield _documents(compared(one, other))
-    else:
-        yield from map(_documents, _split(compared("\n".join(old), "\n".join(new))))
+def _pairs(operation: str, old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
+    """What is compared with what: lines one by one, most often some words of each; else all as one text."""
+    if operation == "equal" or len(old) == len(new):
+        return list(zip(old, new, strict=True))
+    return [("\n".join(old), "\n".join(new))]
 
 
 def _split(pieces: Sequence[Piece]) -> list[list[Piece]]:

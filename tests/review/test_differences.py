@@ -113,3 +113,23 @@ def test_a_long_paragraph_that_is_another_is_not_compared_word_by_word() -> None
     """It would take minutes."""
     old, new = "一二" * 5000, "二一三" * 5000
     assert compared(old, new) == [Piece(REMOVED, old), Piece(ADDED, new)]
+
+
+def test_what_repeats_itself_often_costs_no_more_than_a_text_may() -> None:
+    """Whoever opens a review waits for it: after so many comparisons the rest is shown whole."""
+    old, new = ("\n".join(line for _ in range(200)) for line in ("的了" * 99, "了" * 99 + "的" * 99))
+    (body,) = difference(form(body=old), form(body=new))
+    (passage,) = body["passages"]
+    alike = ["kept" in {piece["change"] for piece in line} for line in passage]
+    assert alike[0]
+    assert not any(alike[len(alike) // 2 :])
+
+
+def test_of_many_paragraphs_each_shows_its_own_change() -> None:
+    """The empty lines between them are all alike."""
+    paragraphs = [f"第{n}段，这里有二十个字左右的内容" for n in range(700)]
+    after = [f"{paragraph}。" for paragraph in paragraphs]
+    (body,) = difference(form(body="\n\n".join(paragraphs)), form(body="\n\n".join(after)))
+    (passage,) = body["passages"]
+    shown = [[(piece["change"], piece["text"]) for piece in line] for line in passage if line != []]
+    assert [("kept", paragraphs[7]), ("added", "。")] in shown
