@@ -38,7 +38,7 @@ def kind_of(event: Event) -> Kind | None:
     if event.type == "Decided":
         return _DECISIONS.get(event.payload["decision"])
     if event.type == "ReviewOverdue":
-        return Kind.ESCALATED if event.payload["told"] else None
+        return Kind.ESCALATED if event.payload.get("told") else None
     return _TYPES.get(event.type)
 
 

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 from chalicelib.core.calendar import Calendar
-from chalicelib.review.model import ReviewTask
 from chalicelib.submission.model import Classification, Importance, ReviewStage, Submission
 
 
@@ -60,11 +59,14 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Step:
-    """What is done, at an instant in UTC, about what nobody has decided: a reminder, or with `to` an escalation."""
+    """What is done about what nobody decides, so much working time after the step before or after the opening.
 
-    at: datetime
+    A reminder, or with `to` an escalation.
+    """
+
+    pause: timedelta
     to: Escalation | None = None
 
 
@@ -100,26 +102,34 @@ class Deadlines:
             f"deadlines.yaml: no term for {case.stage}, {case.importance}, {case.classification}"
         )
 
+    def after(self, start: datetime, working_time: timedelta) -> datetime:
+        """The instant, in UTC, by which so much working time has passed."""
+        return self._calendar.after(start, working_time)
+
     def deadline(self, case: Case, *, start: datetime) -> datetime:
         """Until when a stage that begins at `start` is to be decided, in UTC."""
-        return self._calendar.after(start, self.working_time(case))
+        return self.after(start, self.working_time(case))
 
-    def step(self, number: int, case: Case, *, start: datetime) -> Step:
-        """The step with that number, from 0, of a stage that began at `start` and that nobody has decided.
+    def step(self, number: int, case: Case) -> Step:
+        """The step with that number, from 0, about a stage that nobody decides.
 
         Reminders come first, then whoever is told once the deadline has passed, and then operations with every term.
         """
-        term = self.working_time(case)
-        planned = [(share * term, None) for share in self._shares]
-        escalated = [(term + hours, to) for to, hours in self._escalation]
-        steps: list[tuple[timedelta, Escalation | None]] = [*planned, *escalated]
-        further = max(0, number - len(steps) + 1)
-        passed, to = steps[min(number, len(steps) - 1)]
-        return Step(at=self._calendar.after(start, passed + further * term), to=to)
+        steps = self._steps(case)
+        return steps[number] if number < len(steps) else Step(self.working_time(case), steps[-1].to)
 
-    def step_of(self, head: Submission, task: ReviewTask, *, ahead: int) -> Step:
-        """The step of an open stage that comes next (0), was the last (-1) or comes after the next (1)."""
-        return self.step(task.steps + ahead, Case.of(head, task.stage), start=task.opened_at)
+    def longest_pause(self, case: Case) -> timedelta:
+        """For how much working time nothing may happen to a stage at most."""
+        return max(self.working_time(case), *(step.pause for step in self._steps(case)))
+
+    def _steps(self, case: Case) -> list[Step]:
+        term = self.working_time(case)
+        planned: list[tuple[timedelta, Escalation | None]] = [
+            (timedelta(0), None),
+            *((share * term, None) for share in self._shares),
+            *((term + hours, to) for to, hours in self._escalation),
+        ]
+        return [Step(later - earlier, to) for (earlier, _), (later, to) in pairwise(planned)]
 
 
 def _rule(*, working_hours: float, **fitting: Any) -> Rule:  # noqa: ANN401 — whatever the file says

@@ -50,7 +50,8 @@ class ReviewTask:
     """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out.
 
     `steps` counts what has been done about a stage that nobody decides, `reminded` the part of it since the machine
-    began its attempt `reminded_in`; `told` are those who were told although they are no reviewers.
+    began its attempt `reminded_in`; `told` are those who were told although they are no reviewers. `next_at` is when
+    the next step is due, in scaled time.
     """
 
     submission: str
@@ -59,6 +60,7 @@ class ReviewTask:
     content_digest: str
     opened_at: datetime
     deadline: datetime
+    next_at: datetime
     reviewers: tuple[str, ...]
     mailed: frozenset[str] = field(default_factory=frozenset)
     steps: int = 0

@@ -26,6 +26,7 @@ class TaskRecord(Record):
     content_digest = UnicodeAttribute()
     opened_at = UnicodeAttribute()
     deadline = UnicodeAttribute()
+    next_at = UnicodeAttribute()
     reviewers = DocumentAttribute()
     mailed = UnicodeSetAttribute(null=True)
     steps = NumberAttribute(default=0)
@@ -110,6 +111,7 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         content_digest=task.content_digest,
         opened_at=to_text(task.opened_at),
         deadline=to_text(task.deadline),
+        next_at=to_text(task.next_at),
         reviewers=list(task.reviewers),
         mailed=set(task.mailed) or None,
         steps=task.steps,
@@ -152,6 +154,7 @@ def read_task(record: TaskRecord) -> ReviewTask:
         content_digest=record.content_digest,
         opened_at=from_text(record.opened_at),
         deadline=from_text(record.deadline),
+        next_at=from_text(record.next_at),
         reviewers=tuple(record.reviewers),
         mailed=frozenset(record.mailed or ()),
         steps=int(record.steps),

@@ -124,7 +124,7 @@ def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> No
             missed=(*steps[-1].missed, from_text(payload["missed"])),
             deadline=from_text(payload["deadline"]),
             reviewers=tuple(payload["reviewers"]),
-            told=(*steps[-1].told, *payload["told"]),
+            told=(*steps[-1].told, *payload.get("told", ())),
         )
 
 

@@ -24,7 +24,6 @@ def a_record(event_type: str, stage: str | None = "initial") -> dict[str, Any]:
         "attempt": 1,
         "stage": stage,
         "importance": "routine",
-        "classification": "internal",
         "publish_at": "2030-01-01T00:00:00.000Z",
     }
     document = {

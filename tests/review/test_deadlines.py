@@ -56,8 +56,11 @@ def test_the_first_line_that_fits_counts(tmp_path: Path) -> None:
 def test_reminders_come_before_the_deadline_and_others_are_told_after_it() -> None:
     """Clause 3.3.4: 24 working hours are three days; who is told in the end is told again with every further term."""
     monday = datetime(2026, 11, 23, 8, 30, tzinfo=SHANGHAI)
-    steps = [DEADLINES.step(number, ROUTINE, start=monday) for number in range(7)]
-    assert [(step.at.astimezone(SHANGHAI).strftime("%d %H:%M"), step.to) for step in steps] == [
+    at, steps = monday, []
+    for step in (DEADLINES.step(number, ROUTINE) for number in range(7)):
+        at = DEADLINES.after(at, step.pause)
+        steps.append((at.astimezone(SHANGHAI).strftime("%d %H:%M"), step.to))
+    assert steps == [
         ("24 14:00", None),
         ("25 15:36", None),
         ("25 18:00", Escalation.SUPERIOR),
@@ -66,7 +69,9 @@ def test_reminders_come_before_the_deadline_and_others_are_told_after_it() -> No
         ("01 18:00", Escalation.OPERATIONS),
         ("04 18:00", Escalation.OPERATIONS),
     ]
-    assert DEADLINES.deadline(ROUTINE, start=monday) == steps[2].at
+    assert DEADLINES.deadline(ROUTINE, start=monday).astimezone(SHANGHAI).strftime("%d %H:%M") == steps[2][0]
+    assert DEADLINES.longest_pause(ROUTINE) == timedelta(hours=24)
+    assert DEADLINES.longest_pause(URGENT) == timedelta(hours=4), "between those who are told, not its term"
 
 
 @pytest.mark.parametrize(

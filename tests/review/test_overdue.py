@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
 from chalicelib.core.clock import from_text
-from chalicelib.review.store import read_waiting, waiting_key
+from chalicelib.core.machines import Machine
+from chalicelib.review.store import read_waiting, tasks_of, waiting_key
 from tests.world import EDITOR, HEAD, MISSED, World, a_world
 
 SHORT = 300_000
@@ -85,7 +88,7 @@ def test_a_time_out_that_is_reported_twice_is_recorded_once(world: World) -> Non
     for taken in range(MISSED):
         first = world.parts.rounds.remind(work_of(world, submission, reminded=taken))
         again = world.parts.rounds.remind(work_of(world, submission, reminded=taken))
-        assert first == again
+        assert {**first, "timeout_seconds": 0} == {**again, "timeout_seconds": 0}
         assert (first["outcome"], first["stage"], first["reminded"]) == ("review", "initial", taken + 1)
     assert len(world.events(submission, "ReviewReminded")) == MISSED - 1
     (overdue,) = world.events(submission, "ReviewOverdue")
@@ -150,6 +153,53 @@ def test_a_killed_machine_whose_stage_was_decided_meanwhile_goes_on_after_it(wor
     sweep_later(world, hours=2)
     assert world.stage_open(submission) == "department_head"
     assert len(world.links(HEAD)) >= 1
+
+
+def test_however_long_lies_between_two_steps_the_sweeper_waits_for_the_next(world: World) -> None:
+    """An urgent first review has two working hours, and those who are told are four apart."""
+    submission = world.submit(importance="urgent")
+    world.cloud.settle()
+    world.let_lie(submission)
+    world.parts.rounds.open_stage(world.lying(submission), "another-token")
+    (task,) = tasks_of(world.plain_table, submission)
+    until_next = task.next_at - world.now()
+    assert until_next > timedelta(seconds=0)
+    sweep_later(world, seconds=until_next.total_seconds() - 1)
+    assert world.events(submission, "WorkflowRestarted") == []
+    sweep_later(world, hours=until_next.total_seconds() / 3600 + 2)
+    assert len(world.events(submission, "WorkflowRestarted")) == 1
+    assert world.withdraw(submission).status == 200
+
+
+def test_what_is_overdue_when_a_machine_begins_again_is_done_at_once_and_the_rest_in_its_time(
+    world: World,
+) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    world.kill(submission)
+    with world.later(days=60):
+        (late, _) = argument_of_next_machine(world, submission)
+        assert late["timeout_seconds"] == 1
+        following = world.parts.rounds.remind(world.lying(submission))
+    nine_working_hours = 9 * 3600
+    assert following["timeout_seconds"] > nine_working_hours, "the second reminder is 9.6 working hours later"
+    assert world.withdraw(submission).status == 200
+
+
+def argument_of_next_machine(world: World, submission: str) -> tuple[dict[str, Any], str]:
+    """What a machine that begins again works on, and its name."""
+    begun: list[tuple[str, dict[str, Any]]] = []
+
+    class Noted:
+        def start(self, name: str, argument: dict[str, Any]) -> None:
+            begun.append((name, argument))
+
+    head = world.plain_journal.head(submission)
+    payload = {"revision": head.revision, "attempt": head.attempt + 1, "stage": head.stage}
+    event = {"submission": submission, "correlation_id": None, "payload": payload}
+    replace(world.parts.rounds, machine=cast("Machine", Noted())).start(event)
+    ((name, argument),) = begun
+    return argument, name
 
 
 def test_a_machine_at_work_is_left_alone_by_the_sweeper(world: World) -> None:

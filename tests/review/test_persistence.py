@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.core.errors import MailRefused
 from chalicelib.core.mail import Mail, Mailer
 from chalicelib.people.model import Role
 from chalicelib.review.service.rounds import MOST_RESTARTS
@@ -36,7 +35,7 @@ class Postman:
 
     def send(self, mail: Mail) -> None:
         if mail.to in self.closed:
-            raise MailRefused(reason="MessageRejected")
+            raise RecipientRefused(reason="MessageRejected")
         self._mailer.send(mail)
 
 
@@ -55,6 +54,7 @@ def test_a_mailbox_that_refuses_holds_back_no_other_reviewer() -> None:
         world.passed += timedelta(minutes=1)
         world.parts.sweeper.sweep()
         assert world.plain_journal.head(submission).restarts == 0
+        assert [ran.status for ran in world.cloud.executions()] == ["RUNNING"], "the machine waits, to remind"
         assert world.decide(SECOND_EDITOR).status == 200
 
 

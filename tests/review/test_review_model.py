@@ -64,6 +64,7 @@ def a_task(stage: ReviewStage, opinion: Opinion | None) -> ReviewTask:
         content_digest=DIGEST,
         opened_at=NOW,
         deadline=NOW,
+        next_at=NOW,
         reviewers=("p-editor",),
         opinion=opinion,
     )

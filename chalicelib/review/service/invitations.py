@@ -4,14 +4,14 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from chalicelib.core import messages
-from chalicelib.core.errors import Stale
+from chalicelib.core.errors import RecipientRefused, Stale
 from chalicelib.core.events import report
 from chalicelib.core.ids import fingerprint, new_id, new_secret
 from chalicelib.core.letters import Block, Button, Points, letter
 from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.people.model import Person
 from chalicelib.people.store import PeopleStore
-from chalicelib.review.deadlines import Deadlines
+from chalicelib.review.deadlines import Case, Deadlines
 from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask
 from chalicelib.review.store import mark_mailed, put_link, put_reminder, read_task, task_key
 from chalicelib.submission.model import Classification, Submission
@@ -34,16 +34,24 @@ class Invitations:
     zone: ZoneInfo
 
     def mail(self, head: Submission, task: ReviewTask) -> None:
-        """Mail every reviewer who has not been; one mailbox that refuses holds back no other."""
-        failures = []
+        """Mail every reviewer who has not been; one mailbox that refuses holds back no other, nor the machine."""
+        failures: list[Exception] = []
+        unreachable: list[Exception] = []
+        reached = len(task.mailed)
         for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
             try:
                 if self._is_to_be_mailed(head, task, reviewer):
                     self._send(head, task, reviewer)
                 mark_mailed(self.journal.table, task, reviewer.id)
+                reached += 1
+            except RecipientRefused as error:
+                report(error, "review mail")
+                unreachable.append(error)
             except Exception as error:  # noqa: BLE001 — whatever the carrier raises
                 report(error, "review mail")
                 failures.append(error)
+        if not reached:
+            failures += unreachable
         if failures:
             raise failures[0]
 
@@ -117,7 +125,11 @@ class Invitations:
         """What the mail is: the first, a reminder, or that the deadline has passed."""
         if not task.steps:
             return "review"
-        return "overdue" if self.deadlines.step_of(head, task, ahead=-1).to else REMINDER
+        late = (
+            task.deadline <= self.journal.now()
+            or self.deadlines.step(task.steps - 1, Case.of(head, task.stage)).to
+        )
+        return "overdue" if late else REMINDER
 
 
 def _title(head: Submission, language: str) -> str:

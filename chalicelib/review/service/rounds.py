@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from chalicelib.access.model import review_action, subject_of
@@ -29,8 +29,6 @@ from chalicelib.review.store import (
     waiting_key,
 )
 from chalicelib.submission.model import (
-    Classification,
-    Importance,
     Reason,
     ReviewStage,
     State,
@@ -71,18 +69,14 @@ class Rounds:
     def start(self, event: Mapping[str, Any]) -> None:
         """Start the machine for a round that begins, or begins again; a repeat changes nothing."""
         payload = event["payload"]
+        stage = ReviewStage(payload["stage"])
+        head, task = self._head_and_task(event["submission"], payload["revision"], stage)
         argument = wait_for(
             submission=event["submission"],
             revision=payload["revision"],
             attempt=payload["attempt"],
-            stage=payload["stage"],
-            timeout_seconds=self._timeout(
-                Case(
-                    stage=ReviewStage(payload["stage"]),
-                    importance=Importance(payload["importance"]),
-                    classification=Classification(payload["classification"]),
-                )
-            ),
+            stage=stage,
+            timeout_seconds=self._until_next(head, stage, task),
             correlation_id=event["correlation_id"],
         )
         name = execution_name(event["submission"], payload["revision"], payload["attempt"])
@@ -136,7 +130,7 @@ class Rounds:
                 "correlation_id": work.get("correlation_id"),
             }
             if stage is None or task is None or task.opinion is not None:
-                return wait_for(**following, stage=stage, timeout_seconds=self._timeout_of(head, stage))
+                return wait_for(**following, stage=stage, timeout_seconds=self._until_next(head, stage))
             reminded = task.reminded if task.reminded_in == work["attempt"] else 0
             if reminded <= work["reminded"]:
                 reviewers = self._eligible(head, stage)
@@ -154,24 +148,29 @@ class Rounds:
                     ),
                 )
             return wait_for(
-                **following, stage=stage, timeout_seconds=self._pause(head, task), reminded=task.reminded
+                **following,
+                stage=stage,
+                timeout_seconds=self._until_next(head, stage, task),
+                reminded=task.reminded,
             )
 
         return again_when_stale(step)
 
     def _stepped(self, head: Submission, task: ReviewTask) -> ReviewTask:
         """Record the step that is due: a reminder, or that the deadline was missed and who is told of it."""
-        due, following = (self.deadlines.step_of(head, task, ahead=ahead) for ahead in (0, 1))
+        now, case = self.journal.now(), Case.of(head, task.stage)
+        due, following = (self.deadlines.step(number, case) for number in (task.steps, task.steps + 1))
         said: dict[str, Any] = {
             "revision": task.revision,
             "stage": task.stage,
             "deadline": to_text(task.deadline),
             "reviewers": list(task.reviewers),
         }
-        after = replace(task, steps=task.steps + 1)
+        after = replace(task, steps=task.steps + 1, next_at=self._later(now, following.pause))
         if due.to is not None:
             told = self._to_be_told(head, task, due.to)
-            after = replace(after, deadline=following.at, told=task.told | set(told))
+            renewed = self.deadlines.after(max(now, task.deadline), following.pause)
+            after = replace(after, deadline=renewed, told=task.told | set(told))
             said |= {
                 "missed": to_text(task.deadline),
                 "deadline": to_text(after.deadline),
@@ -196,11 +195,6 @@ class Rounds:
         told = {person.id for person in holders if person.holds(duty, place, now)}
         return sorted(told - task.told - set(task.reviewers))
 
-    def _pause(self, head: Submission, task: ReviewTask) -> int:
-        """How many seconds lie between the last step that was taken and the next."""
-        last, following = (self.deadlines.step_of(head, task, ahead=ahead) for ahead in (-1, 0))
-        return max(1, math.ceil((following.at - last.at).total_seconds()))
-
     def repair(self, head: Submission) -> None:
         """Begin the machine again where a round stands still although nobody is waited for, or nobody was told.
 
@@ -214,10 +208,11 @@ class Rounds:
             self._ask_person(head, Reason.REVIEW_STUCK)
 
     def overdue(self, head: Submission) -> timedelta:
-        """By how much nothing has happened to a review for longer than its term, when it ends or is renewed."""
+        """By how much nothing has happened to a review for longer than anything takes."""
         if head.stage is None:
             return timedelta(0)
-        return self.journal.now() - head.updated_at - self._term(head, head.stage)
+        longest = self.deadlines.longest_pause(Case.of(head, head.stage))
+        return self.journal.now() - self._later(head.updated_at, longest)
 
     def _stands_still(self, head: Submission) -> bool:
         idle = self.journal.now() - head.updated_at
@@ -234,7 +229,7 @@ class Rounds:
         return (
             waited_for != (head.revision, head.stage, head.attempt)
             or not task.mailed
-            or idle > self._term(head, head.stage) + grace
+            or self.journal.now() > task.next_at + grace
         )
 
     def _opened(self, waiting: Waiting) -> tuple[Submission, ReviewTask | None]:
@@ -248,14 +243,15 @@ class Rounds:
         reviewers = self._eligible(head, stage)
         if not reviewers:
             return self._ask_person(head, Reason.NO_REVIEWER), None
-        now = self.journal.now()
+        now, case = self.journal.now(), Case.of(head, stage)
         task = ReviewTask(
             submission=head.id,
             revision=head.revision,
             stage=stage,
             content_digest=head.content_digest,
             opened_at=now,
-            deadline=self.deadlines.deadline(Case.of(head, stage), start=now),
+            deadline=self.deadlines.deadline(case, start=now),
+            next_at=self._later(now, self.deadlines.step(0, case).pause),
             reviewers=tuple(person.id for person in reviewers),
         )
         draft = Draft(
@@ -323,7 +319,7 @@ class Rounds:
             revision=waiting.revision,
             attempt=waiting.attempt,
             stage=stage,
-            timeout_seconds=self._timeout_of(head, stage),
+            timeout_seconds=self._until_next(head, stage),
             correlation_id=head.correlation_id,
         )
         try:
@@ -331,18 +327,25 @@ class Rounds:
         except Stale:
             return  # it waits no more: it went on before, or the sweeper begins it again
 
-    def _term(self, head: Submission, stage: ReviewStage) -> timedelta:
-        """How long the machine waits when nothing happens any more, as it does here."""
-        due = self.deadlines.deadline(Case.of(head, stage), start=head.updated_at)
-        return (due - head.updated_at) / self.scale
+    def _later(self, start: datetime, pause: timedelta) -> datetime:
+        """When so much working time has passed, in scaled time."""
+        return start + (self.deadlines.after(start, pause) - start) / self.scale
 
-    def _timeout_of(self, head: Submission, stage: ReviewStage | None) -> int:
-        return 0 if stage is None else self._timeout(Case.of(head, stage))
+    def _until_next(self, head: Submission, stage: ReviewStage | None, task: ReviewTask | None = None) -> int:
+        """How many seconds the machine waits for a decision before it takes the next step; it scales them itself.
 
-    def _timeout(self, case: Case) -> int:
-        """How many seconds the machine waits for the decision of a stage that opens now before it takes a step."""
+        A stage that is not open yet opens now. What is overdue is done at once, and the step after it in its time.
+        """
+        if stage is None:
+            return 0
         now = self.journal.now()
-        return max(1, math.ceil((self.deadlines.step(0, case, start=now).at - now).total_seconds()))
+        due = (
+            self._later(now, self.deadlines.step(0, Case.of(head, stage)).pause)
+            if task is None
+            else task.next_at
+        )
+        waits = (due - now) * self.scale
+        return max(1, math.ceil(waits.total_seconds()))
 
 
 def _cause(head: Submission) -> Cause:

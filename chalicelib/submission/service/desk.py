@@ -537,7 +537,6 @@ def _submitted(event_type: str, head: Submission, form: Form, cause: Cause) -> D
             "attempt": head.attempt,
             "stage": head.stage,
             "importance": head.importance,
-            "classification": head.classification,
             "content_digest": head.content_digest,
             "declaration": {"accepted": True, "version": form.declaration_version},
         },

@@ -71,7 +71,6 @@ class Journal:
             "attempt": after.attempt,
             "stage": after.stage,
             "importance": after.importance,
-            "classification": after.classification,
             "publish_at": to_text(after.publish_at),
         }
         cause = Cause(actor=actor, correlation_id=head.correlation_id)
