@@ -301,7 +301,7 @@ class Deployer:
         before = self.releases.before(release)
         if before is None or APP not in before.stacks:
             raise DeploymentError(
-                f"There is no release before this one, so it stays. {look} Put it right and deploy again."
+                f"There is no release before this one that worked, so it stays. {look} Put it right and deploy again."
             )
         self._take_back(app, release, before)
         self._record(replace(release, state=State.WITHDRAWN))

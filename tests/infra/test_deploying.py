@@ -513,6 +513,29 @@ def test_first_app_that_does_not_work_stays_and_says_so(yard: Yard, tmp_path: Pa
     assert states(yard) == [State.STOPPED]
 
 
+def test_second_app_that_does_not_work_is_not_taken_back_to_a_first_that_never_did(
+    yard: Yard, tmp_path: Path
+) -> None:
+    for version in ("1", "2"):
+        yard.broken.extend([True] * 5)
+        with pytest.raises(DeploymentError, match="no release before this one that worked"):
+            deployed(yard, tmp_path, version)
+    assert version_of(yard) == "2"
+
+
+def test_app_is_never_taken_back_to_one_that_did_not_work(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    yard.formation.outcomes["desk-app"] = [["UPDATE_COMPLETE"], ["UPDATE_ROLLBACK_COMPLETE"]]
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match="could not be changed"):
+        deployed(yard, tmp_path, "2")
+    assert (version_of(yard), states(yard)) == ("2", [State.LIVE, State.STOPPED, State.WITHDRAWN])
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "3")
+    assert version_of(yard) == "1"
+
+
 def test_app_that_stopped_working_by_itself_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
     deployed(yard, tmp_path, "1")
     yard.broken.extend([True] * 5)
