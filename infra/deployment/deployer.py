@@ -80,7 +80,7 @@ class Deployer:
         region = region_of(stack, self.environment)
         if region not in self._formations:
             client = self.clients("cloudformation", region)
-            self._formations[region] = Formation(client, self.terminal, self.pause)
+            self._formations[region] = Formation(client, self.terminal, self.pause, self.hold)
         return self._formations[region]
 
     def remains(self, stack: Stack) -> Remains:
@@ -242,6 +242,7 @@ class Deployer:
             self._agree_to_danger([change for change in change_set.changes if change.endangers_data])
             self.terminal.agree(f"{'Create' if change_set.creates else 'Change'} {change_set.stack} so?")
         except (DeclinedError, KeyboardInterrupt):
+            self.hold()
             self.formation(stack).drop(change_set)
             raise
 

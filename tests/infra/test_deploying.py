@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from infra.deployment.errors import DeclinedError, DeploymentError
+from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
@@ -645,6 +646,30 @@ def test_whoever_was_out_of_touch_for_too_long_changes_and_records_nothing_more(
         yard.deployer().deploy(plans)
     assert version_of(yard) == "3"
     assert states(yard) == [State.LIVE, State.LIVE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "asked"),
+    [("y", "UPDATE_ROLLBACK_FAILED", []), ("n", "CREATE_COMPLETE", ["propose UPDATE desk-data"])],
+)
+def test_whoever_was_asleep_before_a_question_changes_nothing_whatever_the_answer(
+    answer: str, status: str, asked: list[str], yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+
+    class Asleep(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.passed += timedelta(hours=1)
+            Lock(yard.deployer().depot, "grace", yard.now).take()
+            return f"{answer}\n"
+
+    plans = planned(yard, tmp_path, "2", with_topic())
+    yard.formation.stacks["desk-data"].status = status
+    yard.formation.asked.clear()
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Asleep())
+    with pytest.raises(DeploymentError, match="meanwhile grace has been changing"):
+        yard.deployer().deploy(plans)
+    assert yard.formation.asked == asked
 
 
 def test_stack_that_the_file_no_longer_names_is_told_until_it_is_gone(yard: Yard, tmp_path: Path) -> None:
