@@ -118,9 +118,17 @@ class Deployer:
             if stack.name not in named and self._may_stand(stack)
         ]
 
+    def remedy(self, stack: Stack) -> str:
+        """What to do about a stack that is `forgotten`."""
+        if self._is_nowhere(stack):
+            return "put recovery_region back, and leave it there, so that it can be looked for"
+        return "name it again, or delete it in CloudFormation"
+
+    def _is_nowhere(self, stack: Stack) -> bool:
+        return stack.place is Place.RECOVERY and self.environment.recovery_region is None
+
     def _may_stand(self, stack: Stack) -> bool:
-        nowhere = stack.place is Place.RECOVERY and self.environment.recovery_region is None
-        return nowhere or self.formation(stack).describe(self.name(stack)) is not None
+        return self._is_nowhere(stack) or self.formation(stack).describe(self.name(stack)) is not None
 
     def begin(self) -> Release:
         """A release of now, upon what stands."""
@@ -136,7 +144,7 @@ class Deployer:
             for stack in alone.forgotten():
                 self.terminal.warn(
                     f"The stack {self.name(stack)} was deployed, and the environment's file no longer names it: it "
-                    "stays as it is. Name it again, or delete it in CloudFormation."
+                    f"stays as it is. To be rid of this, {self.remedy(stack)}."
                 )
             return alone.apply(plans, alone.begin())
 

@@ -39,8 +39,8 @@ def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) ->
         return
     reasons = [reason for one in doomed for reason in _reasons(deployer, one)]
     reasons += [
-        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: name it again, "
-        "so that it goes, too, or delete it in CloudFormation"
+        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: "
+        f"{deployer.remedy(stack)}"
         for stack in deployer.forgotten()
         if not (keep_data and stack.stays)
     ]

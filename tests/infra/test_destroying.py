@@ -1,6 +1,7 @@
 """Giving an environment up: refused where data would be lost, and thorough where there is none."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -202,8 +203,13 @@ def test_stack_that_was_deployed_and_that_the_file_no_longer_names_is_not_forgot
 def test_stack_of_which_nobody_knows_any_more_where_it_was_is_not_forgotten(yard: Standing) -> None:
     yard.deployer().releases.record(yard.release.noting("recovery", Deployed(template="", parameters={})))
     assert yard.environment.recovery_region is None
-    with pytest.raises(DeploymentError, match="the stack desk-recovery was deployed"):
+    with pytest.raises(
+        DeploymentError, match=r"the stack desk-recovery was deployed.*put recovery_region back"
+    ):
         yard.give_up()
+    yard.environment = replace(yard.environment, recovery_region="eu-north-1")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-data"]
 
 
 def test_stack_of_logs_that_the_file_no_longer_names_is_no_reason_to_keep_the_app(yard: Standing) -> None:
