@@ -3,8 +3,8 @@
     releases/20300102T030405678Z-1a2b3c4d.json
 
 A record always describes the whole environment as it is: it begins as a copy of the one before, and each stack is
-noted when its change begins, and as before again when that fails. Secret parameters are not in it; CloudFormation
-keeps those.
+noted when its change begins, and as before again when that fails. Every parameter is in it: none is a secret, to which
+`make check` sees.
 """
 
 import hashlib
