@@ -18,6 +18,7 @@ from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.formation import ChangeSet, Formation, Pause
+from infra.deployment.leftovers import Leftovers
 from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Deployed, Release, Releases, State
@@ -74,6 +75,11 @@ class Deployer:
     def releases(self) -> Releases:
         """The records of what was deployed."""
         return Releases(depot=self.depot)
+
+    @property
+    def leftovers(self) -> Leftovers:
+        """What is left of stacks that have gone."""
+        return Leftovers(depot=self.depot)
 
     def formation(self, stack: Stack) -> Formation:
         """CloudFormation where the stack is."""
@@ -275,7 +281,14 @@ class Deployer:
                 "it or remove it, then deploy again."
             )
         self.hold()
-        remove(name, resources, formation=formation, remains=remains, terminal=self.terminal)
+        remove(
+            name,
+            resources,
+            formation=formation,
+            remains=remains,
+            leftovers=self.leftovers,
+            terminal=self.terminal,
+        )
 
     def smoke(self, app: Stack) -> Smoke:
         """What tries the app."""
