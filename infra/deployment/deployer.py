@@ -18,6 +18,7 @@ from infra.deployment.depot import Depot
 from infra.deployment.environment import Environment
 from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.formation import ChangeSet, Formation, Pause
+from infra.deployment.leftovers import Leftovers
 from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_record
 from infra.deployment.releases import Deployed, Release, Releases, State
@@ -75,12 +76,17 @@ class Deployer:
         """The records of what was deployed."""
         return Releases(depot=self.depot)
 
+    @property
+    def leftovers(self) -> Leftovers:
+        """What is left of stacks that have gone."""
+        return Leftovers(depot=self.depot)
+
     def formation(self, stack: Stack) -> Formation:
         """CloudFormation where the stack is."""
         region = region_of(stack, self.environment)
         if region not in self._formations:
             client = self.clients("cloudformation", region)
-            self._formations[region] = Formation(client, self.terminal, self.pause)
+            self._formations[region] = Formation(client, self.terminal, self.pause, self.hold)
         return self._formations[region]
 
     def remains(self, stack: Stack) -> Remains:
@@ -118,9 +124,17 @@ class Deployer:
             if stack.name not in named and self._may_stand(stack)
         ]
 
+    def remedy(self, stack: Stack) -> str:
+        """What to do about a stack that is `forgotten`."""
+        if self._is_nowhere(stack):
+            return "put recovery_region back, and leave it there, so that it can be looked for"
+        return "name it again, or delete it in CloudFormation"
+
+    def _is_nowhere(self, stack: Stack) -> bool:
+        return stack.place is Place.RECOVERY and self.environment.recovery_region is None
+
     def _may_stand(self, stack: Stack) -> bool:
-        nowhere = stack.place is Place.RECOVERY and self.environment.recovery_region is None
-        return nowhere or self.formation(stack).describe(self.name(stack)) is not None
+        return self._is_nowhere(stack) or self.formation(stack).describe(self.name(stack)) is not None
 
     def begin(self) -> Release:
         """A release of now, upon what stands."""
@@ -136,7 +150,7 @@ class Deployer:
             for stack in alone.forgotten():
                 self.terminal.warn(
                     f"The stack {self.name(stack)} was deployed, and the environment's file no longer names it: it "
-                    "stays as it is. Name it again, or delete it in CloudFormation."
+                    f"stays as it is. To be rid of this, {self.remedy(stack)}."
                 )
             return alone.apply(plans, alone.begin())
 
@@ -242,6 +256,7 @@ class Deployer:
             self._agree_to_danger([change for change in change_set.changes if change.endangers_data])
             self.terminal.agree(f"{'Create' if change_set.creates else 'Change'} {change_set.stack} so?")
         except (DeclinedError, KeyboardInterrupt):
+            self.hold()
             self.formation(stack).drop(change_set)
             raise
 
@@ -266,7 +281,14 @@ class Deployer:
                 "it or remove it, then deploy again."
             )
         self.hold()
-        remove(name, resources, formation=formation, remains=remains, terminal=self.terminal)
+        remove(
+            name,
+            resources,
+            formation=formation,
+            remains=remains,
+            leftovers=self.leftovers,
+            terminal=self.terminal,
+        )
 
     def smoke(self, app: Stack) -> Smoke:
         """What tries the app."""
@@ -301,7 +323,7 @@ class Deployer:
         before = self.releases.before(release)
         if before is None or APP not in before.stacks:
             raise DeploymentError(
-                f"There is no release before this one, so it stays. {look} Put it right and deploy again."
+                f"There is no release before this one that worked, so it stays. {look} Put it right and deploy again."
             )
         self._take_back(app, release, before)
         self._record(replace(release, state=State.WITHDRAWN))

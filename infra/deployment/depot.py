@@ -1,7 +1,7 @@
 """The bucket of what is deployed: archives and templates by the digest of their content, and what was released.
 
-It makes itself. Nothing in it is overwritten but a release's own record and the lock, and nothing expires: a rollback
-needs it.
+It makes itself. Nothing in it is overwritten but a release's own record, the lock and the lists of leftovers,
+and nothing expires: a rollback needs it.
 """
 
 import hashlib

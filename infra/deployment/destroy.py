@@ -12,11 +12,12 @@ from infra.deployment.stacks import Stack
 
 @dataclass(frozen=True, kw_only=True)
 class Doomed:
-    """A stack that would go, with what is in it."""
+    """A stack that would go, with what is in it; or, of one that is `gone` already, what an earlier run left."""
 
     stack: Stack
     name: str
-    protected: bool
+    protected: bool = False
+    gone: bool = False
     resources: tuple[StackResource, ...]
 
 
@@ -39,8 +40,8 @@ def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) ->
         return
     reasons = [reason for one in doomed for reason in _reasons(deployer, one)]
     reasons += [
-        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: name it again, "
-        "so that it goes, too, or delete it in CloudFormation"
+        f"the stack {deployer.name(stack)} was deployed, and the environment's file no longer names it: "
+        f"{deployer.remedy(stack)}"
         for stack in deployer.forgotten()
         if not (keep_data and stack.stays)
     ]
@@ -56,7 +57,9 @@ def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) ->
             one.resources,
             formation=deployer.formation(one.stack),
             remains=deployer.remains(one.stack),
+            leftovers=deployer.leftovers,
             terminal=terminal,
+            gone=one.gone,
         )
     if whole:
         deployer.hold()
@@ -67,10 +70,11 @@ def _destroy(deployer: Deployer, stacks: Sequence[Stack], *, keep_data: bool) ->
 def _doomed(deployer: Deployer, stacks: Sequence[Stack]) -> Iterator[Doomed]:
     for stack in stacks:
         name, formation = deployer.name(stack), deployer.formation(stack)
-        if formation.settled(name) is None:
-            continue
-        found = formation.describe(name)
-        if found is not None:
+        found = None if formation.settled(name) is None else formation.describe(name)
+        if found is None:
+            if rest := deployer.leftovers.of(name):
+                yield Doomed(stack=stack, name=name, gone=True, resources=tuple(rest))
+        else:
             yield Doomed(
                 stack=stack,
                 name=name,
@@ -97,7 +101,8 @@ def _show(deployer: Deployer, doomed: Sequence[Doomed], *, whole: bool) -> None:
     terminal = deployer.terminal
     terminal.say(f"Of {deployer.environment.name} would be removed, in account {deployer.caller.account}:")
     for one in doomed:
-        terminal.warn(f"  the stack {one.name}, with {len(one.resources)} resources")
+        what = "what is left of the stack" if one.gone else "the stack"
+        terminal.warn(f"  {what} {one.name}, with {len(one.resources)} resources")
         remains = deployer.remains(one.stack)
         for resource in left(one.resources):
             becomes = fate(resource) if remains.removable(resource) else "left behind, for you to remove"

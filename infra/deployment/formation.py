@@ -61,12 +61,22 @@ class StackResource:
 
 
 class Formation:
-    """One region's CloudFormation, spoken to on behalf of a person at a terminal."""
+    """One region's CloudFormation, spoken to on behalf of a person at a terminal.
 
-    def __init__(self, client: Any, terminal: Terminal, pause: Pause = time.sleep) -> None:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    `hold` is called between an answer and what follows from it; it raises DeploymentError when it must not follow.
+    """
+
+    def __init__(
+        self,
+        client: Any,  # noqa: ANN401 — botocore makes its clients' classes at run time
+        terminal: Terminal,
+        pause: Pause = time.sleep,
+        hold: Callable[[], None] = lambda: None,
+    ) -> None:
         self._client = client
         self._terminal = terminal
         self._pause = pause
+        self._hold = hold
 
     def describe(self, name: str) -> Mapping[str, Any] | None:
         """The stack as it is, None when there is none."""
@@ -168,6 +178,7 @@ class Formation:
     def _go_on_rolling_back(self, name: str) -> None:
         self._terminal.warn(f"A rollback of {name} got stuck:\n{self._failures_of(name)}")
         self._terminal.agree("Is the cause put right, so that the rollback can go on?")
+        self._hold()
         stack_id, mark = self._mark(name)
         self._client.continue_update_rollback(
             StackName=stack_id, ClientRequestToken=_token("continue", stack_id, mark)

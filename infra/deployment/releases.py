@@ -3,8 +3,8 @@
     releases/20300102T030405678Z-1a2b3c4d.json
 
 A record always describes the whole environment as it is: it begins as a copy of the one before, and each stack is
-noted when its change begins, and as before again when that fails. Secret parameters are not in it; CloudFormation
-keeps those.
+noted when its change begins, and as before again when that fails. Every parameter is in it: none is a secret, to which
+`make check` sees.
 """
 
 import hashlib
@@ -83,13 +83,13 @@ class Releases:
     def before(self, release: Release) -> Release | None:
         """The release to go back to, None when there is none.
 
-        That is the newest before it that was not broken off, for nobody knows whether such a one ever worked. From one
-        that was to bring another back, and did not come to its end, it is that other.
+        That is the newest before it that came to its end: no other is known to have worked. From one that was to bring
+        another back, and did not come to its end, it is that other.
         """
         unfinished = release.state is not State.LIVE
         leads = release.restores if unfinished and release.restores else release.before
         found = self.get(leads) if leads else None
-        return self.before(found) if found is not None and found.state is State.APPLYING else found
+        return self.before(found) if found is not None and found.state is not State.LIVE else found
 
     def begin(self, *, at: datetime, by: str, source: str, current: Release | None) -> Release:
         """A release of now, upon what stands. It is recorded once there is something to record."""

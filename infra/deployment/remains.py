@@ -27,6 +27,8 @@ _MISSING = frozenset(
         "TrailNotFoundException",
     }
 )
+_SCHEDULED = "KMSInvalidStateException"
+"""What KMS says of a key whose deletion is scheduled already."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,7 @@ class Remains:
         try:
             self._remove(resource)
         except ClientError as error:
-            if not _is_missing(error):
+            if not _is_missing(error) and _code(error) != _SCHEDULED:
                 raise
 
     def _remove(self, resource: StackResource) -> None:
@@ -113,7 +115,7 @@ class Remains:
         try:
             self.clients("s3", self.region).get_object_lock_configuration(Bucket=bucket)
         except ClientError as error:
-            if error.response["Error"]["Code"] == "ObjectLockConfigurationNotFoundError":
+            if _code(error) == "ObjectLockConfigurationNotFoundError":
                 return False
             raise
         return True
@@ -150,4 +152,8 @@ class Remains:
 
 
 def _is_missing(error: ClientError) -> bool:
-    return error.response["Error"]["Code"] in _MISSING
+    return _code(error) in _MISSING
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"]["Code"]

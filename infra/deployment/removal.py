@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable
 
+from botocore.exceptions import ClientError
+
 from infra.deployment.errors import DeploymentError
 from infra.deployment.formation import Formation, StackResource
+from infra.deployment.leftovers import Leftovers
 from infra.deployment.remains import KEY, KEY_WAITS, Remains
 from infra.deployment.terminal import Terminal
 
@@ -24,19 +27,46 @@ def remove(
     *,
     formation: Formation,
     remains: Remains,
+    leftovers: Leftovers,
     terminal: Terminal,
+    gone: bool = False,
 ) -> None:
-    """Take away the stack with these resources. Raises DeploymentError when data came into one meanwhile."""
-    formation.delete(name)
-    for resource in left(resources):
+    """Take away the stack with these resources, or what is left of it when it is `gone` already.
+
+    Raises DeploymentError once everything else is gone, when data came into something meanwhile or AWS refuses. Keys
+    stay then: somebody may have to read what is kept.
+    """
+    rest = left(resources)
+    leftovers.note(name, rest)
+    if not gone:
+        formation.delete(name)
+    reasons: list[str] = []
+    for resource in tuple(rest):
         if not remains.removable(resource):
             terminal.warn(f"{resource.type} {resource.physical_id} is left behind.")
+        elif reasons and resource.type == KEY:
             continue
-        if (reason := remains.holding(resource)) is not None:
-            raise DeploymentError(
-                f"{name} is gone, but meanwhile {reason}. It is kept, outside of any stack: save what is in it, "
-                "then remove it by hand."
-            )
-        remains.remove(resource)
-        terminal.say(f"  {resource.physical_id}: {fate(resource)}.")
+        elif (reason := _take(resource, remains)) is not None:
+            reasons.append(reason)
+            continue
+        else:
+            terminal.say(f"  {resource.physical_id}: {fate(resource)}.")
+        rest.remove(resource)
+        leftovers.note(name, rest)
+    if reasons:
+        raise DeploymentError(
+            f"{name} is gone, but meanwhile {'; '.join(reasons)}. It is kept, outside of any stack: save what is in "
+            "it, then remove it by hand and run this again."
+        )
     terminal.say(f"{name} is gone.")
+
+
+def _take(resource: StackResource, remains: Remains) -> str | None:
+    """Take it away if it is empty; answers why it is not gone, None when it is."""
+    try:
+        if (held := remains.holding(resource)) is not None:
+            return held
+        remains.remove(resource)
+    except ClientError as error:
+        return f"{resource.logical_id} ({resource.physical_id}) could not be removed: {error}"
+    return None

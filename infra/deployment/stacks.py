@@ -209,11 +209,15 @@ def _faults(environment: Environment, known: Sequence[Stack]) -> Iterator[str]:
 def _faults_of_outputs(environment: Environment, named: Mapping[str, Stack]) -> Iterator[str]:
     """Each output that is asked for must come from a stack that is made before."""
     order = [name for name in named if name in environment.stacks]
-    for name, given in environment.stacks.items():
-        before = order[: order.index(name)] if name in order else order
+    asking = [
+        (f"stacks.{name}", given, order[: order.index(name)] if name in order else order)
+        for name, given in environment.stacks.items()
+    ]
+    asking += [(f"departments.{name}", given, order) for name, given in environment.departments.items()]
+    for where, given, before in asking:
         for parameter, value in given.items():
             yield from (
-                f"stacks.{name}.{parameter}: {source} is not a stack of it that is made before"
+                f"{where}.{parameter}: {source} is not a stack of it that is made before"
                 for source, _ in OUTPUT.findall(value)
                 if source not in before
             )

@@ -68,10 +68,7 @@ EVENTS: Mapping[str, tuple[object, str]] = {
         {"Records": [{"messageId": "1", "receiptHandle": "1", "body": json.dumps({"attachment": "a-1"})}]},
         "dynamodb",
     ),
-    "chalicelib.review.jobs.review_events": (
-        {"Records": [a_record("Submitted")]},
-        "stepfunctions",
-    ),
+    "chalicelib.review.jobs.review_events": ({"Records": [a_record("Submitted")]}, "dynamodb"),
     "chalicelib.review.jobs.open_stage": ({"work": STAGE, "task_token": "token"}, "dynamodb"),
     "chalicelib.review.jobs.remind_reviewers": (STAGE, "dynamodb"),
     "chalicelib.publication.jobs.publication_events": (

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from infra.deployment.errors import DeclinedError, DeploymentError
+from infra.deployment.lock import Lock
 from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
@@ -513,6 +514,29 @@ def test_first_app_that_does_not_work_stays_and_says_so(yard: Yard, tmp_path: Pa
     assert states(yard) == [State.STOPPED]
 
 
+def test_second_app_that_does_not_work_is_not_taken_back_to_a_first_that_never_did(
+    yard: Yard, tmp_path: Path
+) -> None:
+    for version in ("1", "2"):
+        yard.broken.extend([True] * 5)
+        with pytest.raises(DeploymentError, match="no release before this one that worked"):
+            deployed(yard, tmp_path, version)
+    assert version_of(yard) == "2"
+
+
+def test_app_is_never_taken_back_to_one_that_did_not_work(yard: Yard, tmp_path: Path) -> None:
+    first = deployed(yard, tmp_path, "1")
+    yard.formation.outcomes["desk-app"] = [["UPDATE_COMPLETE"], ["UPDATE_ROLLBACK_COMPLETE"]]
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match="could not be changed"):
+        deployed(yard, tmp_path, "2")
+    assert (version_of(yard), states(yard)) == ("2", [State.LIVE, State.STOPPED, State.WITHDRAWN])
+    yard.broken.extend([True] * 5)
+    with pytest.raises(DeploymentError, match=f"Release {first.id} is back and works"):
+        deployed(yard, tmp_path, "3")
+    assert version_of(yard) == "1"
+
+
 def test_app_that_stopped_working_by_itself_is_not_taken_back(yard: Yard, tmp_path: Path) -> None:
     deployed(yard, tmp_path, "1")
     yard.broken.extend([True] * 5)
@@ -622,6 +646,30 @@ def test_whoever_was_out_of_touch_for_too_long_changes_and_records_nothing_more(
         yard.deployer().deploy(plans)
     assert version_of(yard) == "3"
     assert states(yard) == [State.LIVE, State.LIVE]
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "asked"),
+    [("y", "UPDATE_ROLLBACK_FAILED", []), ("n", "CREATE_COMPLETE", ["propose UPDATE desk-data"])],
+)
+def test_whoever_was_asleep_before_a_question_changes_nothing_whatever_the_answer(
+    answer: str, status: str, asked: list[str], yard: Yard, tmp_path: Path
+) -> None:
+    deployed(yard, tmp_path, "1")
+
+    class Asleep(StringIO):
+        def readline(self, _size: int | None = -1) -> str:  # type: ignore[override]  # as a file's, but for the name
+            yard.passed += timedelta(hours=1)
+            Lock(yard.deployer().depot, "grace", yard.now).take()
+            return f"{answer}\n"
+
+    plans = planned(yard, tmp_path, "2", with_topic())
+    yard.formation.stacks["desk-data"].status = status
+    yard.formation.asked.clear()
+    yard.terminal = replace(yard.terminal, assume_yes=False, read=Asleep())
+    with pytest.raises(DeploymentError, match="meanwhile grace has been changing"):
+        yard.deployer().deploy(plans)
+    assert yard.formation.asked == asked
 
 
 def test_stack_that_the_file_no_longer_names_is_told_until_it_is_gone(yard: Yard, tmp_path: Path) -> None:

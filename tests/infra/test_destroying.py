@@ -1,6 +1,7 @@
 """Giving an environment up: refused where data would be lost, and thorough where there is none."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import boto3
@@ -12,7 +13,7 @@ from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.releases import Deployed, Release
 from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, TRAIL, VAULT
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard, refused
 from tests.infra.terminals import a_terminal, said
 
 RECORDS, SITE, DEPOT = "desk-records", "desk-site", f"desk-deployments-{ACCOUNT}"
@@ -129,9 +130,9 @@ def test_every_reason_to_refuse_is_told_at_once_with_what_to_do(yard: Standing) 
     yard.sqs.send_message(QueueUrl=yard.queue, MessageBody="letter")
     yard.vaults.backups = 3
     yard.formation.stacks["desk-app"].protected = True
-    with pytest.raises(DeploymentError) as refused:
+    with pytest.raises(DeploymentError) as told_why:
         yard.give_up()
-    told = str(refused.value)
+    told = str(told_why.value)
     assert 'the stack desk-app is protected: put "protected": false' in told
     assert "Records (desk-records) has items" in told
     assert "--no-deletion-protection-enabled" in told
@@ -202,8 +203,13 @@ def test_stack_that_was_deployed_and_that_the_file_no_longer_names_is_not_forgot
 def test_stack_of_which_nobody_knows_any_more_where_it_was_is_not_forgotten(yard: Standing) -> None:
     yard.deployer().releases.record(yard.release.noting("recovery", Deployed(template="", parameters={})))
     assert yard.environment.recovery_region is None
-    with pytest.raises(DeploymentError, match="the stack desk-recovery was deployed"):
+    with pytest.raises(
+        DeploymentError, match=r"the stack desk-recovery was deployed.*put recovery_region back"
+    ):
         yard.give_up()
+    yard.environment = replace(yard.environment, recovery_region="eu-north-1")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-data"]
 
 
 def test_stack_of_logs_that_the_file_no_longer_names_is_no_reason_to_keep_the_app(yard: Standing) -> None:
@@ -230,7 +236,9 @@ def test_deletion_that_failed_is_asked_for_anew(yard: Standing) -> None:
     assert yard.deleted() == ["desk-app", "desk-app", "desk-data"]
 
 
-def test_data_that_come_in_meanwhile_are_kept_and_told(yard: Standing) -> None:
+@pytest.fixture
+def filled_meanwhile(yard: Standing) -> Standing:
+    """An environment that was given up, and into whose table a record came in the last moment."""
     delete = yard.formation.delete_stack
 
     def with_a_last_record(**named: str) -> None:
@@ -240,7 +248,94 @@ def test_data_that_come_in_meanwhile_are_kept_and_told(yard: Standing) -> None:
     yard.formation.delete_stack = with_a_last_record  # type: ignore[method-assign]
     with pytest.raises(DeploymentError, match=r"meanwhile Records .* has items"):
         yard.give_up()
+    yard.terminal = a_terminal("staging")
+    return yard
+
+
+def test_data_that_come_in_meanwhile_are_kept_with_their_key_and_the_rest_goes(
+    filled_meanwhile: Standing,
+) -> None:
+    yard = filled_meanwhile
     assert yard.dynamodb.list_tables()["TableNames"] == [RECORDS]
+    assert yard.kms.describe_key(KeyId=yard.key)["KeyMetadata"]["KeyState"] == "Enabled"
+    assert [bucket["Name"] for bucket in yard.s3.list_buckets()["Buckets"]] == [DEPOT]
+    assert yard.vaults.deleted == ["desk-backups"]
+
+
+def test_data_that_came_in_meanwhile_are_not_forgotten_by_the_next_run(filled_meanwhile: Standing) -> None:
+    yard = filled_meanwhile
+    with pytest.raises(DeploymentError, match=r"Records \(desk-records\) has items"):
+        yard.give_up()
+    yard.dynamodb.delete_item(TableName=RECORDS, Key={"pk": {"S": "1"}})
+    yard.give_up()
+    assert "what is left of the stack desk-data, with 2 resources" in said(yard.terminal)
+    assert yard.deleted() == ["desk-app", "desk-data"]
+    assert_nothing_is_left(yard)
+
+
+def assert_nothing_is_left(yard: Standing) -> None:
+    assert yard.dynamodb.list_tables()["TableNames"] == []
+    assert yard.s3.list_buckets()["Buckets"] == []
+    assert yard.kms.describe_key(KeyId=yard.key)["KeyMetadata"]["KeyState"] == "PendingDeletion"
+
+
+def test_key_that_an_interrupted_run_gave_up_is_no_hindrance_to_the_next(yard: Standing) -> None:
+    class Scheduling:
+        """KMS, which says, as it does and moto does not, that a key's deletion is scheduled already."""
+
+        def schedule_key_deletion(self, **named: Any) -> None:  # noqa: ANN401 — KMS's own
+            key = yard.kms.describe_key(KeyId=named["KeyId"])["KeyMetadata"]
+            if key["KeyState"] == "PendingDeletion":
+                raise refused("KMSInvalidStateException", f"{named['KeyId']} is pending deletion.")
+            yard.kms.schedule_key_deletion(**named)
+            raise KeyboardInterrupt
+
+    yard.others["kms"] = Scheduling()
+    with pytest.raises(KeyboardInterrupt):
+        yard.give_up()
+    yard.terminal = a_terminal("staging")
+    yard.give_up()
+    assert_nothing_is_left(yard)
+
+
+def test_what_an_interrupted_run_left_is_taken_away_by_the_next(yard: Standing) -> None:
+    class Interrupting:
+        """DynamoDB that does as it is told, whereupon somebody presses Ctrl-C."""
+
+        def delete_table(self, **named: str) -> None:
+            yard.dynamodb.delete_table(**named)
+            raise KeyboardInterrupt
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever the client has
+            return getattr(yard.dynamodb, name)
+
+    yard.others["dynamodb"] = Interrupting()
+    with pytest.raises(KeyboardInterrupt):
+        yard.give_up()
+    del yard.others["dynamodb"]
+    yard.terminal = a_terminal("staging")
+    yard.give_up()
+    assert yard.deleted() == ["desk-app", "desk-data"]
+    assert_nothing_is_left(yard)
+
+
+def test_what_aws_refuses_to_take_away_is_told_and_stays_on_the_list(yard: Standing) -> None:
+    class Refusing:
+        def delete_table(self, **_: str) -> None:
+            raise refused("AccessDeniedException", "not authorized to perform dynamodb:DeleteTable")
+
+        def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever the client has
+            return getattr(yard.dynamodb, name)
+
+    yard.others["dynamodb"] = Refusing()
+    with pytest.raises(
+        DeploymentError, match=r"Records \(desk-records\) could not be removed: .*not authorized"
+    ):
+        yard.give_up()
+    del yard.others["dynamodb"]
+    yard.terminal = a_terminal("staging")
+    yard.give_up()
+    assert_nothing_is_left(yard)
 
 
 def test_what_is_not_there_needs_no_answer(yard: Standing) -> None:

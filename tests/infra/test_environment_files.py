@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from infra.checks.parameters import apart
+from infra.checks.parameters import apart, outputs, sound
 from infra.checks.tree import Tree
 from infra.deployment import lint, templates
 from infra.deployment.environment import Environment, read
@@ -131,10 +131,23 @@ def test_each_stack_is_allowed_what_its_template_needs_and_no_more(stack: Stack)
 
 def test_output_is_asked_only_of_a_stack_that_is_made_before() -> None:
     asking = {"data": {"Key": "{{output:app:Key}}"}, "app": {"Key": "{{output:data:Key}}"}}
+    departments = {"it": {"Key": "{{output:app:Key}}", "SenderArn": "{{output:nosuch:Arn}}"}}
     with pytest.raises(WrongParametersError) as refused:
-        stacks_of(Environment(name="x", prefix="desk", region="eu-west-1", stacks=asking))
-    assert str(refused.value).splitlines()[1:] == [
-        "  stacks.data.Key: app is not a stack of it that is made before"
+        stacks_of(
+            Environment(name="x", prefix="desk", region="eu-west-1", stacks=asking, departments=departments)
+        )
+    assert refused.value.faults == (
+        "stacks.data.Key: app is not a stack of it that is made before",
+        "departments.it.SenderArn: nosuch is not a stack of it that is made before",
+    )
+
+
+def test_department_that_asks_an_output_of_no_stack_is_a_finding_and_no_traceback(tmp_path: Path) -> None:
+    asking = {**RIGHT, "departments": {"marketing": {"SenderArn": "{{output:nosuch:Arn}}"}}}
+    tree = Tree(params=written(tmp_path, asking))
+    assert list(outputs(tree)) == []
+    assert [(finding.where, finding.message) for finding in sound(tree)] == [
+        ("departments.marketing.SenderArn", "nosuch is not a stack of it that is made before")
     ]
 
 
