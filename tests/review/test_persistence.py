@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from chalicelib.core.errors import RecipientRefused
 from chalicelib.core.mail import Mail, Mailer
 from chalicelib.people.model import Role
 from chalicelib.review.service.rounds import MOST_RESTARTS
