@@ -94,12 +94,16 @@ def read_calendar(folder: Path) -> Calendar:
 def _calendar(raw: Mapping[str, Any]) -> Calendar:
     holidays: dict[date, str] = {}
     made_up: set[date] = set()
+    days_off = frozenset(map(_WEEKDAYS.index, raw["days_off"]))
     for year, arranged in raw["years"].items():
         for name, (first, *last) in arranged["holidays"].items():
             for day in _days(first, *last):
                 _ensure(day.year in {year - 1, year, year + 1}, f"{name}, {day}: not of {year}")
                 holidays[day] = name
-        made_up.update(arranged["made_up"])
+        for day in arranged["made_up"]:
+            _ensure(day.year in {year - 1, year, year + 1}, f"made_up, {day}: not of {year}")
+            _ensure(day.weekday() in days_off, f"made_up, {day}: a working day anyway")
+            made_up.add(day)
     both = sorted(made_up & holidays.keys())
     _ensure(not both, f"{', '.join(map(str, both))}: a holiday and made up at once")
     shifts = tuple(_shift(text) for text in raw["hours"])
@@ -108,7 +112,7 @@ def _calendar(raw: Mapping[str, Any]) -> Calendar:
     return Calendar(
         zone=ZoneInfo(raw["time_zone"]),
         shifts=shifts,
-        days_off=frozenset(map(_WEEKDAYS.index, raw["days_off"])),
+        days_off=days_off,
         holidays=holidays,
         made_up=frozenset(made_up),
         last_year=max(raw["years"]),

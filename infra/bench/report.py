@@ -31,8 +31,8 @@ class Figure:
 
     @property
     def met(self) -> bool | None:
-        """Whether the ratio is within its goal."""
-        return None if self.goal is None else self.ratio <= self.goal
+        """Whether the ratio, as it is told, is within its goal."""
+        return None if self.goal is None else round(self.ratio, 3) <= self.goal
 
 
 @dataclass(frozen=True, kw_only=True)

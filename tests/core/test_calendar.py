@@ -105,9 +105,12 @@ def test_the_night_in_which_clocks_are_put_forward_has_an_hour_less() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "fault"),
     [
-        ("2026-02-14, ", "2026-02-16, ", "2026-02-16: a holiday and made up at once"),
+        ("2026-02-14, ", "2026-02-15, ", "2026-02-15: a holiday and made up at once"),
         ("[2026-01-01, 2026-01-03]", "[2026-01-03, 2026-01-01]", "2026-01-03 is after 2026-01-01"),
         ("[2026-01-01, 2026-01-03]", "[2029-01-01]", "not of 2026"),
+        ("2026-02-14, ", "'2026-02-14', ", "calendar.yaml"),
+        ("2026-02-14, ", "2026-02-13, ", "2026-02-13: a working day anyway"),
+        ("2026-02-14, ", "2029-02-17, ", "2029-02-17: not of 2026"),
         ("08:30-12:00", "08:30-14:00", "not one after the other"),
         ("08:30-12:00", "morning", "calendar.yaml"),
         ("[saturday, sunday]", "[saturday, sonntag]", "calendar.yaml"),
