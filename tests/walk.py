@@ -323,10 +323,10 @@ class Walk:
         """Let a request become overdue, and its machine be lost: it is reminded of, and begun again."""
         submission = self.submit()
         self.world.cloud.settle()
-        self.world.passed += timedelta(days=3)
         work = {"submission": submission, "revision": 1, "attempt": 1, "stage": "initial", "reminded": 0}
         app.handler_map["remind_reviewers"](work, None)
         app.handler_map["open_stage"]({"work": work, "task_token": "another-token"}, None)
+        self.world.passed += timedelta(days=3)
         kept_for_nothing = f"kept/s-{'a' * 20}/a-{'a' * 20}"
         bucket = self.world.parts.settings.uploads_bucket
         self.world.plain_s3.put_object(Bucket=bucket, Key=kept_for_nothing, Body=b"for nothing")

@@ -13,8 +13,8 @@ from chalicelib.core.machines import Machine
 from chalicelib.review.store import read_waiting, tasks_of, waiting_key
 from tests.world import EDITOR, HEAD, MISSED, World, a_world
 
-SHORT = 300_000
-"""A wait scale that makes the longest holiday last three seconds."""
+SHORT = 100_000
+"""A wait scale that makes the longest holiday last nine seconds, and two working hours long enough to be at rest."""
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def short_terms(world: World) -> Iterator[None]:
 def test_an_overdue_review_gets_a_new_term_and_its_reviewer_another_mail(world: World) -> None:
     """Clause 3.3.4: decide within the set time; reminders."""
     before = len(world.links(EDITOR))
-    submission = world.submit(importance="urgent")
+    submission = world.submit()
     world.cloud.settle()
     first = world.links(EDITOR)[0]
     until = time.monotonic() + 20
@@ -206,6 +206,6 @@ def test_a_machine_at_work_is_left_alone_by_the_sweeper(world: World) -> None:
     submission = world.submit()
     world.cloud.settle()
     before = world.items()
-    sweep_later(world, minutes=2)
+    sweep_later(world, seconds=20)
     assert world.items() == before
     assert world.withdraw(submission).status == 200
