@@ -108,10 +108,7 @@ def _contradictions(document: Entry, malformed: set[str]) -> Iterator[FieldError
                 yield FieldError(
                     pointer=f"{pointer}/{field}", code=f"unknown_{field}", params={"id": duty[field]}
                 )
-        wrong_days = [field for field in ("since", "until") if field in duty and not _is_day(duty[field])]
-        yield from (FieldError(pointer=f"{pointer}/{field}", code="bad_date") for field in wrong_days)
-        if duty.get("until", duty["since"]) < duty["since"]:
-            yield FieldError(pointer=f"{pointer}/until", code="until_before_since")
+        yield from _wrong_days(pointer, duty)
     yield from _wrong_absences(absences, known["person"])
 
 
@@ -124,15 +121,20 @@ def _wrong_absences(absences: Mapping[str, Entry], known: set[object]) -> Iterat
                 yield FieldError(
                     pointer=f"{pointer}/{field}", code="unknown_person", params={"id": absence[field]}
                 )
-        wrong_days = [field for field in ("since", "until") if not _is_day(absence[field])]
-        yield from (FieldError(pointer=f"{pointer}/{field}", code="bad_date") for field in wrong_days)
-        if absence["until"] < absence["since"]:
-            yield FieldError(pointer=f"{pointer}/until", code="until_before_since")
+        yield from _wrong_days(pointer, absence)
         if _is_absent(absence["substitute"], absence, absences.values()):
             yield FieldError(pointer=f"{pointer}/substitute", code="substitute_is_absent")
         if _is_absent(absence["person"], absence, earlier):
             yield FieldError(pointer=pointer, code="duplicate")
         earlier.append(absence)
+
+
+def _wrong_days(pointer: str, entry: Entry) -> Iterator[FieldError]:
+    """What is wrong with the days of a duty or an absence."""
+    wrong = [field for field in ("since", "until") if field in entry and not _is_day(entry[field])]
+    yield from (FieldError(pointer=f"{pointer}/{field}", code="bad_date") for field in wrong)
+    if entry.get("until", entry["since"]) < entry["since"]:
+        yield FieldError(pointer=f"{pointer}/until", code="until_before_since")
 
 
 def _is_absent(person: str, meanwhile: Entry, absences: Iterable[Entry]) -> bool:
