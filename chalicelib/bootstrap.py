@@ -39,11 +39,17 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.sweeping import Sweeper
-    from chalicelib.review.checklists import Checklists
     from chalicelib.review.service import Decisions, Rounds
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
-    from chalicelib.submission.service import Intake, Journal, RefusedRequests, SubmissionDesk, Tidying
+    from chalicelib.submission.service import (
+        Intake,
+        Journal,
+        Procedures,
+        RefusedRequests,
+        SubmissionDesk,
+        Tidying,
+    )
 
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
@@ -237,6 +243,7 @@ class Parts:
             access=self.access,
             rules=self.channel_rules,
             shelf=self.shelf,
+            procedures=self.procedures,
         )
 
     @cached_property
@@ -268,11 +275,11 @@ class Parts:
         return Tidying(journal=self.journal, files=self.files)
 
     @cached_property
-    def checklists(self) -> "Checklists":
-        """What reviewers answer."""
-        from chalicelib.review.checklists import Checklists
+    def procedures(self) -> "Procedures":
+        """The reviews that a request goes through."""
+        from chalicelib.submission.service import Procedures
 
-        return Checklists(POLICIES)
+        return Procedures(table=self.table, folder=POLICIES)
 
     @cached_property
     def rounds(self) -> "Rounds":
@@ -282,16 +289,18 @@ class Parts:
         from chalicelib.review.deadlines import Deadlines
         from chalicelib.review.service import Invitations, Rounds
 
-        deadlines = Deadlines(POLICIES, read_calendar(POLICIES))
+        deadlines = Deadlines(POLICIES, read_calendar(POLICIES), self.procedures.present)
         return Rounds(
             journal=self.journal,
             people=self.people,
             access=self.access,
             deadlines=deadlines,
+            procedures=self.procedures,
             invitations=Invitations(
                 journal=self.journal,
                 people=self.people,
                 deadlines=deadlines,
+                procedures=self.procedures,
                 mailer=self.mailer,
                 base_url=self.settings.base_url,
                 zone=self.settings.center_zone,
@@ -310,7 +319,7 @@ class Parts:
         return Decisions(
             journal=self.journal,
             access=self.access,
-            checklists=self.checklists,
+            procedures=self.procedures,
             scale=self.settings.scale,
             max_lateness=self.settings.max_lateness,
         )
@@ -378,7 +387,7 @@ class Parts:
             journal=self.journal,
             people=self.people,
             access=self.access,
-            checklists=self.checklists,
+            procedures=self.procedures,
             mailer=self.mailer,
             base_url=self.settings.base_url,
         )
@@ -401,6 +410,7 @@ class Parts:
             journal=self.journal,
             access=self.access,
             rules=self.channel_rules,
+            procedures=self.procedures,
             adapters=self.adapters,
             shelf=self.shelf,
             max_lateness=self.settings.max_lateness,
@@ -446,6 +456,7 @@ class Parts:
             people=self.people,
             access=self.access,
             rules=CatalogRules(POLICIES),
+            procedures=self.procedures,
             adapters=self.adapters,
             packages=self.packages,
             shelf=self.shelf,

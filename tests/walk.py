@@ -106,6 +106,7 @@ class Walk:
         liaison = self.sign_in()
         self.look_at_what_is_always_there()
         self.send_by_a_system()
+        self.forget_the_procedure()
         submission = self.publish_what_was_returned_once(liaison)
         self.settle_unknown_mails(submission)
         self.choose_announcements()
@@ -145,6 +146,7 @@ class Walk:
             self.attach(),
         )
         self.remove_files(f"checked/{gone}/")
+        self.forget_the_procedure()
         system.send(attachments=[file])
         system.send(title="")
         system.send(attachments=[gone])
@@ -154,6 +156,10 @@ class Walk:
         for path in ("refused-requests", f"refused-requests/{refused}"):
             self.call("GET", path, as_=LIAISON)
             _Stroller(self, LIAISON).get(f"/{path}")
+
+    def forget_the_procedure(self) -> None:
+        """Whoever begins the next round keeps it again."""
+        self.world.plain_table.delete(self.world.parts.procedures.key)
 
     def attach(self) -> str:
         """A file, uploaded and checked; another is asked about before it was uploaded."""

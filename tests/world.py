@@ -26,6 +26,7 @@ from chalicelib.people.roster import Roster
 from chalicelib.publication.freeze import WHOLE, Freeze
 from chalicelib.publication.service.freezing import Brake
 from chalicelib.review.store import task_key, tasks_of
+from chalicelib.submission.procedure import Procedure, procedure_from_document, read_procedure
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
@@ -41,7 +42,8 @@ _PLAIN = Aws(region=REGION)
 """The test's own hands, which no role holds."""
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
-STAGES = ("initial", "department_head", "executive")
+PROCEDURE = read_procedure(bootstrap.POLICIES)
+STAGES = PROCEDURE.ids
 
 MISSED = 3
 """Steps about a stage that nobody decides: two reminders, and that its deadline was missed."""
@@ -68,6 +70,12 @@ DIRECTOR = a_person("director", (Role.CENTER_DIRECTOR, "center"))
 """Not among the ordinary people: only who needs one has a director."""
 PEOPLE = (LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST)
 REVIEWERS = dict(zip(STAGES, (EDITOR, HEAD, EXECUTIVE), strict=True))
+
+
+def a_procedure(**changes: Mapping[str, Any]) -> Procedure:
+    """The shipped procedure with some members of some stages changed, by the stages' ids."""
+    stages = [stage | changes.get(stage["id"], {}) for stage in PROCEDURE.document["stages"]]
+    return procedure_from_document({"stages": stages})
 
 
 def a_roster(*persons: Person) -> Roster:
@@ -262,6 +270,16 @@ class World:
             self.passed = passed
 
     @contextmanager
+    def under(self, procedure: Procedure) -> Iterator[None]:
+        """The center says something else of reviews for the length of a block, as after a deployment."""
+        said = vars(self.parts.procedures)
+        before, said["present"] = self.parts.procedures.present, procedure
+        try:
+            yield
+        finally:
+            said["present"] = before
+
+    @contextmanager
     def frozen(self, scope: str = WHOLE) -> Iterator[None]:
         """A scope is frozen for the length of a block, by a client that no test makes fail."""
         self.freeze(scope)
@@ -337,7 +355,7 @@ class World:
         if head.stage is None:
             return None
         record = self.plain_table.get(task_key(submission, head.revision, head.stage))
-        return head.stage.value if record is not None and record.mailed else None
+        return head.stage if record is not None and record.mailed else None
 
     def record(self, submission: str, as_: Person = LIAISON) -> dict[str, Any]:
         """The submission as the API shows it."""

@@ -48,9 +48,7 @@ class Action(StrEnum):
     REVISE = "submission.revise"
     WITHDRAW = "submission.withdraw"
     READ = "submission.read"
-    REVIEW_INITIAL = "review.initial"
-    REVIEW_DEPARTMENT_HEAD = "review.department_head"
-    REVIEW_EXECUTIVE = "review.executive"
+    REVIEW = "review.decide"
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
     SETTLE_MAIL = "publication.settle_mail"
@@ -62,15 +60,6 @@ class Action(StrEnum):
     REFUSED_READ = "refused_request.read"
 
 
-REVIEWS = frozenset({Action.REVIEW_INITIAL, Action.REVIEW_DEPARTMENT_HEAD, Action.REVIEW_EXECUTIVE})
-"""The decisions that a text needs before it may be scheduled, published and archived."""
-
-
-def review_action(stage: str) -> Action:
-    """The action of deciding a stage (a `ReviewStage`). Raises ValueError for what is no stage."""
-    return Action(f"review.{stage}")
-
-
 class SubjectData(TypedDict):
     """A subject as the policy sees it; `holds` maps each holder it is to the departments it is that in."""
 
@@ -79,18 +68,24 @@ class SubjectData(TypedDict):
 
 
 class ResourceData(TypedDict):
-    """A resource as the policy sees it; persons are subject ids, `approved` holds review actions."""
+    """A resource as the policy sees it; persons are subject ids, `asked` is a holder and its department."""
 
     department: str
     drafter: str
     authors: tuple[str, ...]
     classification: str
     audience: tuple[str, ...] | None
+    asked: tuple[str, str] | None
     approved: tuple[str, ...]
+    required: tuple[str, ...]
 
 
 def _user(person: str) -> str:
     return f"user:{person}"
+
+
+def _holder(role: Role) -> str:
+    return f"role:{role}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +105,7 @@ class Subject:
             holds[self.id] = ()
         for role, department in self.roles:
             of_departments = (DEPARTMENT_DUTY,) if role in _OF_DEPARTMENTS else ()
-            for holder in (f"role:{Role(role)}", ON_DUTY, *of_departments):
+            for holder in (_holder(Role(role)), ON_DUTY, *of_departments):
                 holds[holder] = (*holds.get(holder, ()), department)
         return {"id": self.id, "holds": holds}
 
@@ -131,19 +126,22 @@ class Resource:
     """The submission or archive entry that is asked for.
 
     `drafter` is a person id, and so is each of `co_drafters`: whoever else drafted or sent in a revision.
-    `classification` is a `Classification`; `audience` holds department ids, None for everybody;
-    `approved_stages` are the `ReviewStage`s approved on the present content digest.
+    `classification` is a `Classification`; `audience` holds department ids, None for everybody. `asked` is the role,
+    and the department that it is held in, whose holders the stage under review asks. `required_stages` are the stages
+    that the text must pass, by id, `approved_stages` those that approved the present content digest.
     """
 
     department: str
     drafter: str
     classification: str
     audience: tuple[str, ...] | None = None
+    asked: tuple[Role, str] | None = None
+    required_stages: tuple[str, ...] = ()
     approved_stages: tuple[str, ...] = ()
     co_drafters: tuple[str, ...] = ()
 
     def data(self) -> ResourceData:
-        """The resource as plain data. Raises ValueError when classification, stage or department is none."""
+        """The resource as plain data. Raises ValueError when classification, role or department is none."""
         if self.classification not in CLASSIFICATIONS:
             raise ValueError("unknown classification")
         if not self.department:
@@ -154,7 +152,9 @@ class Resource:
             "authors": tuple(_user(person) for person in (self.drafter, *self.co_drafters)),
             "classification": str(self.classification),
             "audience": self.audience,
-            "approved": tuple(review_action(stage).value for stage in self.approved_stages),
+            "asked": None if self.asked is None else (_holder(Role(self.asked[0])), self.asked[1]),
+            "approved": tuple(self.approved_stages),
+            "required": tuple(self.required_stages),
         }
 
 
@@ -164,9 +164,13 @@ DESK = Resource(department=CENTER, drafter="-", classification="internal")
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a rule judges: a subject, the departments in which it is the line's holder, and the resource."""
+    """What a rule judges: a subject, the departments in which it is the line's holder, and the resource.
+
+    `holds` has every holder that the subject is.
+    """
 
     subject: str
+    holds: Mapping[str, tuple[str, ...]]
     departments: tuple[str, ...]
     resource: ResourceData
 
@@ -226,9 +230,18 @@ def in_audience(claim: Claim) -> bool:
     return any(department in claim.departments for department in claim.resource["audience"] or ())
 
 
+def holds_the_post(claim: Claim) -> bool:
+    """The subject holds the duty that the stage under review asks for, where it asks for it (clauses 3.2.1, 3.3.1)."""
+    if claim.resource["asked"] is None:
+        return False
+    holder, department = claim.resource["asked"]
+    return department in claim.holds.get(holder, ())
+
+
 def all_stages_approved(claim: Claim) -> bool:
-    """Every review has approved the present text (clauses 3.2.1, 3.3.1)."""
-    return set(claim.resource["approved"]) >= REVIEWS
+    """Every review that the text must pass has approved it as it is (clauses 3.2.1, 3.3.1)."""
+    required = set(claim.resource["required"])
+    return bool(required) and set(claim.resource["approved"]) >= required
 
 
 RULES: Mapping[str, Callable[[Claim], bool]] = {
@@ -245,6 +258,7 @@ RULES: Mapping[str, Callable[[Claim], bool]] = {
         confidential_of_another,
         open_to_everybody,
         in_audience,
+        holds_the_post,
         all_stages_approved,
     )
 }
@@ -256,7 +270,10 @@ def condition(rule: str, holder: str, subject: SubjectData, resource: ResourceDa
 
     Raises KeyError for an unknown rule or a holder that the subject is not.
     """
-    return RULES[rule](Claim(subject=subject["id"], departments=subject["holds"][holder], resource=resource))
+    holds = subject["holds"]
+    return RULES[rule](
+        Claim(subject=subject["id"], holds=holds, departments=holds[holder], resource=resource)
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ from chalicelib.publication.store import FREEZES_KEY, deliveries_of, read_freeze
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import tasks_of
 from chalicelib.submission.model import Channel, State, Submission, deliveries_in, opinions_in
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.service import Journal, Procedures, resource_of
 
 ACTOR = "service:archive"
 
@@ -51,6 +51,7 @@ class Archiving:
     people: PeopleStore
     access: AccessControl
     rules: CatalogRules
+    procedures: Procedures
     adapters: Mapping[Channel, Adapter]
     packages: PackageStore
     shelf: Shelf
@@ -84,7 +85,8 @@ class Archiving:
         approved = tuple(
             approved_stages([t for t in tasks if t.revision == head.revision], head.content_digest)
         )
-        resource: Resource = replace(resource_of(head), approved_stages=approved)
+        required = self.procedures.of(head).ids
+        resource: Resource = replace(resource_of(head), required_stages=required, approved_stages=approved)
         grant = self.access.grant(service_subject("archive"), Action.ARCHIVE, resource)
         now = self.journal.now()
         series = self.rules.series(
@@ -171,6 +173,7 @@ class Archiving:
             opinions=tuple(opinions_in(events)),
             deliveries=tuple(deliveries_in(events, head.revision)),
             rendered=rendered,
+            procedure=None if head.procedure is None else self.procedures.of(head).document,
             published_at=from_text(published.payload["published_at"]),
             attachments={file.id: self.shelf.read(head.id, file) for file in revisions[-1].attachments},
         )

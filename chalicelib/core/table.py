@@ -102,6 +102,10 @@ class Found:
     def __init__(self, items: dict[tuple[str, str], dict[str, Any]]) -> None:
         self._items = items
 
+    def has(self, key: Key[Any]) -> bool:
+        """Whether there was an item."""
+        return (key.pk, key.sk) in self._items
+
     def get(self, key: Key[R]) -> R | None:
         """The item, or None where there was none."""
         raw = self._items.get((key.pk, key.sk))

@@ -24,10 +24,10 @@ from chalicelib.people.model import CENTER, Person, Role
 from chalicelib.people.store import PeopleStore
 from chalicelib.publication.model import DeliveryState
 from chalicelib.publication.store import deliveries_of
-from chalicelib.review.checklists import Checklists
 from chalicelib.review.store import read_task, task_key
-from chalicelib.submission.model import Classification, Form, ReviewStage, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.model import Classification, Form, Submission
+from chalicelib.submission.procedure import Procedure
+from chalicelib.submission.service import Journal, Procedures, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
 
@@ -38,7 +38,7 @@ class Notices:
     journal: Journal
     people: PeopleStore
     access: AccessControl
-    checklists: Checklists
+    procedures: Procedures
     mailer: Mailer
     base_url: str
 
@@ -89,12 +89,12 @@ class Notices:
         deliveries = (
             deliveries_of(self.journal.table, head.id, head.revision) if kind is Kind.PUBLISHED else ()
         )
-        now = self.journal.now()
+        now, procedure = self.journal.now(), self.procedures.of(head)
         for person in self._told(kind, event, form, head):
             if self.access.allows(subject_of(person, now), Action.READ, resource_of(head)):
                 notice = Notice(event=event.id, person=person.id, holder=message, claimed_at=now)
                 channels = [(d.channel.value, _addresses(d.receipt)) for d in deliveries if _is_done(d.state)]
-                yield notice, self._letter(kind, event, form, person, channels)
+                yield notice, self._letter(kind, event, form, procedure, person, channels)
 
     def _told(self, kind: Kind, event: Event, form: Form, head: Submission) -> tuple[Person, ...]:
         """The drafter, or whom the event itself names; the editors, too, when a person is needed."""
@@ -117,14 +117,15 @@ class Notices:
         stage = event.payload["stage"]
         if stage is None:
             return ()
-        record = self.journal.table.get(task_key(head.id, event.payload["revision"], ReviewStage(stage)))
-        return () if record is None else read_task(record).reviewers
+        record = self.journal.table.get(task_key(head.id, event.payload["revision"], stage))
+        return () if record is None else read_task(record).waits_for
 
     def _letter(
         self,
         kind: Kind,
         event: Event,
         form: Form,
+        procedure: Procedure,
         person: Person,
         channels: list[tuple[str, list[str]]],
     ) -> Mail:
@@ -135,7 +136,7 @@ class Notices:
         params: dict[str, object] = {
             "name": person.name,
             "title": messages.text("mail.confidential", language, {}) if hidden else form.title,
-            "stage": said.get("stage"),
+            "stage": procedure.name(str(said.get("stage")), language),
             "reason": said.get("reason"),
             "catalog_number": said.get("catalog_number"),
             "reviewers": [each.name for each in awaited],
@@ -145,7 +146,7 @@ class Notices:
             "link": Button(label="request", address=f"{self.base_url}/submissions/{event.submission}")
         }
         if kind in {Kind.RETURNED, Kind.REJECTED}:
-            blocks |= self._opinion(said, language, hidden=hidden)
+            blocks |= _opinion(said, procedure, language, hidden=hidden)
         elif kind is Kind.WITHDRAWN and str(said["reason"]).strip() and not hidden:
             blocks["comment"] = Quotation(text=str(said["reason"]))
         elif kind is Kind.PUBLISHED:
@@ -157,14 +158,17 @@ class Notices:
         stamp = Stamp(id=derived_id("m", event.id, person.id), at=event.at)
         return letter(person.email, kind.value, language, params, blocks, stamp=stamp)
 
-    def _opinion(self, said: Mapping[str, Any], language: str, *, hidden: bool) -> dict[str, Block]:
-        """What a reviewer found; of a confidential text only which items failed: a comment may quote it."""
-        texts = {item.id: item.text[language] for item in self.checklists.items(ReviewStage(said["stage"]))}
-        failed = [texts.get(item, item) for item, passed in said["checklist"].items() if not passed]
-        blocks: dict[str, Block] = {"items": Points(items=failed)} if failed else {}
-        if said["comment"].strip() and not hidden:
-            blocks["comment"] = Quotation(text=said["comment"])
-        return blocks
+
+def _opinion(
+    said: Mapping[str, Any], procedure: Procedure, language: str, *, hidden: bool
+) -> dict[str, Block]:
+    """What a reviewer found; of a confidential text only which items failed: a comment may quote it."""
+    texts = {item.id: item.text[language] for item in procedure.checklist(said["stage"])}
+    failed = [texts.get(item, item) for item, passed in said["checklist"].items() if not passed]
+    blocks: dict[str, Block] = {"items": Points(items=failed)} if failed else {}
+    if said["comment"].strip() and not hidden:
+        blocks["comment"] = Quotation(text=said["comment"])
+    return blocks
 
 
 def _is_done(state: DeliveryState) -> bool:

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
-from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, Revision, Submission
+from chalicelib.submission.model import Channel, Reason, Revision, Submission
 
 
 class DeliveryState(StrEnum):
@@ -51,16 +51,21 @@ REPEATED = ("title", "department", "drafter", "category", "classification", "cha
 
 
 def fault_of(
-    head: Submission, revision: Revision, approved: Iterable[ReviewStage], forbidden: Iterable[Channel]
+    head: Submission,
+    revision: Revision,
+    *,
+    required: Iterable[str],
+    approved: Iterable[str],
+    forbidden: Iterable[Channel],
 ) -> Reason | None:
     """Why this must not be published, in a stable word; None when nothing is wrong (clause 3.4.2).
 
-    `approved` are the stages whose opinion approves exactly the head's digest, `forbidden` the chosen channels
-    that the classification does not allow.
+    `required` are the stages that it must pass, `approved` those that approve exactly the head's digest, `forbidden`
+    the chosen channels that the classification does not allow.
     """
     if revision.content_digest != head.content_digest:
         return Reason.CONTENT_CHANGED
-    if set(approved) != set(STAGES):
+    if set(approved) != set(required):
         return Reason.APPROVAL_MISSING
     if tuple(forbidden):
         return Reason.CHANNEL_NOT_ALLOWED

@@ -28,10 +28,7 @@ def open_review_link(exchange: Exchange) -> Response:
     body = {
         "stage": seen.task.stage,
         "deadline": to_text(seen.task.deadline),
-        "checklist": [
-            {"id": item.id, "text": item.text[exchange.language]}
-            for item in parts.checklists.items(seen.task.stage)
-        ],
+        "checklist": [{"id": item.id, "text": item.text[exchange.language]} for item in seen.stage.checklist],
         "submission": {
             "id": seen.head.id,
             "revision": seen.task.revision,
@@ -41,7 +38,8 @@ def open_review_link(exchange: Exchange) -> Response:
         },
         "content_digest": seen.task.content_digest,
         "diff": seen.changes,
-        "decision": None if seen.opinion is None else _decision(seen.opinion),
+        "decision": None if not seen.opinions else _decision(seen.opinions[-1]),
+        "awaited": seen.task.awaited,
     }
     return answer(exchange, body)
 

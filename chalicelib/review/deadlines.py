@@ -3,7 +3,7 @@
 Data of the center, in `policies/deadlines.yaml`, counted in working hours of its calendar.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from chalicelib.core.calendar import Calendar
-from chalicelib.submission.model import Classification, Importance, ReviewStage, Submission
+from chalicelib.submission.model import Classification, Importance, Submission
+from chalicelib.submission.procedure import Procedure
 
 
 class DeadlinesError(ValueError):
@@ -31,12 +32,12 @@ class Escalation(StrEnum):
 class Case:
     """What a term depends on."""
 
-    stage: ReviewStage
+    stage: str
     importance: Importance
     classification: Classification
 
     @classmethod
-    def of(cls, head: Submission, stage: ReviewStage) -> "Case":
+    def of(cls, head: Submission, stage: str) -> "Case":
         """A submission's, at a stage."""
         return cls(stage=stage, importance=head.importance, classification=head.classification)
 
@@ -46,7 +47,7 @@ class Rule:
     """So much working time for whatever fits; None fits everything."""
 
     working_time: timedelta
-    stage: ReviewStage | None = None
+    stage: str | None = None
     importance: Importance | None = None
     classification: Classification | None = None
 
@@ -73,8 +74,12 @@ class Step:
 class Deadlines:
     """The terms of a policies folder, counted in a calendar."""
 
-    def __init__(self, folder: Path, calendar: Calendar) -> None:
-        """Raise OSError or DeadlinesError when the file is missing or broken, or something has no term."""
+    def __init__(self, folder: Path, calendar: Calendar, procedure: Procedure) -> None:
+        """Raise OSError or DeadlinesError when the file is missing or broken, or something has no term.
+
+        Terms may name the stages of `procedure`; there is one for every case without a look at its stage, too, for
+        rounds that keep another procedure.
+        """
         from yaml import CSafeLoader, load  # noqa: PLC0415 — heavy, and few events need it
 
         raw = load((folder / "deadlines.yaml").read_text("utf-8"), CSafeLoader)
@@ -90,8 +95,10 @@ class Deadlines:
             raise DeadlinesError("deadlines.yaml: reminders and escalation are not each after the one before")
         if not self._escalation or self._escalation[-1][0] is not Escalation.OPERATIONS:
             raise DeadlinesError("deadlines.yaml: whatever nobody decides must come to operations in the end")
-        for stage, importance, classification in product(ReviewStage, Importance, Classification):
-            self.working_time(Case(stage=stage, importance=importance, classification=classification))
+        if unknown := {rule.stage for rule in self._rules if rule.stage} - set(procedure.ids):
+            raise DeadlinesError(f"deadlines.yaml: no stage is called {', '.join(sorted(unknown))}")
+        for importance, classification in product(Importance, Classification):
+            self.working_time(Case(stage="", importance=importance, classification=classification))
 
     def working_time(self, case: Case) -> timedelta:
         """The working time that a stage has. Raises DeadlinesError when there is none."""
@@ -99,7 +106,7 @@ class Deadlines:
             if rule.fits(case):
                 return rule.working_time
         raise DeadlinesError(
-            f"deadlines.yaml: no term for {case.stage}, {case.importance}, {case.classification}"
+            f"deadlines.yaml: no term for {case.stage or 'any stage'}, {case.importance}, {case.classification}"
         )
 
     def after(self, start: datetime, working_time: timedelta) -> datetime:
@@ -133,8 +140,8 @@ class Deadlines:
 
 
 def _rule(*, working_hours: float, **fitting: Any) -> Rule:  # noqa: ANN401 — whatever the file says
-    kinds: Mapping[str, type[Any]] = {
-        "stage": ReviewStage,
+    kinds: Mapping[str, Callable[[Any], Any]] = {
+        "stage": str,
         "importance": Importance,
         "classification": Classification,
     }

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from chalicelib.core.errors import FieldError, InvalidInput
-from chalicelib.submission.model import ReviewStage, State, Submission
+from chalicelib.submission.model import State, Submission
 
 LINK_LIFE = timedelta(days=30)
 
@@ -47,7 +47,11 @@ class Opinion:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewTask:
-    """One stage of one round, from its opening to its one opinion. `mailed` are the reviewers whose mail went out.
+    """One stage of one round, from its opening to its last opinion. `mailed` are the reviewers whose mail went out.
+
+    `place` is the stage's number in the round, from 1, under that version of the procedure. It takes `needed`
+    approvals, or one opinion against it. `raised` says that the reviewers' superiors are asked instead of them, who all
+    wrote the text.
 
     `steps` counts what has been done about a stage that nobody decides, `reminded` the part of it since the machine
     began its attempt `reminded_in`; `told` are those who were told although they are no reviewers. `next_at` is when
@@ -56,18 +60,51 @@ class ReviewTask:
 
     submission: str
     revision: int
-    stage: ReviewStage
+    stage: str
+    place: int
+    procedure: str
     content_digest: str
     opened_at: datetime
     deadline: datetime
     next_at: datetime
     reviewers: tuple[str, ...]
+    needed: int = 1
+    raised: bool = False
     mailed: frozenset[str] = field(default_factory=frozenset)
     steps: int = 0
     reminded: int = 0
     reminded_in: int = 0
     told: frozenset[str] = field(default_factory=frozenset)
-    opinion: Opinion | None = None
+    opinions: tuple[Opinion, ...] = ()
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether as many as must have approved it, and nobody spoke against it."""
+        return not self._against and len(self.opinions) >= self.needed
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody is waited for any more."""
+        return self._against or self.is_approved
+
+    @property
+    def awaited(self) -> int:
+        """How many approvals are still needed."""
+        return 0 if self.is_closed else self.needed - len(self.opinions)
+
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """The reviewers who are asked and have not spoken."""
+        spoke = {opinion.reviewer for opinion in self.opinions}
+        return () if self.is_closed else tuple(each for each in self.reviewers if each not in spoke)
+
+    def opinion_of(self, reviewer: str) -> Opinion | None:
+        """What a reviewer said."""
+        return next((opinion for opinion in self.opinions if opinion.reviewer == reviewer), None)
+
+    @property
+    def _against(self) -> bool:
+        return any(opinion.decision is not Decision.APPROVE for opinion in self.opinions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +115,7 @@ class ReviewLink:
     reviewer: str
     submission: str
     revision: int
-    stage: ReviewStage
+    stage: str
     content_digest: str
     expires_at: datetime
     used_at: datetime | None = None
@@ -90,7 +127,7 @@ class Waiting:
 
     submission: str
     revision: int
-    stage: ReviewStage
+    stage: str
     attempt: int
     token: str
 
@@ -147,7 +184,7 @@ def wait_for(
     }
 
 
-def due_stage(head: Submission, *, revision: int, attempt: int) -> ReviewStage | None:
+def due_stage(head: Submission, *, revision: int, attempt: int) -> str | None:
     """The stage that waits for a decision in that round and attempt.
 
     None when the round has ended (approved, returned, rejected, withdrawn) or a later attempt has taken over.
@@ -155,12 +192,10 @@ def due_stage(head: Submission, *, revision: int, attempt: int) -> ReviewStage |
     return head.stage if head.is_at(State.IN_REVIEW, revision=revision, attempt=attempt) else None
 
 
-def approved_stages(tasks: Iterable[ReviewTask], content_digest: str) -> tuple[ReviewStage, ...]:
+def approved_stages(tasks: Iterable[ReviewTask], content_digest: str) -> tuple[str, ...]:
     """The stages that approved this very content."""
     return tuple(
         task.stage
         for task in tasks
-        if task.opinion is not None
-        and task.opinion.decision is Decision.APPROVE
-        and task.opinion.content_digest == content_digest
+        if task.is_approved and {opinion.content_digest for opinion in task.opinions} == {content_digest}
     )

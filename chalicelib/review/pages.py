@@ -4,7 +4,7 @@ The handle comes in a form, from the script that takes it out of the address; th
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
@@ -14,7 +14,7 @@ from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound,
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import Visit, posted, refuse_foreign_page, visit
-from chalicelib.review.model import Decision, ReviewTask
+from chalicelib.review.model import Decision, Opinion, ReviewTask
 from chalicelib.web.pages import (
     FORM,
     SIGN_IN,
@@ -102,8 +102,7 @@ def _with_items_left_open(
     error: InvalidInput, opened: "OpenedLink", typed: Mapping[str, Any]
 ) -> InvalidInput:
     """Every fault at once: the items without an answer, too, where the form was found wrong before they counted."""
-    items = {item.id for item in bootstrap.parts().checklists.items(opened.task.stage)}
-    left_open = {f"/checklist/{item}" for item in items - set(typed["checklist"])}
+    left_open = {f"/checklist/{item}" for item in opened.stage.items - set(typed["checklist"])}
     untold = left_open - {fault.pointer for fault in error.errors}
     return InvalidInput(
         (*error.errors, *(FieldError(pointer=pointer, code="required") for pointer in sorted(untold)))
@@ -122,10 +121,10 @@ def _review(
 ) -> Response:
     parts = bootstrap.parts()
     earlier = parts.decisions.history(opened)
-    signed = [opinion for task in (*earlier, opened.task) if (opinion := task.opinion)]
+    signed = [*opened.opinions, *(opinion for task in earlier for opinion in task.opinions)]
     named = {person for opinion in signed for person in (opinion.reviewer, opinion.instead_of) if person}
     people = parts.people.persons(tuple(sorted({opened.head.drafter, *named})))
-    items = parts.checklists.items(opened.task.stage)
+    items = opened.stage.checklist
     wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
     form = None if opened.revision is None else opened.revision.form
     return page(
@@ -143,7 +142,7 @@ def _review(
         names={person.id: person.name for person in people},
         departments={department.id: department.name for department in parts.people.all_departments()},
         files=_file_names(opened),
-        history=[(task, _failed(task, exchange.language)) for task in earlier],
+        history=[spoken for task in earlier for spoken in _spoken(task, exchange.language)],
         typed={"decision": None, "comment": "", "checklist": {}, **(typed or {})},
         wrong=wrong,
         summary=_summary(wrong, [item.id for item in items]),
@@ -176,9 +175,10 @@ def _file_names(opened: "OpenedLink") -> dict[str, str]:
     return {file.id: file.name for revision in compared for file in revision.attachments}
 
 
-def _failed(task: ReviewTask, language: str) -> list[str]:
-    """The checklist's items that an opinion found wanting, in words."""
-    if task.opinion is None:
-        return []
-    texts = {item.id: item.text[language] for item in bootstrap.parts().checklists.items(task.stage)}
-    return [texts.get(item, item) for item, passed in task.opinion.checklist.items() if not passed]
+def _spoken(task: ReviewTask, language: str) -> Iterator[tuple[int, str, Opinion, list[str]]]:
+    """Every opinion of a stage, with its revision, the stage's name, and what was found wanting, in words."""
+    procedure = bootstrap.parts().procedures.version(task.procedure)
+    texts = {item.id: item.text[language] for item in procedure.checklist(task.stage)}
+    for opinion in task.opinions:
+        failed = [texts.get(item, item) for item, passed in opinion.checklist.items() if not passed]
+        yield task.revision, procedure.name(task.stage, language), opinion, failed

@@ -1,8 +1,10 @@
 """Review tasks, links and waiting executions in the table."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
-from pynamodb.attributes import NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
+from pynamodb.attributes import BooleanAttribute, NumberAttribute, UnicodeAttribute, UnicodeSetAttribute
 
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.ids import fingerprint
@@ -10,7 +12,6 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, Waiting
-from chalicelib.submission.model import STAGES, ReviewStage
 
 TASKS = "TASK#"
 _REMINDER_LIFE = timedelta(days=3)
@@ -21,8 +22,10 @@ class RefusalRecord(Record):
 
 
 class TaskRecord(Record):
-    """One stage of one round. `opinion` comes once and stays."""
+    """One stage of one round. Opinions come and stay; once it is `closed` there are no more."""
 
+    place = NumberAttribute()
+    procedure = UnicodeAttribute()
     content_digest = UnicodeAttribute()
     opened_at = UnicodeAttribute()
     deadline = UnicodeAttribute()
@@ -33,7 +36,10 @@ class TaskRecord(Record):
     reminded = NumberAttribute(default=0)
     reminded_in = NumberAttribute(default=0)
     told = UnicodeSetAttribute(null=True)
-    opinion = DocumentAttribute(null=True)
+    needed = NumberAttribute(default=1)
+    raised = BooleanAttribute(null=True)
+    opinions = DocumentAttribute(null=True)
+    closed = BooleanAttribute(null=True)
 
 
 class LinkRecord(Record):
@@ -74,10 +80,9 @@ def put_reminder(person: str, day: date, task: ReviewTask) -> Put:
     )
 
 
-def task_key(submission: str, revision: int, stage: ReviewStage) -> Key[TaskRecord]:
-    """Where a stage of a round is; they sort in their order."""
-    number = STAGES.index(stage) + 1
-    return Key(TaskRecord, partition_key(submission), f"{TASKS}{revision:04d}#{number}#{stage}")
+def task_key(submission: str, revision: int, stage: str) -> Key[TaskRecord]:
+    """Where a stage of a round is."""
+    return Key(TaskRecord, partition_key(submission), f"{TASKS}{revision:04d}#{stage}")
 
 
 def link_key(handle: str) -> Key[LinkRecord]:
@@ -104,10 +109,11 @@ def waiting_key(submission: str) -> Key[WaitingRecord]:
 
 def _task_record(task: ReviewTask) -> TaskRecord:
     key = task_key(task.submission, task.revision, task.stage)
-    opinion = task.opinion
     return TaskRecord(
         pk=key.pk,
         sk=key.sk,
+        place=task.place,
+        procedure=task.procedure,
         content_digest=task.content_digest,
         opened_at=to_text(task.opened_at),
         deadline=to_text(task.deadline),
@@ -118,16 +124,34 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         reminded=task.reminded,
         reminded_in=task.reminded_in,
         told=set(task.told) or None,
-        opinion=opinion
-        and {
-            "reviewer": opinion.reviewer,
-            "decision": opinion.decision,
-            "comment": opinion.comment,
-            "checklist": dict(opinion.checklist),
-            "content_digest": opinion.content_digest,
-            "at": to_text(opinion.at),
-            **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
-        },
+        needed=task.needed,
+        raised=task.raised or None,
+        opinions=[_opinion_document(opinion) for opinion in task.opinions] or None,
+        closed=task.is_closed or None,
+    )
+
+
+def _opinion_document(opinion: Opinion) -> dict[str, Any]:
+    return {
+        "reviewer": opinion.reviewer,
+        "decision": opinion.decision,
+        "comment": opinion.comment,
+        "checklist": dict(opinion.checklist),
+        "content_digest": opinion.content_digest,
+        "at": to_text(opinion.at),
+        **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
+    }
+
+
+def _read_opinion(raw: Mapping[str, Any]) -> Opinion:
+    return Opinion(
+        reviewer=raw["reviewer"],
+        decision=Decision(raw["decision"]),
+        comment=raw["comment"],
+        checklist=raw["checklist"],
+        content_digest=raw["content_digest"],
+        at=from_text(raw["at"]),
+        instead_of=raw.get("instead_of"),
     )
 
 
@@ -137,20 +161,21 @@ def put_new_task(task: ReviewTask) -> Put:
 
 
 def put_open_task(task: ReviewTask) -> Put:
-    """Describe a change to a stage that has no opinion yet: its one opinion, or a new deadline."""
+    """Describe a change to a stage that somebody is waited for in: an opinion, or a new deadline."""
     return Put(
-        record=_task_record(task), condition=TaskRecord.pk.exists() & TaskRecord.opinion.does_not_exist()
+        record=_task_record(task), condition=TaskRecord.pk.exists() & TaskRecord.closed.does_not_exist()
     )
 
 
 def read_task(record: TaskRecord) -> ReviewTask:
     """The task that a record holds."""
-    revision, _, stage = record.sk.removeprefix(TASKS).split("#")
-    raw = record.opinion
+    revision, stage = record.sk.removeprefix(TASKS).split("#")
     return ReviewTask(
         submission=record.pk.removeprefix("SUBMISSION#"),
         revision=int(revision),
-        stage=ReviewStage(stage),
+        stage=stage,
+        place=int(record.place),
+        procedure=record.procedure,
         content_digest=record.content_digest,
         opened_at=from_text(record.opened_at),
         deadline=from_text(record.deadline),
@@ -161,22 +186,16 @@ def read_task(record: TaskRecord) -> ReviewTask:
         reminded=int(record.reminded),
         reminded_in=int(record.reminded_in),
         told=frozenset(record.told or ()),
-        opinion=raw
-        and Opinion(
-            reviewer=raw["reviewer"],
-            decision=Decision(raw["decision"]),
-            comment=raw["comment"],
-            checklist=raw["checklist"],
-            content_digest=raw["content_digest"],
-            at=from_text(raw["at"]),
-            instead_of=raw.get("instead_of"),
-        ),
+        needed=int(record.needed),
+        raised=bool(record.raised),
+        opinions=tuple(map(_read_opinion, record.opinions or ())),
     )
 
 
 def tasks_of(table: Table, submission: str) -> tuple[ReviewTask, ...]:
-    """Every task of a submission, by round and stage."""
-    return tuple(map(read_task, table.partition(TaskRecord, partition_key(submission), TASKS)))
+    """Every task of a submission, by round and in the order of its stages."""
+    tasks = map(read_task, table.partition(TaskRecord, partition_key(submission), TASKS))
+    return tuple(sorted(tasks, key=lambda task: (task.revision, task.place)))
 
 
 def mark_mailed(table: Table, task: ReviewTask, reviewer: str) -> None:
@@ -192,7 +211,7 @@ def _link_record(link: ReviewLink) -> LinkRecord:
         reviewer=link.reviewer,
         submission=link.submission,
         revision=link.revision,
-        stage=link.stage.value,
+        stage=link.stage,
         content_digest=link.content_digest,
         expires_at=int(link.expires_at.timestamp()),
         used_at=to_text(link.used_at) if link.used_at else None,
@@ -218,7 +237,7 @@ def read_link(record: LinkRecord) -> ReviewLink:
         reviewer=record.reviewer,
         submission=record.submission,
         revision=int(record.revision),
-        stage=ReviewStage(record.stage),
+        stage=record.stage,
         content_digest=record.content_digest,
         expires_at=datetime.fromtimestamp(int(record.expires_at or 0), UTC),
         used_at=from_text(record.used_at) if record.used_at else None,
@@ -232,7 +251,7 @@ def put_waiting(waiting: Waiting) -> Put:
         pk=key.pk,
         sk=key.sk,
         revision=waiting.revision,
-        stage=waiting.stage.value,
+        stage=waiting.stage,
         attempt=waiting.attempt,
         token=waiting.token,
     )
@@ -247,7 +266,7 @@ def read_waiting(record: WaitingRecord) -> Waiting:
     return Waiting(
         submission=record.pk.removeprefix("SUBMISSION#"),
         revision=int(record.revision),
-        stage=ReviewStage(record.stage),
+        stage=record.stage,
         attempt=int(record.attempt),
         token=record.token,
     )

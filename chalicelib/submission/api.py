@@ -11,7 +11,7 @@ from chalicelib.core.clock import to_text
 from chalicelib.core.errors import BadRequest
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import caller
+from chalicelib.identity.caller import caller, caller_with
 from chalicelib.ledger.model import Event
 from chalicelib.submission.model import Submission, deliveries_in, opinions_in, with_later_outcomes
 
@@ -26,12 +26,13 @@ _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 @submission_routes.route("/api/v1/submissions", methods=["POST"])
 @endpoint(submission_routes)
 def post_submission(exchange: Exchange) -> Response:
-    person = caller(exchange)
+    desk = bootstrap.parts().submission_desk
+    person, found = caller_with(exchange, desk.procedure_key)
     key = exchange.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise BadRequest("bad_idempotency_key")
-    head = bootstrap.parts().submission_desk.submit(
-        person, exchange.body(), idempotency_key=key, correlation_id=exchange.correlation_id
+    head = desk.submit(
+        person, exchange.body(), found, idempotency_key=key, correlation_id=exchange.correlation_id
     )
     return answer(exchange, _receipt(head), status=201)
 

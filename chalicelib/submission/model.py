@@ -14,6 +14,7 @@ from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import IllegalTransition
 from chalicelib.ledger.model import GENESIS, Chain, Event
+from chalicelib.submission.procedure import Procedure
 
 
 class Category(StrEnum):
@@ -50,14 +51,6 @@ class Importance(StrEnum):
     ROUTINE = "routine"
     URGENT = "urgent"
     IMPORTANT = "important"
-
-
-class ReviewStage(StrEnum):
-    """The three reviews, in their order (clauses 3.2.1, 3.3.1)."""
-
-    INITIAL = "initial"
-    DEPARTMENT_HEAD = "department_head"
-    EXECUTIVE = "executive"
 
 
 class State(StrEnum):
@@ -198,31 +191,23 @@ class Revision:
         return hashlib.sha256(self.canonical).hexdigest()
 
 
-STAGES = tuple(ReviewStage)
-
-
-def stage_after(stage: ReviewStage) -> ReviewStage | None:
-    """The stage that follows an approval, None after the last."""
-    following = STAGES.index(stage) + 1
-    return STAGES[following] if following < len(STAGES) else None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Submission:
     """Where a publication request stands: its head, small and without its text.
 
-    `stage` is the review that is due while in review. `co_drafters` wrote or sent in an earlier revision: like the
-    drafter they never decide. `attempt` counts the workflow's starts and fences off older ones; `first_attempt` is
-    the one that the present round began with. `seq` and `last_hash` are the end of its chain of events. `due_at` is
-    the instant from which it may be published: `publish_at`, unless waits are scaled. `begun_at` is when the machine
-    that now sees to it was begun, None for what was stored without it. `reason` says in a stable word why a person is
-    needed.
+    `stage` is the review that is due while in review, `procedure` the version of the procedure that the round keeps;
+    None for what was stored without it. `co_drafters` wrote or sent in an earlier revision: like the drafter they never
+    decide. `attempt` counts the workflow's starts and fences off older ones; `first_attempt` is the one that the
+    present round began with. `seq` and `last_hash` are the end of its chain of events. `due_at` is the instant from
+    which it may be published: `publish_at`, unless waits are scaled. `begun_at` is when the machine that now sees to it
+    was begun, None for what was stored without it. `reason` says in a stable word why a person is needed.
     """
 
     id: str
     state: State
     revision: int
-    stage: ReviewStage | None
+    stage: str | None
+    procedure: str | None = None
     attempt: int
     first_attempt: int
     seq: int
@@ -288,14 +273,17 @@ def opened(*, submission: str, revision: Revision, request_digest: str, correlat
     )
 
 
-def with_revision(head: Submission, revision: Revision, request_digest: str) -> Submission:
+def with_revision(
+    head: Submission, revision: Revision, request_digest: str, procedure: Procedure
+) -> Submission:
     """The head as it stands when a revision goes into review: first stage, new round, new attempt."""
     ensure_legal(head.state, State.IN_REVIEW)
     wrote = {*head.co_drafters, head.drafter} - {revision.form.drafter}
     return replace(
         head,
         state=State.IN_REVIEW,
-        stage=STAGES[0],
+        stage=procedure.ids[0],
+        procedure=procedure.version,
         revision=revision.number,
         attempt=head.attempt + 1,
         first_attempt=head.attempt + 1,

@@ -24,12 +24,12 @@ from chalicelib.submission.model import (
     Classification,
     Importance,
     Reason,
-    ReviewStage,
     Revision,
     State,
     Submission,
     form_from_document,
 )
+from chalicelib.submission.procedure import Procedure, ProcedureError, procedure_from_document
 
 IN_FLIGHT_INDEX = "in_flight"
 SHARDS = 16
@@ -63,6 +63,12 @@ class RefusedRequestRecord(Record):
     facts = DocumentAttribute()
 
 
+class ProcedureRecord(Record):
+    """A version of the procedure of review that some round keeps. It never changes, and stays."""
+
+    document = DocumentAttribute()
+
+
 class RefusedContentRecord(Record):
     """What was sent, as it was sent; apart, so that lists need not read it."""
 
@@ -77,6 +83,25 @@ def head_key(submission: str) -> Key[SubmissionRecord]:
 def revision_key(submission: str, number: int) -> Key[RevisionRecord]:
     """Where a revision is."""
     return Key(RevisionRecord, partition_key(submission), f"REVISION#{number:04d}")
+
+
+def procedure_key(version: str) -> Key[ProcedureRecord]:
+    """Where a version of the procedure is."""
+    return Key(ProcedureRecord, f"PROCEDURE#{version}", "PROCEDURE")
+
+
+def put_procedure(procedure: Procedure) -> Put:
+    """Describe the write of a version: whoever writes it writes the same."""
+    key = procedure_key(procedure.version)
+    return Put(record=ProcedureRecord(pk=key.pk, sk=key.sk, document=dict(procedure.document)))
+
+
+def read_kept_procedure(record: ProcedureRecord) -> Procedure:
+    """The procedure that a record holds. Raises ProcedureError when it is not what it is kept as."""
+    procedure = procedure_from_document(record.document)
+    if record.pk != procedure_key(procedure.version).pk:
+        raise ProcedureError(f"{record.pk} holds another procedure")
+    return procedure
 
 
 def listing_key(department: str) -> str:
@@ -105,6 +130,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "time_zone": head.time_zone,
         "revision": head.revision,
         "stage": head.stage,
+        "procedure": head.procedure,
         "attempt": head.attempt,
         "first_attempt": head.first_attempt,
         "content_digest": head.content_digest,
@@ -154,7 +180,8 @@ def read_head(record: SubmissionRecord) -> Submission:
         publish_at=from_text(facts["publish_at"]),
         time_zone=facts["time_zone"],
         revision=facts["revision"],
-        stage=ReviewStage(facts["stage"]) if "stage" in facts else None,
+        stage=facts.get("stage"),
+        procedure=facts.get("procedure"),
         attempt=facts["attempt"],
         first_attempt=facts["first_attempt"],
         content_digest=facts["content_digest"],

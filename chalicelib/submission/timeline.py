@@ -11,7 +11,8 @@ from typing import Any
 
 from chalicelib.core.clock import from_text
 from chalicelib.ledger.model import Event
-from chalicelib.submission.model import STAGES, ReviewStage, State, Submission
+from chalicelib.submission.model import State, Submission
+from chalicelib.submission.procedure import Procedure
 
 
 class Kind(StrEnum):
@@ -39,8 +40,8 @@ class Mark(StrEnum):
 class Step:
     """One step. Persons are ids; `at` is when it was done or began, None for what is to come.
 
-    A review that ended without its decision is `STOPPED` and has none. `missed` are the deadlines that passed, `told`
-    who was told of that.
+    `procedure` is the version that a review's round keeps. A review that ended without its decision is `STOPPED` and
+    has none. `missed` are the deadlines that passed, `told` who was told of that.
     """
 
     kind: Kind
@@ -48,7 +49,8 @@ class Step:
     at: datetime | None = None
     revision: int = 0
     actor: str | None = None
-    stage: ReviewStage | None = None
+    stage: str | None = None
+    procedure: str | None = None
     reviewers: tuple[str, ...] = ()
     deadline: datetime | None = None
     reminded: tuple[datetime, ...] = ()
@@ -61,15 +63,20 @@ class Step:
     reason: str | None = None
     publish_at: datetime | None = None
 
+    @property
+    def waits_for(self) -> tuple[str, ...]:
+        """Who has still to speak."""
+        return self.reviewers if self.mark is Mark.NOW else ()
 
-def timeline(head: Submission, events: Iterable[Event]) -> tuple[Step, ...]:
-    """The steps of a submission in their order, those to come included."""
+
+def timeline(head: Submission, events: Iterable[Event], procedure: Procedure) -> tuple[Step, ...]:
+    """The steps of a submission in their order, those to come under its round's procedure included."""
     steps: list[Step] = []
     for event in events:
         read = _READERS.get(event.type)
         if read is not None:
             read(steps, event, event.payload)
-    return (*steps, *_to_come(head, steps))
+    return (*steps, *_to_come(head, steps, procedure))
 
 
 def persons_in(steps: Iterable[Step]) -> set[str]:
@@ -92,8 +99,14 @@ def _handed_in(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> N
             at=event.at,
             actor=event.actor,
             revision=payload["revision"],
+            procedure=payload.get("procedure"),
         )
     )
+
+
+def _procedure_in(steps: list[Step]) -> str | None:
+    """The version that the present round keeps."""
+    return next((step.procedure for step in reversed(steps) if step.kind is Kind.HANDED_IN), None)
 
 
 def _opened(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
@@ -103,7 +116,8 @@ def _opened(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None
             mark=Mark.NOW,
             at=event.at,
             revision=payload["revision"],
-            stage=ReviewStage(payload["stage"]),
+            stage=payload["stage"],
+            procedure=_procedure_in(steps),
             reviewers=tuple(payload["reviewers"]),
             deadline=from_text(payload["deadline"]),
         )
@@ -129,6 +143,7 @@ def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> No
 
 
 def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    """A decision ends the stage that is under way, unless others must approve it, too."""
     opened = steps.pop() if steps and steps[-1].mark is Mark.NOW else Step(kind=Kind.REVIEW, mark=Mark.NOW)
     steps.append(
         replace(
@@ -137,13 +152,17 @@ def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> Non
             at=event.at,
             actor=event.actor,
             revision=payload["revision"],
-            stage=ReviewStage(payload["stage"]),
+            stage=payload["stage"],
+            procedure=_procedure_in(steps),
             decision=payload["decision"],
             comment=payload["comment"],
             instead_of=payload.get("instead_of"),
             failed=tuple(item for item, passed in payload["checklist"].items() if not passed),
         )
     )
+    if payload.get("awaited"):
+        left = tuple(person for person in opened.reviewers if person != event.actor)
+        steps.append(replace(opened, reviewers=left, reminded=(), missed=(), told=()))
 
 
 def _person_needed(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
@@ -212,15 +231,23 @@ def _finish(steps: list[Step]) -> None:
         steps[-1] = replace(steps[-1], mark=Mark.DONE)
 
 
-def _to_come(head: Submission, steps: list[Step]) -> list[Step]:
+def _to_come(head: Submission, steps: list[Step], procedure: Procedure) -> list[Step]:
     """What follows if all goes well; a stage that is due and not opened yet is under way."""
     last = steps[-1] if steps else None
     ahead: list[Step] = []
     if head.stage is not None:
         opened = last is not None and last.kind is Kind.REVIEW and last.mark is Mark.NOW
-        for stage in STAGES[STAGES.index(head.stage) + opened :]:
-            mark = Mark.NOW if stage is head.stage else Mark.TO_COME
-            ahead.append(Step(kind=Kind.REVIEW, mark=mark, stage=stage, revision=head.revision))
+        for stage in procedure.ids[procedure.place(head.stage) - 1 + opened :]:
+            mark = Mark.NOW if stage == head.stage else Mark.TO_COME
+            ahead.append(
+                Step(
+                    kind=Kind.REVIEW,
+                    mark=mark,
+                    stage=stage,
+                    procedure=procedure.version,
+                    revision=head.revision,
+                )
+            )
     if head.state in {State.IN_REVIEW, State.SCHEDULED}:
         ahead.append(Step(kind=Kind.PUBLISHING, mark=Mark.TO_COME, publish_at=head.publish_at))
     if head.state in {State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING}:

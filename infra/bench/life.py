@@ -15,14 +15,14 @@ from typing import Any, Literal
 import requests
 
 from app import app
-from chalicelib.bootstrap import Parts
+from chalicelib.bootstrap import POLICIES, Parts
 from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text, utc_now
 from chalicelib.core.ids import new_secret
 from chalicelib.identity.store import put_session
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
-from chalicelib.submission.model import STAGES
+from chalicelib.submission.procedure import read_procedure
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
 
@@ -70,6 +70,7 @@ def _person(name: str, role: Role, department: str) -> Person:
 
 
 LIAISON = _person("liaison", Role.LIAISON, "marketing")
+STAGES = read_procedure(POLICIES).ids
 REVIEWERS = {
     "initial": tuple(_person(f"editor-{n}", Role.CENTER_EDITOR, "center") for n in range(EDITORS)),
     "department_head": (_person("head", Role.DEPARTMENT_HEAD, "marketing"),),

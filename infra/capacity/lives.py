@@ -12,13 +12,13 @@ from chalicelib.bootstrap import Parts
 from chalicelib.core.clock import utc_now
 from chalicelib.core.logs import write_to
 from chalicelib.core.settings import from_environment
-from chalicelib.submission.model import STAGES
 from infra.bench.life import (
     CODES,
     FILES,
     LIAISON,
     REVIEWERS,
     STAFF,
+    STAGES,
     STORIES,
     WAIT_SCALE,
     Company,

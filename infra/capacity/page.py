@@ -7,9 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app import app
 from chalicelib.core.ids import new_id
-from chalicelib.submission.model import STAGES
 from chalicelib.submission.store import SHARDS
-from infra.bench.life import EDITORS, RECIPIENTS, STORIES
+from infra.bench.life import EDITORS, RECIPIENTS, STAGES, STORIES
 from infra.capacity.breaking import PUBLISHING, Capacity
 from infra.capacity.cost import (
     HERE,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from chalicelib.submission.model import ReviewStage, State
+from chalicelib.submission.model import State
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -28,7 +28,7 @@ _DURATION = re.compile(
 class Decide:
     """A reviewer decides; `failed` names the checklist items that are not met."""
 
-    stage: ReviewStage
+    stage: str
     decision: str
     comment: str
     failed: frozenset[str] = frozenset()
@@ -118,7 +118,7 @@ def _step(entry: Mapping[str, Any]) -> Step:
     match entry:
         case {"stage": stage, "decision": decision, "comment": comment}:
             return Decide(
-                stage=ReviewStage(stage),
+                stage=stage,
                 decision=decision,
                 comment=comment,
                 failed=frozenset(entry.get("failed", ())),

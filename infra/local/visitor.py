@@ -15,7 +15,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.core.ids import new_id
-from chalicelib.submission.model import ReviewStage
 
 MAIL_PAUSE = 0.5
 RETRY_PAUSE = 0.2
@@ -195,7 +194,7 @@ class Due:
 
     submission: str
     revision: int
-    stage: ReviewStage
+    stage: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -280,7 +279,7 @@ class Desk:
                 return  # of an earlier round, or decided by a colleague
             raise
         shown = seen["submission"]
-        due = Due(submission=shown["id"], revision=shown["revision"], stage=ReviewStage(seen["stage"]))
+        due = Due(submission=shown["id"], revision=shown["revision"], stage=seen["stage"])
         self._reviews.setdefault(
             due,
             Review(

@@ -1,21 +1,20 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 import pytest
 
 from chalicelib.access.model import (
     CLASSIFICATIONS,
-    REVIEWS,
-    Action,
     Resource,
     Subject,
     condition,
     policy_lines,
-    review_action,
     service_subject,
     subject_of,
 )
 from chalicelib.people.model import Duty, Person, Role
-from chalicelib.submission.model import Classification, ReviewStage
+from chalicelib.submission.model import Classification
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LINE = "p, submission.read, role:liaison, own_department, allow"
@@ -48,14 +47,10 @@ def test_policy_knows_exactly_the_classifications_of_the_form() -> None:
     assert set(Classification) == CLASSIFICATIONS
 
 
-def test_each_review_stage_has_its_action_and_no_other_review_exists() -> None:
-    assert {review_action(stage) for stage in ReviewStage} == REVIEWS
-    assert {action for action in Action if action.startswith("review.")} == REVIEWS
-
-
-def test_what_is_no_stage_has_no_action() -> None:
-    with pytest.raises(ValueError, match=r"review\.legal"):
-        review_action("legal")
+def test_a_text_that_must_pass_no_stage_has_not_passed_all() -> None:
+    """An empty procedure approves nothing (clause 2.2.1)."""
+    asking = ("all_stages_approved", "service:archive", service_subject("archive").data())
+    assert not condition(*asking, a_resource(approved_stages=("initial",)).data())
 
 
 def test_a_duty_counts_from_its_first_instant_to_before_its_last() -> None:
@@ -98,7 +93,7 @@ def test_departments_stay_with_the_role_they_were_given_for() -> None:
         a_resource(classification="secret"),
         a_resource(classification="Public"),
         a_resource(department=""),
-        a_resource(approved_stages=("legal",)),
+        replace(a_resource(), asked=(cast("Role", "boss"), "center")),
     ],
 )
 def test_a_resource_with_an_unknown_attribute_cannot_be_judged(resource: Resource) -> None:

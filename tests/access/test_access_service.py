@@ -34,9 +34,9 @@ def test_a_grant_names_the_line_that_gave_it() -> None:
 
 def test_a_denial_names_the_line_that_forbids() -> None:
     drafter = Subject(id="user:p-lin", roles=((Role.CENTER_EDITOR, "center"),))
-    decision = ACCESS.explain(drafter, Action.REVIEW_INITIAL, DRAFT)
+    decision = ACCESS.explain(drafter, Action.REVIEW, DRAFT)
     assert not decision.allowed
-    assert str(decision.line) == "review.initial, anyone, wrote_it, deny"
+    assert str(decision.line) == "review.decide, anyone, wrote_it, deny"
 
 
 def test_the_policy_digest_changes_with_either_file_and_with_nothing_else(tmp_path: Path) -> None:

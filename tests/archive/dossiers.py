@@ -152,6 +152,26 @@ def a_short_dossier() -> Dossier:
     return _dossier((only,), the_shortest_steps(only), {})
 
 
+def a_dossier_under(
+    procedure: Mapping[str, Any], approvals: Iterable[tuple[str, str]], asked: Mapping[str, list[str]]
+) -> Dossier:
+    """One revision, approved at these stages by these persons in this order, where these were asked."""
+    only = a_revision(1, channels=["notice_board"])
+    one = {"revision": 1, "content_digest": only.content_digest}
+    version = hashlib.sha256(canonical(dict(procedure))).hexdigest()
+    steps: list[Step] = [
+        ("Submitted", DRAFTER, {**one, "procedure": version}),
+        *(
+            ("TaskOpened", "service:review", {"revision": 1, "stage": stage, "reviewers": reviewers})
+            for stage, reviewers in asked.items()
+        ),
+        *(("Decided", person, _decision(one, stage, "approve", "")) for stage, person in approvals),
+        _started(one, notice_board="waiting_for_adapter"),
+        _published(one),
+    ]
+    return replace(_dossier((only,), steps, {}), procedure=procedure)
+
+
 def an_attached_dossier() -> Dossier:
     """One revision with two files."""
     files = tuple(

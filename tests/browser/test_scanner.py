@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, Response
 
-from chalicelib.submission.model import ReviewStage
 from infra.local import visitor
 from infra.local.clients import Clients
 from tests.browser.conftest import Visitors
 from tests.browser.visitors import PATIENCE, SIZES, Desk
+from tests.world import STAGES
 
 PEOPLE_WAIT = 120
 """Seconds that preparing may take."""
@@ -57,7 +57,7 @@ def hand_in(desk: Desk, liaison: dict[str, Any], *, by_mail: bool) -> tuple[visi
 def announce(desk: Desk, liaison: dict[str, Any]) -> list[dict[str, Any]]:
     """Have a text with a file approved and mailed to a department; answers its mails."""
     program, submission = hand_in(desk, liaison, by_mail=True)
-    for stage in ReviewStage:
+    for stage in STAGES:
         review = program.review(visitor.Due(submission=submission, revision=1, stage=stage))
         opinion = {
             "handle": review.handle,

@@ -14,11 +14,10 @@ from chalicelib.core import metrics
 from chalicelib.core.errors import MailRefused, RecipientRefused
 from chalicelib.core.mail import CountedMailer, Mail, Stamp
 from chalicelib.core.metrics import METRICS, Metric
-from chalicelib.submission.model import ReviewStage
 from tests.faults import Fault, FaultyAws, Mode
 from tests.infra.lambda_events import A_TICK
 from tests.lines import Written, written
-from tests.world import EDITOR, LIAISON, World, a_form, a_world
+from tests.world import EDITOR, LIAISON, STAGES, World, a_form, a_world
 
 STAMP = Stamp(id="m-1", at=datetime(2026, 5, 1, tzinfo=UTC))
 AWS = FaultyAws()
@@ -156,7 +155,7 @@ STATES = ("in_review", "scheduled", "publishing", "published", "archived")
 LIFE = Counter[tuple[str, ...]](
     [
         *(("Submissions", state) for state in STATES),
-        *((figure, stage.value) for figure in ("StageOpened", "StageSeconds") for stage in ReviewStage),
+        *((figure, stage) for figure in ("StageOpened", "StageSeconds") for stage in STAGES),
         ("PublishLateSeconds",),
         ("Deliveries", "website", "pending"),
         ("Deliveries", "wechat", "waiting_for_adapter"),

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from chalicelib.submission.model import ReviewStage
 from infra.local.visitor import AstrayError, Desk, Due, Letter, Mailbox, Site
 
 Answer = tuple[int, dict[str, str], Any]
@@ -207,8 +206,8 @@ def test_whoever_waits_opens_the_links_of_all() -> None:
             a_mail("mine", page="/r"),
             a_mail("stranger", page="/r", to="who@c.eu"),
         ]
-        mine = desk.review(Due(submission="s-mine", revision=2, stage=ReviewStage.INITIAL))
-        others = desk.review(Due(submission="s-other", revision=1, stage=ReviewStage.INITIAL))
+        mine = desk.review(Due(submission="s-mine", revision=2, stage="initial"))
+        others = desk.review(Due(submission="s-other", revision=1, stage="initial"))
     assert (mine.reviewer, mine.handle, mine.checklist) == ("p-lin", "mine", ("format",))
     assert (others.reviewer, others.handle) == ("p-shi", "other")
     assert opened == ["dead", "other", "mine"]

@@ -21,8 +21,10 @@ from chalicelib.access.model import (
 )
 from chalicelib.access.service import AccessControl
 from chalicelib.people.model import Duty, Person, Role
+from chalicelib.submission.procedure import read_procedure
 
 POLICIES = Path(__file__).parents[2] / "policies"
+PROCEDURE = read_procedure(POLICIES)
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
 TERMS = {
@@ -56,6 +58,16 @@ def read_subject(who: str, duties: str) -> Subject:
     return subject_of(Person(id=who, name=who, email=f"{who}@example.com", duties=held), NOW)
 
 
+def asked_at(stage: str, department: str) -> tuple[Role, str] | None:
+    """Whom a stage asks, `raised:` before it when it went to their superiors; nobody without a stage."""
+    raised, _, name = stage.rpartition(":")
+    if not name:
+        return None
+    post = PROCEDURE[name].superior if raised else PROCEDURE[name].reviewers
+    assert post is not None
+    return post.duty(department)
+
+
 def read_case(row: dict[str, str]) -> Case:
     """`drafter` may hold more ids: the co-drafters; `audience` is `all` or departments, `approved` stages."""
     drafter, *co_drafters = row["drafter"].split()
@@ -69,6 +81,8 @@ def read_case(row: dict[str, str]) -> Case:
             co_drafters=tuple(co_drafters),
             classification=row["classification"],
             audience=None if row["audience"] == "all" else tuple(row["audience"].split()),
+            asked=asked_at(row["stage"], row["department"]),
+            required_stages=PROCEDURE.ids,
             approved_stages=tuple(row["approved"].split()),
         ),
         allowed={"allow": True, "deny": False}[row["expected"]],

@@ -1,16 +1,19 @@
 """What the cases cannot show one by one: everybody whom an action is open to, and that nobody else exists."""
 
+from dataclasses import replace
 from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 
-from chalicelib.access.model import REVIEWS, Action, Resource, Subject
+from chalicelib.access.model import Action, Resource, Subject
 from chalicelib.access.service import AccessControl
 from chalicelib.people.model import Role
+from chalicelib.submission.procedure import Stage, read_procedure
 
-ACCESS = AccessControl(Path(__file__).parents[2] / "policies")
-ALL_STAGES = ("initial", "department_head", "executive")
+POLICIES = Path(__file__).parents[2] / "policies"
+ACCESS = AccessControl(POLICIES)
+PROCEDURE = read_procedure(POLICIES)
 DUTIES = tuple(product(Role, ("marketing", "sales", "center")))
 
 DEPARTMENT = {"liaison@marketing", "department_head@marketing", "supervising_executive@marketing"}
@@ -24,9 +27,7 @@ OPEN_TO = {
     (Action.WITHDRAW, "internal"): {"liaison@marketing"},
     (Action.READ, "public"): DEPARTMENT | CENTER,
     (Action.READ, "confidential"): DEPARTMENT | CENTER,
-    (Action.REVIEW_INITIAL, "internal"): {"center_editor@center"},
-    (Action.REVIEW_DEPARTMENT_HEAD, "internal"): {"department_head@marketing"},
-    (Action.REVIEW_EXECUTIVE, "internal"): {"supervising_executive@marketing"},
+    (Action.REVIEW, "internal"): set(),
     (Action.SCHEDULE, "internal"): set(),
     (Action.PUBLISH, "internal"): set(),
     (Action.SETTLE_MAIL, "internal"): {"center_editor@center", "center_director@center"},
@@ -51,6 +52,13 @@ OPEN_TO = {
 }
 """By action and classification: the duties, of all in three departments, that each open it by itself."""
 
+DECIDED_BY = {
+    "initial": "center_editor@center",
+    "department_head": "department_head@marketing",
+    "executive": "supervising_executive@marketing",
+}
+"""By stage: the one duty that opens its decision."""
+
 
 def a_resource(
     *,
@@ -63,8 +71,14 @@ def a_resource(
         drafter=drafter,
         classification=classification,
         audience=audience,
-        approved_stages=ALL_STAGES,
+        required_stages=PROCEDURE.ids,
+        approved_stages=PROCEDURE.ids,
     )
+
+
+def at_every_stage(resource: Resource) -> list[Resource]:
+    """The same under review, once for whom each stage asks."""
+    return [replace(resource, asked=stage.reviewers.duty(resource.department)) for stage in PROCEDURE.stages]
 
 
 def with_duties(*duties: tuple[Role, str]) -> Subject:
@@ -83,6 +97,18 @@ def test_an_action_is_open_to_these_duties_and_to_no_other(action: Action, class
     assert able == OPEN_TO[action, classification]
 
 
+@pytest.mark.parametrize("stage", PROCEDURE.stages, ids=lambda stage: stage.id)
+def test_a_stage_is_decided_by_the_duty_that_it_asks_for_and_by_no_other(stage: Stage) -> None:
+    """Clauses 3.2.1 and 3.3.1: the center, the department head, the supervising executive."""
+    resource = replace(a_resource(), asked=stage.reviewers.duty("marketing"))
+    able = {
+        f"{role}@{place}"
+        for role, place in DUTIES
+        if ACCESS.allows(with_duties((role, place)), Action.REVIEW, resource)
+    }
+    assert able == {DECIDED_BY[stage.id]}
+
+
 def test_every_action_is_in_the_matrix() -> None:
     assert {action for action, _ in OPEN_TO} == set(Action)
 
@@ -99,17 +125,19 @@ def test_two_duties_open_what_either_opens_and_nothing_more() -> None:
 
 def test_drafter_cannot_decide_whatever_two_duties_the_drafter_holds() -> None:
     """Clause 3.3.1: never the drafter's own decision."""
-    own = a_resource(drafter="p-wu")
-    for action, duties in product(REVIEWS, combinations(DUTIES, 2)):
-        assert not ACCESS.allows(with_duties(*duties), action, own), (action, duties)
+    for own, duties in product(at_every_stage(a_resource(drafter="p-wu")), combinations(DUTIES, 2)):
+        assert not ACCESS.allows(with_duties(*duties), Action.REVIEW, own), (own.asked, duties)
 
 
 def test_administrator_neither_decides_nor_reads_confidential_content_whatever_else_the_duty() -> None:
     confidential = a_resource(classification="confidential")
-    closed = REVIEWS | {Action.READ, Action.ARCHIVE_READ, Action.ARCHIVE_DOWNLOAD}
-    for action, duty in product(closed, DUTIES):
+    closed = {Action.READ, Action.ARCHIVE_READ, Action.ARCHIVE_DOWNLOAD}
+    for duty in DUTIES:
         administrator = with_duties((Role.ADMINISTRATOR, "sales"), duty)
-        assert not ACCESS.allows(administrator, action, confidential), (action, duty)
+        for action in closed:
+            assert not ACCESS.allows(administrator, action, confidential), (action, duty)
+        for resource in at_every_stage(confidential):
+            assert not ACCESS.allows(administrator, Action.REVIEW, resource), (resource.asked, duty)
 
 
 def test_whoever_may_download_the_package_may_read_the_entry() -> None:

@@ -21,7 +21,7 @@ from chalicelib.submission.model import (
 )
 from chalicelib.submission.store import put_revision
 from tests.faults import CrashError
-from tests.world import EDITOR, Answer, World, a_form, a_person
+from tests.world import EDITOR, PROCEDURE, Answer, World, a_form, a_person
 
 MOST_RUNS = 40
 
@@ -112,7 +112,7 @@ def announced(world: World, **changes: Any) -> Announced:  # noqa: ANN401 — as
     before = opened(
         submission=revision.submission, revision=revision, request_digest="", correlation_id="c-test"
     )
-    after = replace(with_revision(before, revision, ""), state=State.SCHEDULED, stage=None)
+    after = replace(with_revision(before, revision, "", PROCEDURE), state=State.SCHEDULED, stage=None)
     draft = Draft(type="Prepared", cause=Cause(actor="service:test", correlation_id="c-test"))
     world.plain_journal.commit(before, after, [draft], [put_revision(revision)])
     return Announced(world=world, submission=revision.submission, title=title)

@@ -26,7 +26,7 @@ from chalicelib.submission.model import (
     opened,
     with_revision,
 )
-from tests.world import a_form
+from tests.world import PROCEDURE, a_form
 
 NOW = datetime(2026, 5, 1, 8, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -48,7 +48,9 @@ def a_head(**changes: Any) -> Submission:  # noqa: ANN401 - as in a_form
     form = form_from_document(a_form(NOW, channels=["website", "email"]))
     revision = Revision(submission="s-one", number=1, form=form, salt=new_salt(), created_at=NOW - 3 * HOUR)
     before = opened(submission="s-one", revision=revision, request_digest="", correlation_id="c-test")
-    head = replace(with_revision(before, revision, ""), state=State.SCHEDULED, stage=None, due_at=NOW - HOUR)
+    head = replace(
+        with_revision(before, revision, "", PROCEDURE), state=State.SCHEDULED, stage=None, due_at=NOW - HOUR
+    )
     return replace(head, **({"begun_at": NOW - 2 * HOUR} | changes))
 
 

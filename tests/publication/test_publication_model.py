@@ -8,7 +8,6 @@ import pytest
 
 from chalicelib.publication.model import REPEATED, fault_of
 from chalicelib.submission.model import (
-    STAGES,
     Category,
     Channel,
     Classification,
@@ -18,14 +17,17 @@ from chalicelib.submission.model import (
     opened,
     with_revision,
 )
-from tests.world import a_form
+from tests.world import PROCEDURE, STAGES, a_form
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 REVISION = Revision(
     submission="s-1", number=1, form=form_from_document(a_form(NOW)), salt="00", created_at=NOW
 )
 HEAD = with_revision(
-    opened(submission="s-1", revision=REVISION, request_digest="", correlation_id="c-1"), REVISION, ""
+    opened(submission="s-1", revision=REVISION, request_digest="", correlation_id="c-1"),
+    REVISION,
+    "",
+    PROCEDURE,
 )
 OTHER_FACTS: dict[str, Any] = {
     "title": "另一个题目",
@@ -39,7 +41,7 @@ OTHER_FACTS: dict[str, Any] = {
 
 
 def fault(head: Submission = HEAD, revision: Revision = REVISION, **changes: Any) -> str | None:  # noqa: ANN401 - as fault_of
-    return fault_of(head, revision, **({"approved": STAGES, "forbidden": ()} | changes))
+    return fault_of(head, revision, **({"required": STAGES, "approved": STAGES, "forbidden": ()} | changes))
 
 
 def test_an_untouched_text_with_every_approval_may_be_published() -> None:

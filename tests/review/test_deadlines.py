@@ -11,17 +11,18 @@ import pytest
 from chalicelib.bootstrap import POLICIES
 from chalicelib.core.calendar import read_calendar
 from chalicelib.review.deadlines import Case, Deadlines, DeadlinesError, Escalation
-from chalicelib.submission.model import Classification, Importance, ReviewStage
+from chalicelib.submission.model import Classification, Importance
+from tests.world import PROCEDURE, STAGES
 
 CALENDAR = read_calendar(POLICIES)
-DEADLINES = Deadlines(POLICIES, CALENDAR)
+DEADLINES = Deadlines(POLICIES, CALENDAR, PROCEDURE)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-URGENT = Case(stage=ReviewStage.INITIAL, importance=Importance.URGENT, classification=Classification.PUBLIC)
+URGENT = Case(stage="initial", importance=Importance.URGENT, classification=Classification.PUBLIC)
 ROUTINE = replace(URGENT, importance=Importance.ROUTINE)
 
 
-@pytest.mark.parametrize(("stage", "classification"), [*product(ReviewStage, Classification)])
-def test_what_is_urgent_has_the_shortest_term(stage: ReviewStage, classification: Classification) -> None:
+@pytest.mark.parametrize(("stage", "classification"), [*product(STAGES, Classification)])
+def test_what_is_urgent_has_the_shortest_term(stage: str, classification: Classification) -> None:
     """Clauses 1.3.2 and 3.3.4: a set time, by importance."""
     urgent, important, routine = (
         DEADLINES.working_time(Case(stage=stage, importance=importance, classification=classification))
@@ -45,9 +46,9 @@ def test_the_first_line_that_fits_counts(tmp_path: Path) -> None:
     )
     secret = Classification.CONFIDENTIAL
     for case, hours in {
-        replace(URGENT, stage=ReviewStage.EXECUTIVE, classification=secret): 1,
-        replace(ROUTINE, stage=ReviewStage.EXECUTIVE, classification=secret): 2,
-        replace(ROUTINE, stage=ReviewStage.EXECUTIVE): 3,
+        replace(URGENT, stage="executive", classification=secret): 1,
+        replace(ROUTINE, stage="executive", classification=secret): 2,
+        replace(ROUTINE, stage="executive"): 3,
         replace(ROUTINE, classification=secret): 3,
     }.items():
         assert deadlines.working_time(case) == timedelta(hours=hours)
@@ -77,7 +78,7 @@ def test_reminders_come_before_the_deadline_and_others_are_told_after_it() -> No
 @pytest.mark.parametrize(
     ("lines", "fault"),
     [
-        (["  - {importance: urgent, working_hours: 1}"], "no term for initial, routine, public"),
+        (["  - {importance: urgent, working_hours: 1}"], "no term for any stage, routine, public"),
         (["  - {working_hours: 0}"], "working_hours: 0"),
         (["  - {working_hours: -1}"], "working_hours: -1"),
         (["  - {working_hours: soon}"], "deadlines.yaml"),
@@ -85,6 +86,7 @@ def test_reminders_come_before_the_deadline_and_others_are_told_after_it() -> No
         (["  - {category: news, working_hours: 1}", "  - {working_hours: 3}"], "unknown: category"),
         (["  - {importance: urgent}"], "working_hours"),
         (["  none"], "deadlines.yaml"),
+        (["  - {stage: legal, working_hours: 1}", "  - {working_hours: 3}"], "no stage is called legal"),
     ],
 )
 def test_a_table_with_a_gap_or_a_word_that_means_nothing_is_none(
@@ -113,10 +115,10 @@ def test_steps_out_of_order_or_that_end_with_nobody_are_none(
     assert old in text
     (tmp_path / "deadlines.yaml").write_text(text.replace(old, new), "utf-8")
     with pytest.raises(DeadlinesError, match=fault):
-        Deadlines(tmp_path, CALENDAR)
+        Deadlines(tmp_path, CALENDAR, PROCEDURE)
 
 
 def written(folder: Path, *lines: str) -> Deadlines:
     _, usual = (POLICIES / "deadlines.yaml").read_text("utf-8").split("reminders:")
     (folder / "deadlines.yaml").write_text("\n".join(("terms:", *lines, f"reminders:{usual}")), "utf-8")
-    return Deadlines(folder, CALENDAR)
+    return Deadlines(folder, CALENDAR, PROCEDURE)

@@ -17,6 +17,7 @@ from tests.world import (
     LIAISON,
     OTHER_LIAISON,
     PEOPLE,
+    PROCEDURE,
     REVIEWERS,
     STAGES,
     Answer,
@@ -135,7 +136,7 @@ def test_opening_shows_the_text_its_checklist_and_its_digest_and_changes_nothing
     assert seen["content_digest"] == head.content_digest
     assert (seen["diff"], seen["decision"]) == (None, None)
     assert [item["id"] for item in seen["checklist"]] == [
-        item.id for item in world.parts.checklists.items(head.stage or pytest.fail("no stage"))
+        item.id for item in PROCEDURE.checklist(head.stage or pytest.fail("no stage"))
     ]
 
 

@@ -16,9 +16,7 @@ from chalicelib.review.model import (
     wait_for,
 )
 from chalicelib.submission.model import (
-    STAGES,
     Form,
-    ReviewStage,
     Revision,
     State,
     Submission,
@@ -26,7 +24,7 @@ from chalicelib.submission.model import (
     opened,
     with_revision,
 )
-from tests.world import a_form
+from tests.world import PROCEDURE, STAGES, a_form
 
 NOW = datetime(2026, 3, 2, 1, 30, tzinfo=UTC)
 DIGEST = "a" * 64
@@ -53,20 +51,22 @@ def form(**changes: object) -> Form:
 def a_head(**changes: object) -> Submission:
     revision = Revision(submission="s-1", number=1, form=form(), salt="00", created_at=NOW)
     head = opened(submission="s-1", revision=revision, request_digest="", correlation_id="c-1")
-    return replace(with_revision(head, revision, ""), **changes)  # type: ignore[arg-type] # as above
+    return replace(with_revision(head, revision, "", PROCEDURE), **changes)  # type: ignore[arg-type] # as above
 
 
-def a_task(stage: ReviewStage, opinion: Opinion | None) -> ReviewTask:
+def a_task(stage: str, opinion: Opinion | None) -> ReviewTask:
     return ReviewTask(
         submission="s-1",
         revision=1,
         stage=stage,
+        place=PROCEDURE.place(stage),
+        procedure=PROCEDURE.version,
         content_digest=DIGEST,
         opened_at=NOW,
         deadline=NOW,
         next_at=NOW,
         reviewers=("p-editor",),
-        opinion=opinion,
+        opinions=() if opinion is None else (opinion,),
     )
 
 
@@ -129,7 +129,7 @@ def test_only_approvals_of_the_very_same_content_count() -> None:
 
 def test_a_stage_is_due_in_its_own_round_and_attempt_while_in_review() -> None:
     head = a_head()
-    assert due_stage(head, revision=1, attempt=1) is ReviewStage.INITIAL
+    assert due_stage(head, revision=1, attempt=1) == "initial"
     assert due_stage(head, revision=2, attempt=1) is None
     assert due_stage(head, revision=1, attempt=2) is None
     for state in set(State) - {State.IN_REVIEW}:
@@ -141,7 +141,7 @@ def test_the_machine_is_told_to_go_on_while_a_stage_is_due_and_to_end_when_none_
         wait_for(
             submission="s-1", revision=1, attempt=1, stage=stage, timeout_seconds=60, correlation_id="c-1"
         )
-        for stage in (ReviewStage.EXECUTIVE, None)
+        for stage in ("executive", None)
     ]
     assert [each["outcome"] for each in told] == ["review", "ended"]
     assert [each["reminded"] for each in told] == [0, 0]

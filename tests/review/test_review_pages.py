@@ -294,7 +294,7 @@ def as_read_once(parts: Parts, history: object) -> Parts:
     )
     people = SimpleNamespace(persons=lambda _: persons, all_departments=lambda: departments)
     decisions = SimpleNamespace(history=lambda _: history)
-    known = {"decisions": decisions, "people": people, "checklists": parts.checklists}
+    known = {"decisions": decisions, "people": people, "procedures": parts.procedures}
     return cast("Parts", SimpleNamespace(settings=parts.settings, **known))
 
 

@@ -23,7 +23,7 @@ from chalicelib.core.validation import SCHEMAS
 from chalicelib.identity.model import COOKIE
 from chalicelib.people.model import Role
 from chalicelib.publication.model import DeliveryState
-from chalicelib.submission.model import Reason, ReviewStage, State
+from chalicelib.submission.model import Reason, State
 from tests.api_description import HOW, compiled, document, ensure_described, operations, resolved
 from tests.world import ARCHIVIST, EDITOR, LIAISON, World, a_world, call_app
 
@@ -131,7 +131,6 @@ def fields_in(rules: object) -> Iterator[tuple[str, dict[str, Any]]]:
     ("name", "words"),
     [
         ("state", State),
-        ("stage", ReviewStage),
         ("reason", Reason),
         ("role", Role),
         ("delivery_state", DeliveryState),

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chalicelib.core.table import Found
 from chalicelib.people.model import Person, Role
 from chalicelib.submission.model import Submission
 from tests.world import (
@@ -49,7 +50,7 @@ def submit(world: World, person: Person, department: str, number: int) -> Submis
         changes |= {"classification": "confidential", "channels": ["email"], "audience": [department]}
     form = a_form(world.now(), **changes)
     return world.parts.submission_desk.submit(
-        person, form, idempotency_key=f"row-{number}", correlation_id="c-list"
+        person, form, Found({}), idempotency_key=f"row-{number}", correlation_id="c-list"
     )
 
 

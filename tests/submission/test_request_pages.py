@@ -7,14 +7,11 @@ from urllib.parse import unquote
 
 import pytest
 
-from chalicelib import bootstrap
 from chalicelib.core import messages
 from chalicelib.core.clock import from_text
 from chalicelib.core.ids import new_secret
 from chalicelib.core.listing import PAGE
 from chalicelib.people.model import Department, Role
-from chalicelib.review.checklists import Checklists
-from chalicelib.submission.model import ReviewStage
 from chalicelib.web.pages import moment
 from tests.browsing import Browser
 from tests.submission.desk_visits import (
@@ -35,6 +32,7 @@ from tests.world import (
     MISSED,
     OTHER_LIAISON,
     PEOPLE,
+    PROCEDURE,
     World,
     a_person,
     a_roster,
@@ -159,7 +157,7 @@ def test_a_return_is_shown_with_reasons_and_leads_to_a_revision(world: World) ->
     shown = Browser(world, LIAISON).get(f"/submissions/{submission}")
     (failed,) = [
         item
-        for item in Checklists(bootstrap.POLICIES).items(ReviewStage.INITIAL)
+        for item in PROCEDURE.checklist("initial")
         if not world.record(submission)["opinions"][0]["checklist"][item.id]
     ]
     assert steps_of(shown)[-1][0] == "stopped"
@@ -235,9 +233,7 @@ def test_a_revision_begins_with_the_present_text_and_the_reasons_of_its_return(
     assert "declaration" not in form
     (reasons,) = shown.page.all("section", aria_labelledby="returned")
     assert "请补充联系电话。" in reasons.text
-    item = {each.id: each for each in Checklists(bootstrap.POLICIES).items(ReviewStage.INITIAL)}[
-        "basic_requirements"
-    ]
+    item = {each.id: each for each in PROCEDURE.checklist("initial")}["basic_requirements"]
     assert item.text["zh-Hans"] in reasons.text
     assert item.fields
     for field in item.fields:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from chalicelib.core.clock import from_text
+from chalicelib.core.table import Found
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Duty, Person, Role
 from chalicelib.people.store import put_person
@@ -231,7 +232,7 @@ def test_twenty_at_once_with_the_same_key_make_one_submission(world: World) -> N
 
     def submit(number: int) -> tuple[str, int, str]:
         head = world.parts.submission_desk.submit(
-            LIAISON, form, idempotency_key="twenty", correlation_id=f"c-{number}"
+            LIAISON, form, Found({}), idempotency_key="twenty", correlation_id=f"c-{number}"
         )
         return head.id, head.revision, head.state
 

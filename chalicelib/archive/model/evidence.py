@@ -11,12 +11,13 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.archive.model import layout
+from chalicelib.archive.model.approvals import approved_by, stages_of
 from chalicelib.archive.model.catalog import parse
 from chalicelib.archive.model.findings import Code, Finding
 from chalicelib.archive.model.reading import OPINION_NAME, Payload, read, read_document
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.ledger.model import GENESIS
+from chalicelib.ledger.model import GENESIS, Event
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,18 +182,22 @@ def _publication_findings(payload: Payload, publication: _Publication) -> Iterat
 
 
 def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
-    """Three stages in their order, by persons, never the drafter, each after the revision came in (3.3.1)."""
-    decided, said, handed_in = [], [], False
-    for seq, event in enumerate(payload.events, start=1):
-        if layout.revision_of(event) != publication.revision:
-            continue
+    """Every stage in its order, by persons, never the drafter, each after the revision came in (3.3.1)."""
+    events = [
+        (layout.event_name(seq), event)
+        for seq, event in enumerate(payload.events, start=1)
+        if layout.revision_of(event) == publication.revision
+    ]
+    yield from _procedure_findings(payload, [event for _, event in events])
+    decided, handed_in = [], False
+    for where, event in events:
         handed_in = handed_in or layout.hands_in(event)
         if event.type == "Decided":
-            decided.append((layout.event_name(seq), event))
-            said.append((event.payload.get("stage"), event.payload.get("decision")))
+            decided.append((where, event))
             if not handed_in:
-                yield Finding(where=layout.event_name(seq), code=Code.APPROVED_BEFORE_SUBMITTED)
-    if said != [(stage, "approve") for stage in layout.STAGES]:
+                yield Finding(where=where, code=Code.APPROVED_BEFORE_SUBMITTED)
+    if not approved_by([event for _, event in events], stages_of(payload.procedure)):
+        said = [(event.payload.get("stage"), event.payload.get("decision")) for _, event in decided]
         found = ", ".join(f"{stage}: {decision}" for stage, decision in said) or "-"
         yield Finding(
             where="data/opinions",
@@ -204,6 +209,16 @@ def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[
             yield Finding(where=where, code=Code.OWN_TEXT)
         if not event.actor.startswith("p-"):
             yield Finding(where=where, code=Code.NOT_A_PERSON, params={"actor": event.actor})
+
+
+def _procedure_findings(payload: Payload, events: Sequence[Event]) -> Iterator[Finding]:
+    """The procedure is the one that the round began with, and is there when the round names one."""
+    named = next((event.payload.get("procedure") for event in events if layout.hands_in(event)), None)
+    raw = payload.files.get(layout.PROCEDURE)
+    if raw is None and named is not None:
+        yield Finding(where=layout.PROCEDURE, code=Code.MISSING_FILE)
+    elif raw is not None and (named != _sha256(raw) or not stages_of(payload.procedure)):
+        yield Finding(where=layout.PROCEDURE, code=Code.PROCEDURE)
 
 
 def _opinion_findings(payload: Payload) -> Iterator[Finding]:
@@ -306,7 +321,7 @@ def _facts(payload: Payload, publication: _Publication) -> Facts:
         published_at=publication.published_at,
         event_count=len(payload.events),
         last_event_hash=payload.events[-1].hash,
-        format_version=layout.format_version(payload.contents.values()),
+        format_version=layout.format_version(payload.contents.values(), payload.procedure),
         attachment_count=len(publication.attachments),
     )
 

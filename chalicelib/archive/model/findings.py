@@ -38,6 +38,7 @@ class Code(StrEnum):
     NOT_PUBLISHED = "not_published"
     AFTER_PUBLICATION = "after_publication"
     CATALOG_NUMBER = "catalog_number"
+    PROCEDURE = "procedure"
     APPROVALS = "approvals"
     OWN_TEXT = "own_text"
     NOT_A_PERSON = "not_a_person"
@@ -147,9 +148,13 @@ TEXTS: Mapping[Code, tuple[str, str]] = {
         "{found} 不是档号。",
         "{found} is not a catalogue number.",
     ),
+    Code.PROCEDURE: (
+        "审核程序不是这一轮审核开始时的程序：文件内容与送审事件所记的摘要不符。",
+        "This is not the procedure that the round began with: the event that handed the text in has another digest.",
+    ),
     Code.APPROVALS: (
-        "发布的第 {revision} 版没有依次通过初审、部门负责人审核和分管领导审核；记录为：{found}。",
-        "Published revision {revision} lacks the three approvals in their order; recorded: {found}.",
+        "发布的第 {revision} 版没有依次通过审核程序的各个环节；记录为：{found}。",
+        "Published revision {revision} lacks the approvals of its procedure in their order; recorded: {found}.",
     ),
     Code.OWN_TEXT: ("拟稿人审核了自己的稿件。", "The drafter decided on the drafter's own text."),
     Code.NOT_A_PERSON: (

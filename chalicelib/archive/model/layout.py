@@ -16,10 +16,12 @@ CONTENT = "data/content.md"
 CATALOG = "data/catalog.json"
 DELIVERIES = "data/deliveries.json"
 FIXED = (CATALOG, CONTENT, DELIVERIES, FORM)
+PROCEDURE = "data/procedure.json"
 RENDERED = "data/rendered/"
 ATTACHMENTS = "data/attachments/"
 
 STAGES = ("initial", "department_head", "executive")
+"""The stages, in their order, of packages that hold no procedure."""
 
 
 def revision_name(number: int) -> str:
@@ -43,8 +45,10 @@ def attachment_name(number: int, attachment: Mapping[str, Any]) -> str:
     return f"{ATTACHMENTS}{number:04d}.{extension}"
 
 
-def format_version(contents: Iterable[Mapping[str, Any]]) -> int:
-    """The version that these content documents need: 1 knows no attachments."""
+def format_version(contents: Iterable[Mapping[str, Any]], procedure: Mapping[str, Any] | None) -> int:
+    """The version that these contents need: 1 knows no attachments, and neither 1 nor 2 a procedure."""
+    if procedure is not None:
+        return 3
     return 2 if any(content["attachments"] for content in contents) else 1
 
 

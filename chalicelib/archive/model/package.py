@@ -25,7 +25,8 @@ class Dossier:
     has one mapping for each `Decided` event of every round, in order: the event's payload with `reviewer`
     (person id), `at` and `policy_line`. `deliveries` has `channel`, `state`, `at` and `receipt` of each one.
     `rendered` has what each channel was given, by path that begins with the channel: `website/index.html`.
-    `attachments` has the bytes of the approved revision's, by id.
+    `attachments` has the bytes of the approved revision's, by id. `procedure` is the document of the reviews that the
+    approved revision went through; None where no event names one.
     `at` is text as `core.clock.to_text` gives it; `published_at` is UTC, the instant in `Published`.
     """
 
@@ -40,6 +41,7 @@ class Dossier:
     rendered: Mapping[str, bytes]
     published_at: datetime
     attachments: Mapping[str, bytes] = field(default_factory=dict)
+    procedure: Mapping[str, Any] | None = None
 
 
 def build(dossier: Dossier) -> bytes:
@@ -70,6 +72,8 @@ def _payload(dossier: Dossier) -> dict[str, bytes]:
         layout.CATALOG: _catalog_entry(dossier, approved),
         layout.DELIVERIES: layout.deliveries_document(dossier.deliveries),
     }
+    if dossier.procedure is not None:
+        documents[layout.PROCEDURE] = dossier.procedure
     for seq, event in enumerate(dossier.events, start=1):
         documents[layout.event_name(seq)] = event.document()
     for number, revision in revisions.items():

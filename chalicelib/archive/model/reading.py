@@ -7,11 +7,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from chalicelib.archive.model.findings import Code, Finding
-from chalicelib.archive.model.layout import ATTACHMENTS, FIXED, RENDERED, event_name, revision_name
+from chalicelib.archive.model.layout import (
+    ATTACHMENTS,
+    FIXED,
+    PROCEDURE,
+    RENDERED,
+    event_name,
+    revision_name,
+)
 from chalicelib.core.canonical import canonical
 from chalicelib.ledger.model import Event, event_from_document
 
-OPINION_NAME = re.compile(r"data/opinions/[0-9]{4,9}-[a-z_]+\.json", re.ASCII)
+OPINION_NAME = re.compile(r"data/opinions/[0-9]{4,9}-[a-z][a-z0-9_]*\.json", re.ASCII)
 _REVISION_NAME = re.compile(r"data/revisions/[0-9]{4,9}\.json", re.ASCII)
 _EVENT_NAME = re.compile(r"data/events/[0-9]{6,9}\.json", re.ASCII)
 _EXTENSION = re.compile(r"[a-z0-9]{1,8}", re.ASCII)
@@ -31,18 +38,22 @@ _DEEPEST = 32
 
 @dataclass(frozen=True, kw_only=True)
 class Payload:
-    """The files by path, the events in order, and the content documents of the revisions by number."""
+    """The files by path, the events in order, the content documents of the revisions by number, and the procedure."""
 
     files: Mapping[str, bytes]
     events: Sequence[Event]
     contents: Mapping[int, Mapping[str, Any]]
+    procedure: Mapping[str, Any] | None = None
 
 
 def read(files: Mapping[str, bytes]) -> tuple[Payload, list[Finding]]:
     """Read the files under `data/`, by path inside the top folder; whole when nothing is found."""
     findings = list(_name_findings(files))
     events, contents = _events(files, findings), _contents(files, findings)
-    return Payload(files=files, events=events, contents=contents), findings
+    procedure = read_document(files[PROCEDURE]) if PROCEDURE in files else None
+    if PROCEDURE in files and procedure is None:
+        findings.append(Finding(where=PROCEDURE, code=Code.NOT_CANONICAL))
+    return Payload(files=files, events=events, contents=contents, procedure=procedure), findings
 
 
 def read_document(raw: bytes) -> dict[str, Any] | None:
@@ -68,7 +79,7 @@ def _name_findings(files: Mapping[str, bytes]) -> Iterator[Finding]:
             yield Finding(where=name, code=Code.MISSING_FILE)
     patterns = (_REVISION_NAME, OPINION_NAME, _EVENT_NAME)
     for name in sorted(files):
-        known = name in FIXED or name.startswith((RENDERED, ATTACHMENTS))
+        known = name in {*FIXED, PROCEDURE} or name.startswith((RENDERED, ATTACHMENTS))
         if not known and not any(pattern.fullmatch(name) for pattern in patterns):
             yield Finding(where=name, code=Code.UNEXPECTED_FILE)
     for pattern, name_of in ((_REVISION_NAME, revision_name), (_EVENT_NAME, event_name)):

@@ -24,10 +24,10 @@ from chalicelib.publication.store import (
     read_freezes,
 )
 from chalicelib.review.model import approved_stages
-from chalicelib.review.store import read_task, task_key
+from chalicelib.review.service.posts import head_and_round
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import STAGES, Channel, Reason, ReviewStage, Revision, State, Submission
-from chalicelib.submission.service import Journal, patience, resource_of
+from chalicelib.submission.model import Channel, Reason, Revision, State, Submission
+from chalicelib.submission.service import Journal, Procedures, patience, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
 ACTOR = "service:publication"
@@ -40,6 +40,7 @@ class Publishing:
     journal: Journal
     access: AccessControl
     rules: ChannelRules
+    procedures: Procedures
     adapters: Mapping[Channel, Adapter]
     shelf: Shelf
     max_lateness: timedelta
@@ -93,19 +94,20 @@ class Publishing:
 
     def _last_check(self, work: Mapping[str, Any], *, doubt: bool) -> dict[str, Any]:
         submission, revision = work["submission"], work["revision"]
-        task_keys = [task_key(submission, revision, stage) for stage in STAGES]
         where = revision_key(submission, revision)
-        found = self.journal.table.batch(head_key(submission), where, FREEZES_KEY, *task_keys)
-        head_record, revision_record = found.get(head_key(submission)), found.get(where)
+        head, tasks, found = head_and_round(
+            self.journal.table, self.procedures, submission, revision, where, FREEZES_KEY
+        )
+        revision_record = found.get(where)
         following = {
             "submission": submission,
             "revision": revision,
             "attempt": work["attempt"],
             "correlation_id": work.get("correlation_id"),
         }
-        if head_record is None or revision_record is None:
+        if head is None or revision_record is None:
             return following | {"channels": []}
-        head, freezes, now = read_head(head_record), read_freezes(found.get(FREEZES_KEY)), self.journal.now()
+        freezes, now = read_freezes(found.get(FREEZES_KEY)), self.journal.now()
         if _is_turn(head, work):
             return following | {"channels": _free(self._left(head), freezes, now)}
         if not head.is_at(State.SCHEDULED, revision=revision, attempt=work["attempt"]):
@@ -113,26 +115,27 @@ class Publishing:
         if head.due_at is None or now < head.due_at:
             raise TooEarly
         free = _free(self._left(head), freezes, now)
-        tasks = [read_task(record) for record in map(found.get, task_keys) if record is not None]
-        approved = approved_stages(tasks, head.content_digest)
+        required, approved = self.procedures.of(head).ids, approved_stages(tasks, head.content_digest)
         forbidden = [c for c in head.channels if not self.rules.allows(head.classification, c)]
         text = read_revision(revision_record)
-        fault = fault_of(head, text, approved, forbidden)
+        fault = fault_of(head, text, required=required, approved=approved, forbidden=forbidden)
         if fault is None and not self.shelf.all_there(submission, text.attachments):
             fault = Reason.CONTENT_CHANGED
         if fault is Reason.APPROVAL_MISSING and doubt:
             raise Stale  # a batch read is no snapshot: believe it when it is so twice
         if fault is None and now - head.due_at > self.max_lateness:
             fault = Reason.TOO_LATE
-        policy = self._permission(head, approved)
+        policy = self._permission(head, required, approved)
         if fault is not None or policy is None:
             self._ask_person(head, fault or Reason.NOT_PERMITTED)
             return following | {"channels": []}
         self._begin(head, policy)
         return following | {"channels": [channel for channel in free if channel in self.adapters]}
 
-    def _permission(self, head: Submission, approved: tuple[ReviewStage, ...]) -> PolicyReference | None:
-        resource = replace(resource_of(head), approved_stages=approved)
+    def _permission(
+        self, head: Submission, required: tuple[str, ...], approved: tuple[str, ...]
+    ) -> PolicyReference | None:
+        resource = replace(resource_of(head), required_stages=required, approved_stages=approved)
         try:
             return self.access.grant(service_subject("publication"), Action.PUBLISH, resource).policy
         except NotPermitted:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.access.model import Action, Resource, review_action, service_subject, subject_of
+from chalicelib.access.model import Action, Grant, Resource, service_subject, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import logs, metrics
 from chalicelib.core.clock import to_text
@@ -15,7 +15,6 @@ from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
-from chalicelib.review.checklists import Checklists
 from chalicelib.review.differences import difference
 from chalicelib.review.model import (
     Decision,
@@ -25,6 +24,7 @@ from chalicelib.review.model import (
     approved_stages,
     ensure_complete,
 )
+from chalicelib.review.service.posts import head_and_round, resource_at
 from chalicelib.review.store import (
     link_key,
     put_open_task,
@@ -36,29 +36,43 @@ from chalicelib.review.store import (
     task_key,
     tasks_of,
 )
-from chalicelib.submission.model import STAGES, Reason, ReviewStage, Revision, State, Submission, stage_after
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.model import Reason, Revision, State, Submission
+from chalicelib.submission.procedure import Stage
+from chalicelib.submission.service import Journal, Procedures, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
 
 @dataclass(frozen=True, kw_only=True)
 class OpenedLink:
-    """What a reviewer sees. `changes` compares with the revision before; `opinion` is there once it was decided.
+    """What a reviewer sees of a stage. `changes` compares with the revision before.
 
     `before` is the revision that it is compared with, None for a first one.
     `revision` is None for a reviewer whose duty has ended since: only the recorded decision is still shown.
     """
 
+    reviewer: str
     head: Submission
+    stage: Stage
     task: ReviewTask
     revision: Revision | None
     changes: list[dict[str, Any]] | None
     before: Revision | None = None
 
     @property
-    def opinion(self) -> Opinion | None:
-        """The recorded opinion of the stage."""
-        return self.task.opinion
+    def opinions(self) -> tuple[Opinion, ...]:
+        """What is recorded: every opinion once nobody is waited for, until then the reviewer's own.
+
+        Who has not spoken speaks unswayed by those who have.
+        """
+        own = self.task.opinion_of(self.reviewer)
+        if self.task.is_closed:
+            return self.task.opinions
+        return () if own is None else (own,)
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether the reviewer has still to speak."""
+        return not self.task.is_closed and self.task.opinion_of(self.reviewer) is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +81,7 @@ class Decisions:
 
     journal: Journal
     access: AccessControl
-    checklists: Checklists
+    procedures: Procedures
     scale: float
     max_lateness: timedelta
 
@@ -94,23 +108,23 @@ class Decisions:
             raise NotFound
         head, task = read_head(head_record), read_task(task_record)
         self._ensure_current(head, task, link)
-        subject = subject_of(person, self.journal.now())
-        if not self.access.allows(subject, review_action(link.stage), resource_of(head)):
-            if task.opinion is None or task.opinion.reviewer != person.id:
+        stage = self.procedures.version(task.procedure)[task.stage]
+        seen = OpenedLink(reviewer=person.id, head=head, stage=stage, task=task, revision=None, changes=None)
+        if not self._may(person, seen.stage, task, head):
+            if task.opinion_of(person.id) is None:
                 raise NotPermitted
-            return OpenedLink(head=head, task=task, revision=None, changes=None)
+            return seen
         before = revisions[1] if len(revisions) > 1 else None
         changes = None if before is None else difference(before.form, revisions[0].form)
-        return OpenedLink(head=head, task=task, revision=revisions[0], changes=changes, before=before)
+        return replace(seen, revision=revisions[0], changes=changes, before=before)
 
     def history(self, opened: OpenedLink) -> tuple[ReviewTask, ...]:
         """The stages that were decided before the one that a reviewer sees, in every round, in their order."""
-        seen = opened.task
-        before = (seen.revision, STAGES.index(seen.stage))
+        seen = (opened.task.revision, opened.task.place)
         return tuple(
             task
             for task in tasks_of(self.journal.table, opened.head.id)
-            if task.opinion is not None and (task.revision, STAGES.index(task.stage)) < before
+            if task.opinions and (task.revision, task.place) < seen
         )
 
     def open_tasks(self, heads: Iterable[Submission]) -> dict[str, ReviewTask]:
@@ -121,15 +135,16 @@ class Decisions:
         keys = {head.id: task_key(head.id, head.revision, head.stage) for head in heads if head.stage}
         found = self.journal.table.batch(*keys.values())
         tasks = {name: read_task(record) for name, key in keys.items() if (record := found.get(key))}
-        return {name: task for name, task in tasks.items() if task.opinion is None}
+        return {name: task for name, task in tasks.items() if not task.is_closed}
 
     def decide(
         self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str
     ) -> Submission:
-        """Record the one opinion of a stage and move the submission on; the same POST again answers the same.
+        """Record a reviewer's one opinion, and move the submission on when it is the last that the stage needs.
 
-        Raises NotFound as `open` does, InvalidInput for an incomplete checklist, Conflict `content_changed` when
-        another text was seen, AlreadyDecided when the stage has another opinion, NotPermitted by policy.
+        The same POST again answers the same. Raises NotFound as `open` does, InvalidInput for an incomplete checklist,
+        Conflict `content_changed` when another text was seen, AlreadyDecided when the reviewer said something else or
+        nobody is waited for any more, NotPermitted by policy.
         """
         link = self._own_link(person, handle, found)
         opinion = Opinion(
@@ -143,33 +158,33 @@ class Decisions:
         return again_when_stale(lambda: self._decided(person, link, opinion, correlation_id))
 
     def _decided(self, person: Person, link: ReviewLink, opinion: Opinion, correlation_id: str) -> Submission:
-        task_keys = [task_key(link.submission, link.revision, stage) for stage in STAGES]
-        found = self.journal.table.batch(head_key(link.submission), *task_keys)
-        head_record = found.get(head_key(link.submission))
-        tasks = {task.stage: task for task in (read_task(r) for r in map(found.get, task_keys) if r)}
-        if head_record is None or link.stage not in tasks:
+        head, tasks, _ = head_and_round(self.journal.table, self.procedures, link.submission, link.revision)
+        task = next((each for each in tasks if each.stage == link.stage), None)
+        if head is None or task is None:
             raise NotFound
-        head, task = read_head(head_record), tasks[link.stage]
         self._ensure_current(head, task, link)
         _ensure_whole(head, task)
-        if task.opinion is not None:
-            if task.opinion.same_as(opinion):
-                return head
+        said = task.opinion_of(person.id)
+        if said is not None and said.same_as(opinion):
+            return head
+        if said is not None or task.is_closed:
             raise AlreadyDecided
-        if head.state is not State.IN_REVIEW or head.stage is not link.stage:
+        if head.state is not State.IN_REVIEW or head.stage != link.stage:
             raise IllegalTransition(state=head.state.value)
         if opinion.content_digest != head.content_digest:
             raise Conflict("content_changed")
-        ensure_complete(opinion, frozenset(item.id for item in self.checklists.items(link.stage)))
-        subject = subject_of(person, self.journal.now())
-        grant = self.access.grant(subject, review_action(link.stage), resource_of(head))
-        opinion = replace(opinion, instead_of=self._instead_of(person, link.stage, head))
-        decided = replace(task, opinion=opinion)
+        stage = self.procedures.of(head)[task.stage]
+        ensure_complete(opinion, stage.items)
+        grant = self._grant(person, stage, task, head)
+        opinion = replace(opinion, instead_of=self._instead_of(person, stage, task, head))
+        decided = replace(task, opinions=(*task.opinions, opinion))
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         drafts = [Draft(type="Decided", cause=cause, payload=_payload(decided, opinion))]
-        after = self._after(head, link, opinion)
+        after = self._after(head, decided, opinion)
         if after.state is State.SCHEDULED:
-            approved = approved_stages([*tasks.values(), decided], head.content_digest)
+            approved = approved_stages(
+                [*(each for each in tasks if each is not task), decided], head.content_digest
+            )
             drafts.append(self._scheduled(after, approved, correlation_id))
         elif after.state is State.NEEDS_PERSON:
             cause = Cause(actor="service:review", correlation_id=correlation_id)
@@ -179,35 +194,42 @@ class Decisions:
         after = self.journal.commit(
             head, after, drafts, [put_open_task(decided), put_used_link(used), unchanged(person)]
         )
-        metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
+        if decided.is_closed:
+            metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
         return after
 
-    def _instead_of(self, person: Person, stage: ReviewStage, head: Submission) -> str | None:
+    def _instead_of(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> str | None:
         """For whom a substitute decides, who could not in the own name."""
         now, own = self.journal.now(), person.in_own_name()
         taken_over = [duty for duty in person.duties_at(now) if duty.instead_of is not None]
-        if not taken_over or self._may(own, stage, head):
+        if not taken_over or self._may(own, stage, task, head):
             return None
         return next(
             (
                 duty.instead_of
                 for duty in taken_over
-                if self._may(replace(own, duties=(*own.duties, duty)), stage, head)
+                if self._may(replace(own, duties=(*own.duties, duty)), stage, task, head)
             ),
             None,
         )
 
-    def _may(self, person: Person, stage: ReviewStage, head: Submission) -> bool:
-        subject = subject_of(person, self.journal.now())
-        return self.access.allows(subject, review_action(stage), resource_of(head))
+    def _grant(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> Grant:
+        resource = resource_at(head, stage, raised=task.raised)
+        return self.access.grant(subject_of(person, self.journal.now()), Action.REVIEW, resource)
 
-    def _after(self, head: Submission, link: ReviewLink, opinion: Opinion) -> Submission:
+    def _may(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> bool:
+        resource = resource_at(head, stage, raised=task.raised)
+        return self.access.allows(subject_of(person, self.journal.now()), Action.REVIEW, resource)
+
+    def _after(self, head: Submission, task: ReviewTask, opinion: Opinion) -> Submission:
         """Where the submission stands once the opinion counts."""
         if opinion.decision is Decision.REQUEST_CHANGES:
             return replace(head, state=State.CHANGES_REQUESTED, stage=None)
         if opinion.decision is Decision.REJECT:
             return replace(head, state=State.REJECTED, stage=None)
-        following = stage_after(link.stage)
+        if not task.is_approved:
+            return head
+        following = self.procedures.of(head).following(task.stage)
         if following is not None:
             return replace(head, stage=following)
         now = self.journal.now()
@@ -216,8 +238,9 @@ class Decisions:
         wait = max(head.publish_at - now, timedelta(0)) / self.scale
         return replace(head, state=State.SCHEDULED, stage=None, due_at=now + wait)
 
-    def _scheduled(self, head: Submission, approved: tuple[Any, ...], correlation_id: str) -> Draft:
-        resource: Resource = replace(resource_of(head), approved_stages=approved)
+    def _scheduled(self, head: Submission, approved: tuple[str, ...], correlation_id: str) -> Draft:
+        required = self.procedures.of(head).ids
+        resource: Resource = replace(resource_of(head), required_stages=required, approved_stages=approved)
         grant = self.access.grant(service_subject("review"), Action.SCHEDULE, resource)
         return Draft(
             type="Scheduled",
@@ -268,8 +291,7 @@ class Decisions:
     @staticmethod
     def _ensure_current(head: Submission, task: ReviewTask, link: ReviewLink) -> None:
         """A link of an older round shows its reviewer's own decision and nothing else."""
-        decided_by_holder = task.opinion is not None and task.opinion.reviewer == link.reviewer
-        if link.revision != head.revision and not decided_by_holder:
+        if link.revision != head.revision and task.opinion_of(link.reviewer) is None:
             raise NotFound
 
 
@@ -277,9 +299,9 @@ def _ensure_whole(head: Submission, task: ReviewTask) -> None:
     """Raise Stale when head and task were read on either side of a decision: a batch read is no snapshot."""
     if head.revision != task.revision:
         return
-    waits = head.state is State.IN_REVIEW and head.stage is task.stage
+    waits = head.state is State.IN_REVIEW and head.stage == task.stage
     passed = head.state not in {State.WITHDRAWN, State.NEEDS_PERSON} and not waits
-    if (waits and task.opinion is not None) or (passed and task.opinion is None):
+    if (waits and task.is_closed) or (passed and not task.is_closed):
         raise Stale
 
 
@@ -291,5 +313,6 @@ def _payload(task: ReviewTask, opinion: Opinion) -> dict[str, Any]:
         "comment": opinion.comment,
         "checklist": dict(opinion.checklist),
         "content_digest": opinion.content_digest,
+        **({"awaited": task.awaited} if task.awaited else {}),
         **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
     }

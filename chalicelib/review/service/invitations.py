@@ -15,7 +15,7 @@ from chalicelib.review.deadlines import Case, Deadlines
 from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask
 from chalicelib.review.store import mark_mailed, put_link, put_reminder, read_task, task_key
 from chalicelib.submission.model import Classification, Submission
-from chalicelib.submission.service import Journal
+from chalicelib.submission.service import Journal, Procedures
 from chalicelib.submission.store import in_flight, read_head
 
 REMINDER = "reminder"
@@ -29,6 +29,7 @@ class Invitations:
     journal: Journal
     people: PeopleStore
     deadlines: Deadlines
+    procedures: Procedures
     mailer: Mailer
     base_url: str
     zone: ZoneInfo
@@ -79,13 +80,17 @@ class Invitations:
             if head.id in keys and (record := found.get(keys[head.id])) is not None
         ]
         return sorted(
-            ((head, task) for head, task in waiting if not task.opinion and reviewer.id in task.reviewers),
+            ((head, task) for head, task in waiting if reviewer.id in task.waits_for),
             key=lambda each: each[1].deadline,
         )
 
     def _line(self, head: Submission, task: ReviewTask, language: str) -> str:
         """What waits, as a line of a reminder."""
-        params = {"title": _title(head, language), "stage": task.stage.value, "deadline": self._when(task)}
+        params = {
+            "title": _title(head, language),
+            "stage": self._stage(task, language),
+            "deadline": self._when(task),
+        }
         return messages.text("mail.waiting", language, params)
 
     def _send(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
@@ -103,7 +108,7 @@ class Invitations:
         params = {
             "name": reviewer.name,
             "title": _title(head, reviewer.language),
-            "stage": task.stage.value,
+            "stage": self._stage(task, reviewer.language),
             "deadline": self._when(task),
         }
         blocks: dict[str, Block] = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
@@ -117,6 +122,9 @@ class Invitations:
             blocks["waiting"] = Points(items=[self._line(*each, reviewer.language) for each in others])
         stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
         self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
+
+    def _stage(self, task: ReviewTask, language: str) -> str:
+        return self.procedures.version(task.procedure).name(task.stage, language)
 
     def _when(self, task: ReviewTask) -> str:
         return f"{task.deadline.astimezone(self.zone):%Y-%m-%d %H:%M} ({self.zone.key})"

@@ -1,12 +1,12 @@
 """A round of review as the state machine drives it: opening stages, mailing links, reminding, going on."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.access.model import review_action, subject_of
+from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import metrics
 from chalicelib.core.clock import to_text
@@ -19,6 +19,7 @@ from chalicelib.people.store import PeopleStore
 from chalicelib.review.deadlines import Case, Deadlines, Escalation
 from chalicelib.review.model import ReviewTask, Waiting, due_stage, wait_for
 from chalicelib.review.service.invitations import Invitations
+from chalicelib.review.service.posts import resource_at
 from chalicelib.review.store import (
     put_new_task,
     put_open_task,
@@ -28,24 +29,29 @@ from chalicelib.review.store import (
     task_key,
     waiting_key,
 )
-from chalicelib.submission.model import (
-    Reason,
-    ReviewStage,
-    State,
-    Submission,
-    execution_name,
-)
-from chalicelib.submission.service import Journal, patience, resource_of
+from chalicelib.submission.model import Reason, State, Submission, execution_name
+from chalicelib.submission.procedure import Place, Post, Stage
+from chalicelib.submission.service import Journal, Procedures, patience
 from chalicelib.submission.store import head_key, read_head
 
 ACTOR = "service:review"
-_SUPERIORS = {
-    ReviewStage.INITIAL: Role.CENTER_DIRECTOR,
-    ReviewStage.DEPARTMENT_HEAD: Role.SUPERVISING_EXECUTIVE,
-}
-"""Who stands above a stage's reviewers; above the executive stands nobody here."""
+_DIRECTOR = Post(role=Role.CENTER_DIRECTOR, of=Place.CENTER)
 MOST_RESTARTS = 12
 """How often the sweeper begins a round's machine again before it asks a person: about five days' worth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Whom a stage asks now, and how many of them must approve; `raised` when it is the reviewers' superiors."""
+
+    persons: tuple[Person, ...]
+    needed: int
+    raised: bool
+
+    @property
+    def reviewers(self) -> tuple[str, ...]:
+        """Their ids."""
+        return tuple(person.id for person in self.persons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,7 @@ class Rounds:
     people: PeopleStore
     access: AccessControl
     deadlines: Deadlines
+    procedures: Procedures
     invitations: Invitations
     machine: Machine
     resume: Callable[[str, Mapping[str, Any]], None]
@@ -69,7 +76,7 @@ class Rounds:
     def start(self, event: Mapping[str, Any]) -> None:
         """Start the machine for a round that begins, or begins again; a repeat changes nothing."""
         payload = event["payload"]
-        stage = ReviewStage(payload["stage"])
+        stage = payload["stage"]
         head, task = self._head_and_task(event["submission"], payload["revision"], stage)
         argument = wait_for(
             submission=event["submission"],
@@ -93,7 +100,7 @@ class Rounds:
         waiting = Waiting(
             submission=work["submission"],
             revision=work["revision"],
-            stage=ReviewStage(work["stage"]),
+            stage=work["stage"],
             attempt=work["attempt"],
             token=token,
         )
@@ -102,7 +109,7 @@ class Rounds:
         except Stale:
             return self._go_on(waiting)
         head, task = again_when_stale(lambda: self._opened(waiting))
-        if task is None or task.opinion is not None:
+        if task is None or task.is_closed:
             return self._go_on(waiting)
         self.invitations.mail(head, task)
         return None
@@ -121,7 +128,7 @@ class Rounds:
         """
 
         def step() -> dict[str, Any]:
-            head, task = self._head_and_task(work["submission"], work["revision"], ReviewStage(work["stage"]))
+            head, task = self._head_and_task(work["submission"], work["revision"], work["stage"])
             stage = due_stage(head, revision=work["revision"], attempt=work["attempt"])
             following = {
                 "submission": head.id,
@@ -129,20 +136,22 @@ class Rounds:
                 "attempt": work["attempt"],
                 "correlation_id": work.get("correlation_id"),
             }
-            if stage is None or task is None or task.opinion is not None:
+            if stage is None or task is None or task.is_closed:
                 return wait_for(**following, stage=stage, timeout_seconds=self._until_next(head, stage))
             reminded = task.reminded if task.reminded_in == work["attempt"] else 0
             if reminded <= work["reminded"]:
-                reviewers = self._eligible(head, stage)
-                if not reviewers:
+                asked = self._asked(head, self.procedures.of(head)[stage], task)
+                if asked is None:
                     self._ask_person(head, Reason.NO_REVIEWER)
                     return wait_for(**following, stage=None, timeout_seconds=0)
                 task = self._stepped(
                     head,
                     replace(
                         task,
-                        reviewers=tuple(person.id for person in reviewers),
-                        mailed=frozenset(),
+                        reviewers=asked.reviewers,
+                        needed=asked.needed,
+                        raised=asked.raised,
+                        mailed=frozenset(opinion.reviewer for opinion in task.opinions),
                         reminded=reminded + 1,
                         reminded_in=work["attempt"],
                     ),
@@ -186,13 +195,14 @@ class Rounds:
 
     def _to_be_told(self, head: Submission, task: ReviewTask, to: Escalation) -> list[str]:
         """Who holds that duty now, is no reviewer, and was not told before."""
-        duty = _SUPERIORS.get(task.stage) if to is Escalation.SUPERIOR else Role.CENTER_DIRECTOR
-        if duty is None or to is Escalation.OPERATIONS:
+        superior = self.procedures.of(head)[task.stage].superior
+        post = superior if to is Escalation.SUPERIOR else _DIRECTOR
+        if post is None or to is Escalation.OPERATIONS:
             return []
-        now, place = self.journal.now(), CENTER if duty is Role.CENTER_DIRECTOR else head.department
+        now, (role, place) = self.journal.now(), post.duty(head.department)
         department = self.people.departments((place,)).get(place)
         holders = self.people.persons(department.duty_holders if department else ())
-        told = {person.id for person in holders if person.holds(duty, place, now)}
+        told = {person.id for person in holders if person.holds(role, place, now)}
         return sorted(told - task.told - set(task.reviewers))
 
     def repair(self, head: Submission) -> None:
@@ -236,23 +246,28 @@ class Rounds:
         """The submission, and the task of the stage that is due, opened if need be; None when it is due no more."""
         head, task = self._head_and_task(waiting.submission, waiting.revision, waiting.stage)
         stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
-        if stage is not waiting.stage:
+        if stage is None or stage != waiting.stage:
             return head, None
         if task is not None:
             return head, task
-        reviewers = self._eligible(head, stage)
-        if not reviewers:
+        procedure = self.procedures.of(head)
+        asked = self._asked(head, procedure[stage])
+        if asked is None:
             return self._ask_person(head, Reason.NO_REVIEWER), None
         now, case = self.journal.now(), Case.of(head, stage)
         task = ReviewTask(
             submission=head.id,
             revision=head.revision,
             stage=stage,
+            place=procedure.place(stage),
+            procedure=procedure.version,
             content_digest=head.content_digest,
             opened_at=now,
             deadline=self.deadlines.deadline(case, start=now),
             next_at=self._later(now, self.deadlines.step(0, case).pause),
-            reviewers=tuple(person.id for person in reviewers),
+            reviewers=asked.reviewers,
+            needed=asked.needed,
+            raised=asked.raised,
         )
         draft = Draft(
             type="TaskOpened",
@@ -262,6 +277,8 @@ class Rounds:
                 "stage": task.stage,
                 "deadline": to_text(task.deadline),
                 "reviewers": list(task.reviewers),
+                "needed": task.needed,
+                **({"raised": True} if task.raised else {}),
             },
         )
         head = self.journal.commit(head, head, [draft], [put_new_task(task)])
@@ -278,19 +295,45 @@ class Rounds:
             head, replace(head, state=State.NEEDS_PERSON, stage=None, reason=reason), [draft]
         )
 
-    def _eligible(self, head: Submission, stage: ReviewStage) -> tuple[Person, ...]:
+    def _asked(self, head: Submission, stage: Stage, task: ReviewTask | None = None) -> Asked | None:
+        """Whom a stage asks now, those included who have spoken; None when too few could approve it.
+
+        Where everybody whom it would ask wrote the text, their superiors are asked: a stage never disappears.
+        """
+        departments = self.people.departments((head.department, CENTER))
+        candidates = {person for department in departments.values() for person in department.duty_holders}
+        persons = self.people.persons(tuple(sorted(candidates)))
+        raised = False
+        eligible = self._eligible(persons, head, stage, raised=raised)
+        if not eligible and stage.superior is not None and self._wrote(persons, head, stage):
+            raised = True
+            eligible = self._eligible(persons, head, stage, raised=raised)
+        spoke = () if task is None else tuple(opinion.reviewer for opinion in task.opinions)
+        needed = stage.needed(len({*spoke, *(person.id for person in eligible)}))
+        still = [person for person in eligible if person.id not in spoke]
+        if not still or len(spoke) + len(still) < needed:
+            return None
+        return Asked(persons=eligible, needed=needed, raised=raised)
+
+    def _wrote(self, persons: Iterable[Person], head: Submission, stage: Stage) -> bool:
+        """Whether somebody whom the stage would ask wrote the text."""
+        now, (role, place) = self.journal.now(), stage.reviewers.duty(head.department)
+        authors = {head.drafter, *head.co_drafters}
+        return any(person.id in authors and person.holds(role, place, now) for person in persons)
+
+    def _eligible(
+        self, persons: Iterable[Person], head: Submission, stage: Stage, *, raised: bool
+    ) -> tuple[Person, ...]:
         """Whom policy lets decide this stage now: among those with a duty in the department or the center.
 
         Who is absent and has a substitute among them is left in peace.
         """
-        departments = self.people.departments((head.department, CENTER))
-        candidates = {person for department in departments.values() for person in department.duty_holders}
-        now, resource, action = self.journal.now(), resource_of(head), review_action(stage)
+        now, resource = self.journal.now(), resource_at(head, stage, raised=raised)
 
         def may(person: Person) -> bool:
-            return self.access.allows(subject_of(person, now), action, resource)
+            return self.access.allows(subject_of(person, now), Action.REVIEW, resource)
 
-        eligible = tuple(filter(may, self.people.persons(tuple(sorted(candidates)))))
+        eligible = tuple(filter(may, persons))
         represented = {
             duty.instead_of
             for person in eligible
@@ -300,7 +343,7 @@ class Rounds:
         return tuple(person for person in eligible if person.id not in represented)
 
     def _head_and_task(
-        self, submission: str, revision: int, stage: ReviewStage
+        self, submission: str, revision: int, stage: str
     ) -> tuple[Submission, ReviewTask | None]:
         where = task_key(submission, revision, stage)
         found = self.journal.table.batch(head_key(submission), where)
@@ -312,7 +355,7 @@ class Rounds:
     def _go_on(self, waiting: Waiting) -> None:
         head = self.journal.head(waiting.submission)
         stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
-        if stage is waiting.stage:
+        if stage == waiting.stage:
             return
         following = wait_for(
             submission=head.id,
@@ -331,7 +374,7 @@ class Rounds:
         """When so much working time has passed, in scaled time."""
         return start + (self.deadlines.after(start, pause) - start) / self.scale
 
-    def _until_next(self, head: Submission, stage: ReviewStage | None, task: ReviewTask | None = None) -> int:
+    def _until_next(self, head: Submission, stage: str | None, task: ReviewTask | None = None) -> int:
         """How many seconds the machine waits for a decision before it takes the next step; it scales them itself.
 
         A stage that is not open yet opens now. What is overdue is done at once, and the step after it in its time.

@@ -36,12 +36,12 @@ from chalicelib.submission.model import (
     Channel,
     Classification,
     Importance,
-    ReviewStage,
     State,
     Submission,
     deliveries_in,
     with_later_outcomes,
 )
+from chalicelib.submission.procedure import ChecklistItem
 from chalicelib.submission.timeline import Kind, Step, persons_in, timeline
 from chalicelib.web.pages import FORM, faults_by_field, page, page_view, readable, see_other, told_of
 
@@ -112,6 +112,7 @@ def show_requests(exchange: Exchange) -> Response:
         departments={department.id: department.name for department in departments},
         may_submit=bool(parts.submission_desk.departments_to_submit_for(person)),
         reviews=any(duty.role in REVIEWING for duty in person.duties_at(now)),
+        procedures=parts.procedures,
         zone=parts.settings.center_time_zone,
         now=now,
     )
@@ -137,8 +138,9 @@ def show_new_request(exchange: Exchange) -> Response:
 @page_view(submission_pages)
 def hand_in(exchange: Exchange) -> Response:
     form = exchange.form()
-    present, _ = posted(exchange, form)
-    desk, person = bootstrap.parts().submission_desk, present.person
+    desk = bootstrap.parts().submission_desk
+    present, found = posted(exchange, form, desk.procedure_key)
+    person = present.person
     sheet = _Sheet.of(form, key=_key_of(form))
     said, own_faults = _said(sheet.filled, present)
     if _asks_for_preview(form):
@@ -146,7 +148,9 @@ def hand_in(exchange: Exchange) -> Response:
     try:
         if own_faults:
             raise InvalidSubmission(_joined(own_faults, desk.faults(person, said)))
-        head = desk.submit(person, said, idempotency_key=sheet.key, correlation_id=exchange.correlation_id)
+        head = desk.submit(
+            person, said, found, idempotency_key=sheet.key, correlation_id=exchange.correlation_id
+        )
     except KeyReused as error:
         earlier = desk.made_with(person, sheet.key)
         return _form_page(exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret()))
@@ -162,7 +166,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
     present, found = visit(exchange, parts.submission_desk.key(submission), parts.freezing.key)
     record = parts.submission_desk.read(present.person, submission, found)
     head, form = record.head, record.revision.form
-    steps = timeline(head, record.events)
+    steps = timeline(head, record.events, parts.procedures.of(head))
     deliveries = with_later_outcomes(deliveries_in(record.events, head.revision), record.events)
     names, departments = parts.people.names(
         sorted({*persons_in(steps), head.drafter}), sorted({head.department, *(head.audience or ())})
@@ -184,6 +188,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         names=names,
         departments=departments,
         may=parts.submission_desk.steps(present.person, head),
+        procedures=parts.procedures,
         done=exchange.query.get("done"),
         zone=parts.settings.center_time_zone,
         now=parts.now(),
@@ -393,6 +398,7 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
         review=review,
         failed=items,
         notes=_notes(review, exchange.language),
+        procedures=parts.procedures,
         reviewer="" if review is None else _name_of(review.actor),
         zone=parts.settings.center_time_zone,
         past=head is not None and head.publish_at < parts.now() and not faults,
@@ -457,7 +463,7 @@ def _last_return(record: "Record") -> Step | None:
     """The review that sent the present text back."""
     returns = [
         step
-        for step in timeline(record.head, record.events)
+        for step in timeline(record.head, record.events, bootstrap.parts().procedures.of(record.head))
         if step.decision == "request_changes" and step.revision == record.head.revision
     ]
     return returns[-1] if returns else None
@@ -468,9 +474,12 @@ def _name_of(person: str | None) -> str:
     return names.get(person or "", person or "")
 
 
-def _items(stage: ReviewStage | None) -> Mapping[str, Any]:
-    """The checklist of a stage, by id."""
-    return {item.id: item for item in bootstrap.parts().checklists.items(stage)} if stage else {}
+def _items(review: Step | None) -> Mapping[str, ChecklistItem]:
+    """The checklist of a review, by id."""
+    if review is None or review.stage is None:
+        return {}
+    procedure = bootstrap.parts().procedures.version(review.procedure)
+    return {item.id: item for item in procedure.checklist(review.stage)}
 
 
 def _failed_items(steps: Iterable[Step], language: str) -> dict[str, str]:
@@ -478,7 +487,7 @@ def _failed_items(steps: Iterable[Step], language: str) -> dict[str, str]:
     return {
         name: item.text[language]
         for step in steps
-        for name, item in _items(step.stage).items()
+        for name, item in _items(step).items()
         if name in step.failed
     }
 
@@ -486,7 +495,7 @@ def _failed_items(steps: Iterable[Step], language: str) -> dict[str, str]:
 def _notes(review: Step | None, language: str) -> dict[str, list[str]]:
     """What a return found wanting, in words, by the field that it looked at."""
     notes: dict[str, list[str]] = {}
-    for name, item in _items(review.stage if review else None).items():
+    for name, item in _items(review).items():
         if review is not None and name in review.failed:
             for concerned in item.fields:
                 notes.setdefault(concerned, []).append(item.text[language])

@@ -3,12 +3,14 @@
 from chalicelib.submission.service.desk import SubmissionDesk
 from chalicelib.submission.service.intake import Intake
 from chalicelib.submission.service.journal import Journal, patience, resource_of
+from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.service.refusals import RefusedRequests, Shown
 from chalicelib.submission.service.tidying import Tidying
 
 __all__ = [
     "Intake",
     "Journal",
+    "Procedures",
     "RefusedRequests",
     "Shown",
     "SubmissionDesk",

@@ -42,6 +42,7 @@ from chalicelib.submission.model import (
     with_revision,
 )
 from chalicelib.submission.service.journal import Journal, resource_of
+from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.store import (
     SubmissionRecord,
     head_key,
@@ -92,17 +93,25 @@ class SubmissionDesk:
         access: AccessControl,
         rules: ChannelRules,
         shelf: Shelf,
+        procedures: Procedures,
     ) -> None:
         self._journal = journal
         self._people = people
         self._access = access
         self._rules = rules
         self._shelf = shelf
+        self._procedures = procedures
 
     def submit(
-        self, person: Person, document: object, *, idempotency_key: str | None, correlation_id: str
+        self,
+        person: Person,
+        document: object,
+        found: Found,
+        *,
+        idempotency_key: str | None,
+        correlation_id: str,
     ) -> Submission:
-        """Take in a publication request.
+        """Take in a publication request; `found` was read from `procedure_key`.
 
         With an idempotency key the submission's id follows from person and key, so a repeat meets its first self:
         the same body gets the same answer, another body KeyReused. Raises InvalidSubmission with every wrong field
@@ -120,9 +129,10 @@ class SubmissionDesk:
                 raise
             return earlier
         cause = _cause(person, self._may_submit(person, form), correlation_id)
-        return self._taken_in(submission, form, files, cause, [unchanged(person)])
+        also = [unchanged(person), *self._procedures.to_keep(found)]
+        return self._taken_in(submission, form, files, cause, also)
 
-    def submit_sent(self, drafter: Person | None, document: object, sent: Sent) -> Submission:
+    def submit_sent(self, drafter: Person | None, document: object, sent: Sent, found: Found) -> Submission:
         """Take in what a department's own system sends in a drafter's name; None is a drafter who is unknown.
 
         A repeat meets its first self, whatever has become of drafter or time meanwhile. Raises what `submit` does with
@@ -142,7 +152,8 @@ class SubmissionDesk:
             policy=grant.policy,
             correlation_id=sent.correlation_id,
         )
-        return self._taken_in(sent.submission, form, files, cause, [unchanged(person), *sent.also])
+        also = [unchanged(person), *self._procedures.to_keep(found), *sent.also]
+        return self._taken_in(sent.submission, form, files, cause, also)
 
     def _sent_form(
         self, drafter: Person | None, document: object, sent: Sent
@@ -179,7 +190,7 @@ class SubmissionDesk:
             request_digest=digest(form.document),
             correlation_id=cause.correlation_id,
         )
-        after = with_revision(before, revision, before.request_digest)
+        after = with_revision(before, revision, before.request_digest, self._procedures.present)
         draft = _submitted("Submitted", after, form, cause)
         self._keep(submission, files)
 
@@ -250,7 +261,8 @@ class SubmissionDesk:
         return again_when_stale(lambda: self._revised(person, submission, document, correlation_id))
 
     def _revised(self, person: Person, submission: str, document: object, correlation_id: str) -> Submission:
-        head = self._readable(person, submission)
+        found = self._journal.table.batch(self.key(submission), self.procedure_key)
+        head = self._readable(person, submission, found)
         subject = subject_of(person, self._journal.now())
         grant = self._access.grant(subject, Action.REVISE, resource_of(head))
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
@@ -261,10 +273,11 @@ class SubmissionDesk:
         if head.state not in REVISABLE:
             raise IllegalTransition(state=head.state.value)
         revision = self._revision(head.id, head.revision + 1, form, files.files)
-        after = with_revision(head, revision, digest(form.document))
+        after = with_revision(head, revision, digest(form.document), self._procedures.present)
         draft = _submitted("Resubmitted", after, form, _cause(person, grant, correlation_id))
         self._keep(head.id, files)
-        return self._journal.commit(head, after, [draft], [put_revision(revision), unchanged(person)])
+        also = (put_revision(revision), *self._procedures.to_keep(found), unchanged(person))
+        return self._journal.commit(head, after, [draft], also)
 
     def withdraw(self, person: Person, submission: str, reason: str, *, correlation_id: str) -> Submission:
         """Take a submission back, at any time before publishing begins. A repeat changes nothing."""
@@ -281,6 +294,11 @@ class SubmissionDesk:
         payload = {"revision": head.revision, "stage": head.stage, "reason": reason}
         draft = Draft(type="Withdrawn", cause=_cause(person, grant, correlation_id), payload=payload)
         return self._journal.commit(head, after, [draft], [unchanged(person)])
+
+    @property
+    def procedure_key(self) -> Key[Any]:
+        """Where the present procedure is kept, for whoever reads it together with the session."""
+        return self._procedures.key
 
     @staticmethod
     def key(submission: str) -> Key[SubmissionRecord]:
@@ -536,6 +554,7 @@ def _submitted(event_type: str, head: Submission, form: Form, cause: Cause) -> D
             "revision": head.revision,
             "attempt": head.attempt,
             "stage": head.stage,
+            "procedure": head.procedure,
             "importance": head.importance,
             "content_digest": head.content_digest,
             "declaration": {"accepted": True, "version": form.declaration_version},

@@ -25,7 +25,7 @@ from chalicelib.core.events import Message, report
 from chalicelib.core.problems import problem_of
 from chalicelib.core.queues import Queues
 from chalicelib.core.retry import again_when_stale
-from chalicelib.core.table import Key, Write
+from chalicelib.core.table import Found, Key, Write
 from chalicelib.core.validation import read_json, schema
 from chalicelib.people.model import Person
 from chalicelib.people.store import person_key, read_person
@@ -103,7 +103,9 @@ class Intake:
         document, unreadable = _read(letter.body)
         drafter_key = _drafter_key(document)
         key = refused_key(letter.refused_request)
-        found = self.journal.table.batch(key, *([drafter_key] if drafter_key else []))
+        found = self.journal.table.batch(
+            key, self.desk.procedure_key, *([drafter_key] if drafter_key else [])
+        )
         earlier = found.get(key)
         if earlier is not None:
             return read_refused(earlier)
@@ -111,11 +113,14 @@ class Intake:
         try:
             if unreadable is not None:
                 raise unreadable
-            return self._submitted(letter, document, None if person is None else read_person(person))
+            drafter = None if person is None else read_person(person)
+            return self._submitted(letter, document, drafter, found)
         except REFUSALS as error:
             return self._refused(letter, document, error)
 
-    def _submitted(self, letter: Letter, document: object, drafter: Person | None) -> Submission:
+    def _submitted(
+        self, letter: Letter, document: object, drafter: Person | None, found: Found
+    ) -> Submission:
         sent = Sent(
             department=letter.department,
             sender=letter.sender,
@@ -123,7 +128,7 @@ class Intake:
             correlation_id=letter.message,
             also=(not_refused(letter.refused_request),),
         )
-        return self.desk.submit_sent(drafter, document, sent)
+        return self.desk.submit_sent(drafter, document, sent, found)
 
     def _refused(self, letter: Letter, document: object, error: ImprimaturError) -> RefusedRequest:
         """Keep the refusal, on condition that no other delivery of this letter made a submission meanwhile."""

@@ -1,0 +1,67 @@
+"""Whether the decisions of a round pass it, by the procedure that it began with (clauses 2.2.1, 3.3.1).
+
+What is asked here is part of the frozen format of docs/archive-format.md, as `layout` is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chalicelib.archive.model import layout
+from chalicelib.ledger.model import Event
+
+_ASKING = frozenset({"TaskOpened", "ReviewReminded", "ReviewOverdue"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Required:
+    """A stage, and how many must approve: None for everybody who is asked."""
+
+    stage: str
+    quorum: int | None
+
+
+def stages_of(procedure: Mapping[str, Any] | None) -> tuple[Required, ...]:
+    """The stages of a procedure, in their order; none when it cannot be read. Without a procedure there are three."""
+    if procedure is None:
+        return tuple(Required(stage=stage, quorum=1) for stage in layout.STAGES)
+    listed = procedure.get("stages")
+    required = tuple(map(_required, listed)) if isinstance(listed, list) else ()
+    read = tuple(each for each in required if each is not None)
+    return read if len(read) == len(required) and len({each.stage for each in read}) == len(read) else ()
+
+
+def _required(said: object) -> Required | None:
+    if not isinstance(said, dict) or not isinstance(said.get("id"), str):
+        return None
+    quorum = said.get("quorum")
+    if quorum == "all":
+        return Required(stage=said["id"], quorum=None)
+    return Required(stage=said["id"], quorum=quorum) if type(quorum) is int and quorum > 0 else None
+
+
+def approved_by(events: Sequence[Event], stages: Iterable[Required]) -> bool:
+    """Whether these events of a round approve it: each stage in its order, by as many as it takes, nobody against."""
+    decided = [event for event in events if event.type == "Decided"]
+    order: list[object] = []
+    for required in stages:
+        approvals = [event for event in decided if event.payload.get("stage") == required.stage]
+        if not _enough(required, [event.actor for event in approvals], events):
+            return False
+        order += [required.stage] * len(approvals)
+    in_order = [event.payload.get("stage") for event in decided] == order
+    return bool(order) and in_order and all(event.payload.get("decision") == "approve" for event in decided)
+
+
+def _enough(required: Required, approvers: Sequence[str], events: Iterable[Event]) -> bool:
+    """Whether so many persons approve a stage, each once; of everybody who is asked, those who were asked last."""
+    if not approvers or len(set(approvers)) < len(approvers):
+        return False
+    if required.quorum is not None:
+        return len(approvers) == required.quorum
+    asked = [
+        event.payload.get("reviewers")
+        for event in events
+        if event.type in _ASKING and event.payload.get("stage") == required.stage
+    ]
+    return bool(asked) and isinstance(asked[-1], list) and set(map(str, asked[-1])) <= set(approvers)
