@@ -113,7 +113,7 @@ def test_a_samples_story_leads_where_it_says(sample: Sample) -> None:
         match step:
             case Decide(stage=stage, decision=decision):
                 assert state is State.IN_REVIEW
-                assert stage is stages.pop(0)
+                assert stage == stages.pop(0)
                 state = {
                     "approve": State.IN_REVIEW if stages else State.ARCHIVED,
                     "request_changes": State.CHANGES_REQUESTED,
