@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.sweeping import Sweeper
-    from chalicelib.review.service import Decisions, Rounds
+    from chalicelib.review.deadlines import Deadlines
+    from chalicelib.review.service import Decisions, ReviewDesk, Rounds
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
     from chalicelib.submission.service import (
@@ -282,25 +283,31 @@ class Parts:
         return Procedures(table=self.table, folder=POLICIES)
 
     @cached_property
+    def deadlines(self) -> "Deadlines":
+        """How long reviewers have."""
+        from chalicelib.core.calendar import read_calendar
+        from chalicelib.review.deadlines import Deadlines
+
+        return Deadlines(POLICIES, read_calendar(POLICIES), self.procedures.present)
+
+    @cached_property
     def rounds(self) -> "Rounds":
         """The review machine's hands."""
-        from chalicelib.core.calendar import read_calendar
         from chalicelib.core.machines import Machine, resume
-        from chalicelib.review.deadlines import Deadlines
         from chalicelib.review.service import Invitations, Rounds
 
-        deadlines = Deadlines(POLICIES, read_calendar(POLICIES), self.procedures.present)
         return Rounds(
             journal=self.journal,
             people=self.people,
             access=self.access,
-            deadlines=deadlines,
+            deadlines=self.deadlines,
             procedures=self.procedures,
             invitations=Invitations(
                 journal=self.journal,
                 people=self.people,
-                deadlines=deadlines,
+                deadlines=self.deadlines,
                 procedures=self.procedures,
+                desk=self.review_desk,
                 mailer=self.mailer,
                 base_url=self.settings.base_url,
                 zone=self.settings.center_zone,
@@ -322,6 +329,18 @@ class Parts:
             procedures=self.procedures,
             scale=self.settings.scale,
             max_lateness=self.settings.max_lateness,
+        )
+
+    @cached_property
+    def review_desk(self) -> "ReviewDesk":
+        """What waits for reviewers."""
+        from chalicelib.review.service import ReviewDesk
+
+        return ReviewDesk(
+            journal=self.journal,
+            procedures=self.procedures,
+            deadlines=self.deadlines,
+            decisions=self.decisions,
         )
 
     @cached_property

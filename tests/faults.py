@@ -129,7 +129,15 @@ def _events(items: list[Any]) -> str:
 
 
 def _batch(tables: Mapping[str, Any]) -> str:
-    return " ".join(sorted({_start(key["sk"]) for table in tables.values() for key in table["Keys"]}))
+    """What a batch reads, or writes."""
+    keys = [
+        key
+        for table in tables.values()
+        for key in (
+            (each["PutRequest"]["Item"] for each in table) if isinstance(table, list) else table["Keys"]
+        )
+    ]
+    return " ".join(sorted({_start(key["sk"]) for key in keys}))
 
 
 def _start(value: Mapping[str, Any]) -> str:

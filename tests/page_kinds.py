@@ -284,6 +284,7 @@ def _of_the_liaison(
 def _of_reviewers(world: World, decided: str) -> list[Sight]:
     handle = world.links(HEAD)[0]
     shown = Browser(world, HEAD).post("/r", {"handle": handle})
+    waiting = Browser(world, HEAD).get("/tasks").form("/tasks")
     return [
         Sight(name="review", template="review", path="/r", person=HEAD, fields={"handle": handle}),
         Sight(
@@ -298,4 +299,9 @@ def _of_reviewers(world: World, decided: str) -> list[Sight]:
             name="review-recorded", template="review", path="/r", person=EDITOR, fields={"handle": decided}
         ),
         Sight(name="requests-of-a-reviewer", template="my_requests", path="/", person=HEAD),
+        Sight(name="tasks", template="tasks", path="/tasks", person=HEAD),
+        Sight(name="tasks-none", template="tasks", path="/tasks", person=EDITOR),
+        Sight(name="tasks-decided", template="tasks", path="/tasks?section=decided", person=EDITOR),
+        Sight(name="tasks-as-substitute", template="tasks", path="/tasks?section=substitute", person=HEAD),
+        Sight(name="review-from-the-desk", template="review", path="/tasks", person=HEAD, fields=waiting),
     ]

@@ -401,6 +401,15 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any]) -> Iterator[Need]:
         for table in request["RequestItems"]:
             yield Need(action="dynamodb:BatchGetItem", resource=_table(table))
         return
+    if operation == "BatchWriteItem":
+        for table, puts in request["RequestItems"].items():
+            for put in puts:
+                yield Need(
+                    action="dynamodb:BatchWriteItem",
+                    resource=_table(table),
+                    partition=_partition("PutItem", put["PutRequest"]),
+                )
+        return
     index = f"/index/{request['IndexName']}" if "IndexName" in request else ""
     yield Need(
         action=f"dynamodb:{operation}",

@@ -211,10 +211,13 @@ class Walk:
         return str(self.call("POST", "review-links/decision", opinion, as_=reviewer).body["state"])
 
     def decide_at_the_page(self, reviewer: Person) -> None:
-        """Approve, with a browser."""
+        """Approve, with a browser: looked at by the mailed link, and from the desk by program, opened there at last."""
         self.world.cloud.settle()
         browser = _Stroller(self, reviewer)
-        shown = browser.submit(browser.get("/r"), "/r", handle=self.world.links(reviewer)[0])
+        browser.submit(browser.get("/r"), "/r", handle=self.world.links(reviewer)[0])
+        (waiting,) = self.call("GET", "tasks", as_=reviewer).body["items"]
+        self.call("POST", "tasks/links", {"task": waiting["task"]}, as_=reviewer)
+        shown = browser.submit(browser.get("/tasks"), "/tasks")
         items = {e.attributes["name"] for e in shown.page.all("input", type="radio")} - {"decision"}
         passed = dict.fromkeys(sorted(items), "yes")
         browser.submit(shown, "/r/decision", decision="approve", comment="同意。", **passed)

@@ -53,6 +53,15 @@ class Calendar:
             term -= end - begin
         raise ValueError("nobody works that much in ten years")
 
+    def between(self, start: datetime, end: datetime) -> timedelta:
+        """The working time from one instant to another; none where the second is not later."""
+        worked = timedelta(0)
+        for begin, ends in self._shifts_from(start):
+            if begin >= end:
+                break
+            worked += min(ends, end) - begin
+        return worked
+
     def _shifts_from(self, start: datetime) -> Iterator[tuple[datetime, datetime]]:
         """What is left of the shift that an instant falls into, and all that follow, in UTC."""
         first = start.astimezone(self.zone).date()

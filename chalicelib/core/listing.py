@@ -37,10 +37,10 @@ def page(rows: Iterable[tuple[str, T | None]], accept: Callable[[T], bool]) -> P
     """The first page of what is accepted among rows given with their positions; None rows count as looked at."""
     accepted: list[T] = []
     last = ""
-    for examined, (position, row) in enumerate(rows):
+    for examined, (place, row) in enumerate(rows):
         if len(accepted) == PAGE or examined == MOST_EXAMINED:
             return Page(rows=tuple(accepted), cursor=_cursor(last))
-        last = position
+        last = place
         if row is not None and accept(row):
             accepted.append(row)
     return Page(rows=tuple(accepted), cursor=None)
@@ -54,7 +54,7 @@ def newest(
     Where a state is given, records in another are not read and come as None. Raises BadRequest for a cursor that is
     not one of ours.
     """
-    below = None if cursor is None else _position(cursor)
+    below = None if cursor is None else position(cursor)
     return heapq.merge(
         *(_under(table, kind, key, below, state) for key in keys), key=lambda row: row[0], reverse=True
     )
@@ -82,15 +82,16 @@ def _key(kind: type[R], item: dict[str, Any]) -> Key[R]:
     return Key(kind, item["pk"]["S"], item["sk"]["S"])
 
 
-def _cursor(position: str) -> str:
-    return base64.urlsafe_b64encode(position.encode()).decode().rstrip("=")
+def _cursor(place: str) -> str:
+    return base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
 
 
-def _position(cursor: str) -> str:
+def position(cursor: str) -> str:
+    """The place that a cursor names. Raises BadRequest for one that is not one of ours."""
     try:
-        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        place = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
     except ValueError as error:
         raise BadRequest("bad_cursor") from error
-    if not _POSITION.fullmatch(position):
+    if not _POSITION.fullmatch(place):
         raise BadRequest("bad_cursor")
-    return position
+    return place

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 _BATCH_LIMIT = 100
+_PUT_LIMIT = 25
 _LOST_RACES = frozenset({"ConditionalCheckFailed", "TransactionConflict"})
 
 
@@ -173,6 +174,30 @@ class Table:
         for raw in self.raw_partition(pk, prefix, newest_first=newest_first):
             yield kind.from_raw_data(raw)
 
+    def between(
+        self, kind: type[R], pk: str, *, above: str, below: str, page_size: int | None = None
+    ) -> Iterator[R]:
+        """What lies under a partition key between two sort keys, both left out, the highest first; consistent.
+
+        Read as it is asked for, `page_size` items a call, or as many as a call gives.
+        """
+        pages = (
+            self._client()
+            .get_paginator("query")
+            .paginate(
+                TableName=self.name,
+                KeyConditionExpression="pk = :pk AND sk BETWEEN :above AND :below",
+                ExpressionAttributeValues={":pk": {"S": pk}, ":above": {"S": above}, ":below": {"S": below}},
+                ConsistentRead=True,
+                ScanIndexForward=False,
+                PaginationConfig={} if page_size is None else {"PageSize": page_size},
+            )
+        )
+        for page in pages:
+            for raw in page["Items"]:
+                if raw["sk"]["S"] not in {above, below}:
+                    yield kind.from_raw_data(cast("dict[str, Any]", raw))
+
     def index_page(
         self, index: str, where: tuple[str, str], below: tuple[str, str | None], *, limit: int
     ) -> list[dict[str, Any]]:
@@ -220,6 +245,19 @@ class Table:
         arguments = write.describe()["Put"] | {"TableName": self.name}
         with self._races_lost():
             self._client().put_item(**arguments)
+
+    def put_side_by_side(self, *records: Record) -> None:
+        """Write whole items over whatever was there, in as few calls as their number allows.
+
+        Each for itself, not all or nothing: for what may be written again when the call's answer is lost.
+        """
+        left: list[Any] = [
+            {"PutRequest": {"Item": Put(record=record).describe()["Put"]["Item"]}} for record in records
+        ]
+        while left:
+            chunk, left = left[:_PUT_LIMIT], left[_PUT_LIMIT:]
+            answer = self._client().batch_write_item(RequestItems={self.name: chunk})
+            left += answer["UnprocessedItems"].get(self.name, [])
 
     def add_to(
         self,

@@ -10,8 +10,8 @@ from chalicelib.core.errors import NotPermitted, NotSignedIn, StaleForm
 from chalicelib.core.http import Exchange, cookie
 from chalicelib.core.ids import fingerprint
 from chalicelib.core.table import Found, Key
-from chalicelib.identity.model import COOKIE, SESSION_LIFE
-from chalicelib.people.model import CENTER, Duty, Person, Role
+from chalicelib.identity.model import COOKIE, SESSION_LIFE, person_of_token
+from chalicelib.people.model import CENTER, REPRESENTED, Duty, Person, Role
 
 _OF_THE_CENTER = frozenset({Role.CENTER_EDITOR, Role.CENTER_DIRECTOR})
 
@@ -33,6 +33,11 @@ class Visit:
         return any(duty.role in _OF_THE_CENTER and duty.department == CENTER for duty in self.duties)
 
     @property
+    def reviews(self) -> bool:
+        """Whether to lead to the reviewer's desk; what lies there, and who decides it, policy says."""
+        return any(duty.role in REPRESENTED for duty in self.duties)
+
+    @property
     def follows_systems(self) -> bool:
         """Whether to lead to what departments' systems sent in vain; what is shown there, policy decides."""
         return any(
@@ -48,16 +53,20 @@ def caller(exchange: Exchange) -> Person:
 
 def caller_with(exchange: Exchange, *also: Key[Any]) -> tuple[Person, Found]:
     """As `caller`, with what lies at these keys, read in the same call."""
-    scheme, _, bearer = exchange.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer":
-        token: str | None = bearer.strip()
-    else:
+    token = _bearer(exchange)
+    if token is None:
         token = exchange.cookie(COOKIE)
         if token is not None:
             refuse_foreign_page(exchange)
     person, found = bootstrap.parts().sessions.person(token, *also)
     exchange.known_as(person.id)
     return person, found
+
+
+def claimed(exchange: Exchange) -> str | None:
+    """Whose session it claims to be: enough to read what is that person's together with the session, and no more."""
+    token = _bearer(exchange) or exchange.cookie(COOKIE)
+    return None if token is None else person_of_token(token)
 
 
 def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:
@@ -87,6 +96,11 @@ def posted(exchange: Exchange, form: Mapping[str, Sequence[str]], *also: Key[Any
 def session_cookie(token: str) -> str:
     """The cookie that keeps a session in a browser as long as it counts."""
     return cookie(COOKIE, token, life=int(SESSION_LIFE.total_seconds()))
+
+
+def _bearer(exchange: Exchange) -> str | None:
+    scheme, _, bearer = exchange.headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else None
 
 
 def _mark_of(token: str) -> str:

@@ -1,6 +1,6 @@
-"""Review links over HTTP. The handle travels in the body, never in an address."""
+"""Review links and desks over HTTP. The handle travels in the body, never in an address."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
 
@@ -10,10 +10,13 @@ from chalicelib.core.errors import BadRequest, InvalidInput
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.table import Found
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import caller, caller_with
+from chalicelib.identity.caller import caller, caller_with, claimed
 from chalicelib.people.model import Person
 from chalicelib.review.model import Opinion
 from chalicelib.submission.model import Revision
+
+if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
+    from chalicelib.review.service import Row
 
 review_routes = Blueprint(__name__)
 
@@ -54,6 +57,31 @@ def decide(exchange: Exchange) -> Response:
     return answer(exchange, {"state": head.state})
 
 
+@review_routes.route("/api/v1/tasks", methods=["GET"])
+@endpoint(review_routes)
+def list_tasks(exchange: Exchange) -> Response:
+    page = bootstrap.parts().review_desk.listing(
+        caller(exchange), section=exchange.query.get("section"), cursor=exchange.query.get("cursor")
+    )
+    return answer(exchange, {"items": [_task(row) for row in page.rows], "cursor": page.cursor})
+
+
+@review_routes.route("/api/v1/tasks/links", methods=["POST"])
+@endpoint(review_routes)
+def open_task(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    parts.limits.count_handle(parts.address_of(exchange))
+    try:
+        form = checked("task", exchange.body())
+    except (BadRequest, InvalidInput):
+        caller(exchange)
+        raise
+    key = parts.review_desk.entry_key(claimed(exchange), form["task"])
+    person, found = caller_with(exchange, key)
+    handle, _ = parts.review_desk.open(person, key, found)
+    return answer(exchange, {"handle": handle}, status=201)
+
+
 def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Found]:
     """The checked form, who sends it, and what its handle leads to, with one AWS call.
 
@@ -81,4 +109,26 @@ def _decision(opinion: Opinion) -> dict[str, Any]:
         "reviewer": opinion.reviewer,
         **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
         "at": to_text(opinion.at),
+    }
+
+
+def _task(row: "Row") -> dict[str, Any]:
+    head, task = row.head, row.task
+    return {
+        "task": row.id,
+        "submission": head.id,
+        "revision": task.revision,
+        "stage": task.stage,
+        "state": head.state,
+        "title": row.title,
+        "department": head.department,
+        "drafter": head.drafter,
+        "classification": head.classification,
+        "importance": head.importance,
+        "opened_at": to_text(task.opened_at),
+        "deadline": to_text(task.deadline),
+        "working_seconds_left": int(row.left.total_seconds()),
+        "late": row.late,
+        "instead_of": row.instead_of,
+        "decision": None if row.opinion is None else _decision(row.opinion),
     }

@@ -125,6 +125,14 @@ class Deadlines:
         steps = self._steps(case)
         return steps[number] if number < len(steps) else Step(self.working_time(case), steps[-1].to)
 
+    def left(self, now: datetime, deadline: datetime) -> timedelta:
+        """How much working time is left until a deadline; none once it has passed."""
+        return self._calendar.between(now, deadline)
+
+    def missed(self, steps: int, case: Case) -> bool:
+        """Whether, after so many steps about a stage, a deadline of it was missed."""
+        return bool(steps) and self.step(steps - 1, case).to is not None
+
     def longest_pause(self, case: Case) -> timedelta:
         """For how much working time nothing may happen to a stage at most."""
         return max(self.working_time(case), *(step.pause for step in self._steps(case)))

@@ -6,10 +6,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from chalicelib.core.clock import from_text, to_text
 from chalicelib.core.errors import FieldError, InvalidInput
-from chalicelib.submission.model import State, Submission
+from chalicelib.submission.model import Importance, State, Submission
 
 LINK_LIFE = timedelta(days=30)
+DESK_LIFE = timedelta(days=400)
+"""How long a desk remembers what was laid on it, from the last mail on."""
+DESK_PATIENCE = timedelta(days=7)
+"""For how long after its deadline a task may still wait: by then a deadline is renewed, or a person is asked."""
+URGENCY = (Importance.URGENT, Importance.IMPORTANT, Importance.ROUTINE)
+"""In which order reviewers work (clause 1.3.2)."""
 
 
 class Decision(StrEnum):
@@ -119,6 +126,48 @@ class ReviewLink:
     content_digest: str
     expires_at: datetime
     used_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeskEntry:
+    """That a task was laid on a person's desk, with the deadline that it had then.
+
+    One whose deadline was missed lies there once more, with the new one. `id` names it on that desk.
+    """
+
+    person: str
+    submission: str
+    revision: int
+    stage: str
+    deadline: datetime
+
+    @property
+    def id(self) -> str:
+        """Deadline, submission, revision and stage: so entries sort by their deadlines."""
+        return f"{to_text(self.deadline)}#{self.submission}#{self.revision:04d}#{self.stage}"
+
+    @classmethod
+    def of(cls, task: ReviewTask, person: str) -> "DeskEntry":
+        """A task's, as it stands."""
+        return cls(
+            person=person,
+            submission=task.submission,
+            revision=task.revision,
+            stage=task.stage,
+            deadline=task.deadline,
+        )
+
+    @classmethod
+    def named(cls, name: str, person: str) -> "DeskEntry":
+        """The one with that id. Raises ValueError for what is no id of one."""
+        deadline, submission, revision, stage = name.split("#")
+        return cls(
+            person=person,
+            submission=submission,
+            revision=int(revision),
+            stage=stage,
+            deadline=from_text(deadline),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

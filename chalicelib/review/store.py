@@ -1,6 +1,6 @@
 """Review tasks, links and waiting executions in the table."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -11,10 +11,22 @@ from chalicelib.core.ids import fingerprint
 from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
-from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask, Waiting
+from chalicelib.review.model import (
+    DESK_LIFE,
+    DESK_PATIENCE,
+    Decision,
+    DeskEntry,
+    Opinion,
+    ReviewLink,
+    ReviewTask,
+    Waiting,
+)
 
 TASKS = "TASK#"
 _REMINDER_LIFE = timedelta(days=3)
+_DESK_PAGE = 100
+_FIRST, _LAST = "!", "~"
+"""What sorts before and after every entry, and every place that a cursor may name."""
 
 
 class RefusalRecord(Record):
@@ -62,6 +74,10 @@ class WaitingRecord(Record):
     token = UnicodeAttribute()
 
 
+class DeskRecord(Record):
+    """That a task was laid on a person's desk; its key says it all."""
+
+
 class ReminderRecord(Record):
     """That a person was reminded on a day, and of which task: nobody is reminded twice a day."""
 
@@ -78,6 +94,42 @@ def put_reminder(person: str, day: date, task: ReviewTask) -> Put:
         ),
         condition=ReminderRecord.pk.does_not_exist() | (ReminderRecord.task == about),
     )
+
+
+def desk_partition(person: str) -> str:
+    """What lies on a person's desk is under this key."""
+    return f"DESK#{person}"
+
+
+def desk_key(entry: DeskEntry) -> Key[DeskRecord]:
+    """Where an entry of a desk is; they sort by deadline."""
+    return Key(DeskRecord, desk_partition(entry.person), entry.id)
+
+
+def desk_record(entry: DeskEntry, now: datetime) -> DeskRecord:
+    """An entry as it is kept, from now on for as long as desks remember."""
+    key = desk_key(entry)
+    return DeskRecord(pk=key.pk, sk=key.sk, expires_at=int((now + DESK_LIFE).timestamp()))
+
+
+def may_wait(table: Table, person: str, now: datetime) -> Iterator[DeskEntry]:
+    """What lies on a desk and may wait still, the latest deadline first."""
+    return _desk(table, person, above=to_text(now - DESK_PATIENCE), below=_LAST, page_size=None)
+
+
+def laid_before(table: Table, person: str, name: str | None) -> Iterator[DeskEntry]:
+    """Everything that lies below an entry of a desk, the latest deadline first; all of it without a name."""
+    return _desk(table, person, above=_FIRST, below=name or _LAST, page_size=_DESK_PAGE)
+
+
+def _desk(table: Table, person: str, *, above: str, below: str, page_size: int | None) -> Iterator[DeskEntry]:
+    rows = table.between(DeskRecord, desk_partition(person), above=above, below=below, page_size=page_size)
+    return map(read_entry, rows)
+
+
+def read_entry(record: DeskRecord) -> DeskEntry:
+    """The entry that a record holds."""
+    return DeskEntry.named(record.sk, record.pk.removeprefix(desk_partition("")))
 
 
 def task_key(submission: str, revision: int, stage: str) -> Key[TaskRecord]:
@@ -221,6 +273,11 @@ def _link_record(link: ReviewLink) -> LinkRecord:
 def put_link(link: ReviewLink) -> Put:
     """Describe a fresh link."""
     return Put(record=_link_record(link))
+
+
+def lay_out(table: Table, entry: DeskEntry, link: ReviewLink | None, now: datetime) -> None:
+    """Lay a task on a person's desk, and keep the link that is about to be mailed, if one is."""
+    table.put_side_by_side(desk_record(entry, now), *([_link_record(link)] if link else []))
 
 
 def put_used_link(link: ReviewLink) -> Put:

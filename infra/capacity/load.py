@@ -27,6 +27,7 @@ from chalicelib.people.model import CENTER
 from chalicelib.people.store import department_key, person_key
 from chalicelib.publication.channels.website.entry import PREFIXES
 from chalicelib.publication.store import FREEZES_KEY, site_partition, subscription_key
+from chalicelib.review.store import desk_partition
 from chalicelib.submission.model import Category, Classification
 from chalicelib.submission.store import IN_FLIGHT_INDEX, listing_key, shard_of
 from infra.capacity.meter import TABLE
@@ -44,6 +45,7 @@ CENTER_PERSON, OWN_PERSON, RECIPIENT = (
     "PERSON#<of the department>",
     "PERSON#<recipient>",
 )
+CENTER_DESK, OWN_DESK = "DESK#<of the center>", "DESK#<of the department>"
 DEPARTMENTS, FREEZE = "DEPARTMENTS", "FREEZE"
 TRIES = "RATE#<handles of an address>"
 SERIES = "SERIES#<series>"
@@ -75,6 +77,8 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         SUBMISSION: {(TABLE, partition_key(request.submission))},
         CENTER_PERSON: {(TABLE, person_key(person).pk) for person in request.center},
         OWN_PERSON: {(TABLE, person_key(person).pk) for person in request.own},
+        CENTER_DESK: {(TABLE, desk_partition(person)) for person in request.center},
+        OWN_DESK: {(TABLE, desk_partition(person)) for person in request.own},
         RECIPIENT: {(TABLE, person_key(person).pk) for person in request.recipients},
         "SUBSCRIPTION#<recipient>": {(TABLE, subscription_key(person).pk) for person in request.recipients},
         DEPARTMENTS: {(TABLE, department_key(department).pk) for department in (request.department, CENTER)},

@@ -31,7 +31,7 @@ INDEXES = {
     for index in _RECORDS["GlobalSecondaryIndexes"]
 }
 """What each index holds beside the table's own key, the attribute first that it is partitioned by."""
-WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
+WRITES = frozenset({"PutItem", "BatchWriteItem", "UpdateItem", "DeleteItem", "TransactWriteItems"})
 READS = frozenset({"BatchGetItem", "GetItem", "Query", "Scan"})
 READ_UNIT = 4096
 
@@ -95,6 +95,10 @@ class WriteMeter:
         match operation:
             case "PutItem":
                 yield from self._put(request["Item"], 1)
+            case "BatchWriteItem":
+                for table in request["RequestItems"].values():
+                    for each in table:
+                        yield from self._put(each["PutRequest"]["Item"], 1)
             case "UpdateItem":
                 yield self._keyed(request["Key"], 1)
             case "DeleteItem":

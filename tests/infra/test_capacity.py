@@ -34,7 +34,15 @@ SAMPLE = 4_000
 MINUTE = range(9 * 3600 + 60, 9 * 3600 + 120)
 FREE = {"StartExecution", "SendTaskSuccess"}
 """Calls that AWS does not bill: transitions are."""
-OF_DYNAMODB = {"BatchGetItem", "Query", "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
+OF_DYNAMODB = {
+    "BatchGetItem",
+    "Query",
+    "PutItem",
+    "BatchWriteItem",
+    "UpdateItem",
+    "DeleteItem",
+    "TransactWriteItems",
+}
 OF_S3 = {"GetObject", "HeadObject", "PutObject", "CopyObject", "PostObject"}
 
 

@@ -17,7 +17,7 @@ from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
 from chalicelib.identity.caller import Visit
 from chalicelib.people.model import Person
-from chalicelib.review import pages as review_pages
+from chalicelib.review.pages import reviews as review_pages
 from chalicelib.review.service import OpenedLink
 from tests.browsing import Browser, Element, Shown, read_page
 from tests.world import EDITOR, HEAD, LIAISON, PEOPLE, REVIEWERS, STAGES, World, a_world
@@ -333,7 +333,7 @@ def reviewed(link: OpenedLink, reviewer: Person, text: str) -> Element:
     request = SimpleNamespace(
         headers={}, query_params=None, to_original_event=lambda: {"path": "/r/decision"}
     )
-    shown = review_pages._review(
+    shown = review_pages.review_page(
         Exchange(request),
         Visit(person=reviewer, csrf="x", duties=reviewer.duties),
         text,

@@ -17,6 +17,7 @@ BODIES = (
     "session",
     "withdrawal",
     "review_link",
+    "task",
     "decision",
     "subscription",
     "unknown_mails",

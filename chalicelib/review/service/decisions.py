@@ -96,7 +96,10 @@ class Decisions:
         Raises NotFound alike for an unknown, expired, superseded or another person's handle, and NotPermitted when
         the reviewer's duty has ended before a decision.
         """
-        link = self._own_link(person, handle, found)
+        return self.show(person, self._own_link(person, handle, found))
+
+    def show(self, person: Person, link: ReviewLink) -> OpenedLink:
+        """As `open`, for the person's own link."""
         revision_keys = [revision_key(link.submission, link.revision)]
         if link.revision > 1:
             revision_keys.append(revision_key(link.submission, link.revision - 1))
@@ -110,7 +113,7 @@ class Decisions:
         self._ensure_current(head, task, link)
         stage = self.procedures.version(task.procedure)[task.stage]
         seen = OpenedLink(reviewer=person.id, head=head, stage=stage, task=task, revision=None, changes=None)
-        if not self._may(person, seen.stage, task, head):
+        if not self.may(person, seen.stage, task, head):
             if task.opinion_of(person.id) is None:
                 raise NotPermitted
             return seen
@@ -176,7 +179,7 @@ class Decisions:
         stage = self.procedures.of(head)[task.stage]
         ensure_complete(opinion, stage.items)
         grant = self._grant(person, stage, task, head)
-        opinion = replace(opinion, instead_of=self._instead_of(person, stage, task, head))
+        opinion = replace(opinion, instead_of=self.instead_of(person, stage, task, head))
         decided = replace(task, opinions=(*task.opinions, opinion))
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         drafts = [Draft(type="Decided", cause=cause, payload=_payload(decided, opinion))]
@@ -198,17 +201,17 @@ class Decisions:
             metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
         return after
 
-    def _instead_of(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> str | None:
-        """For whom a substitute decides, who could not in the own name."""
+    def instead_of(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> str | None:
+        """For whom a substitute decides now, who could not in the own name."""
         now, own = self.journal.now(), person.in_own_name()
         taken_over = [duty for duty in person.duties_at(now) if duty.instead_of is not None]
-        if not taken_over or self._may(own, stage, task, head):
+        if not taken_over or self.may(own, stage, task, head):
             return None
         return next(
             (
                 duty.instead_of
                 for duty in taken_over
-                if self._may(replace(own, duties=(*own.duties, duty)), stage, task, head)
+                if self.may(replace(own, duties=(*own.duties, duty)), stage, task, head)
             ),
             None,
         )
@@ -217,7 +220,8 @@ class Decisions:
         resource = resource_at(head, stage, raised=task.raised)
         return self.access.grant(subject_of(person, self.journal.now()), Action.REVIEW, resource)
 
-    def _may(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> bool:
+    def may(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> bool:
+        """Whether policy lets a person decide a stage now."""
         resource = resource_at(head, stage, raised=task.raised)
         return self.access.allows(subject_of(person, self.journal.now()), Action.REVIEW, resource)
 

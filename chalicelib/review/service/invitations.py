@@ -12,11 +12,11 @@ from chalicelib.core.mail import Mailer, Stamp
 from chalicelib.people.model import Person
 from chalicelib.people.store import PeopleStore
 from chalicelib.review.deadlines import Case, Deadlines
-from chalicelib.review.model import LINK_LIFE, ReviewLink, ReviewTask
-from chalicelib.review.store import mark_mailed, put_link, put_reminder, read_task, task_key
+from chalicelib.review.model import LINK_LIFE, DeskEntry, ReviewLink, ReviewTask
+from chalicelib.review.service.desk import ReviewDesk
+from chalicelib.review.store import lay_out, mark_mailed, put_reminder
 from chalicelib.submission.model import Classification, Submission
 from chalicelib.submission.service import Journal, Procedures
-from chalicelib.submission.store import in_flight, read_head
 
 REMINDER = "reminder"
 """The mail before a deadline."""
@@ -30,6 +30,7 @@ class Invitations:
     people: PeopleStore
     deadlines: Deadlines
     procedures: Procedures
+    desk: ReviewDesk
     mailer: Mailer
     base_url: str
     zone: ZoneInfo
@@ -41,8 +42,7 @@ class Invitations:
         reached = len(task.mailed)
         for reviewer in self.people.persons(tuple(r for r in task.reviewers if r not in task.mailed)):
             try:
-                if self._is_to_be_mailed(head, task, reviewer):
-                    self._send(head, task, reviewer)
+                self._ask(head, task, reviewer)
                 mark_mailed(self.journal.table, task, reviewer.id)
                 reached += 1
             except RecipientRefused as error:
@@ -56,6 +56,25 @@ class Invitations:
         if failures:
             raise failures[0]
 
+    def _ask(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
+        """Lay the task on the reviewer's desk, whatever becomes of the mail, and send that, if one is due."""
+        entry, now = DeskEntry.of(task, reviewer.id), self.journal.now()
+        if not self._is_to_be_mailed(head, task, reviewer):
+            lay_out(self.journal.table, entry, None, now)
+            return
+        handle = new_secret()
+        link = ReviewLink(
+            fingerprint=fingerprint(handle),
+            reviewer=reviewer.id,
+            submission=task.submission,
+            revision=task.revision,
+            stage=task.stage,
+            content_digest=task.content_digest,
+            expires_at=now + LINK_LIFE,
+        )
+        lay_out(self.journal.table, entry, link, now)
+        self._send(head, task, reviewer, handle)
+
     def _is_to_be_mailed(self, head: Submission, task: ReviewTask, reviewer: Person) -> bool:
         """Whether a mail is due: nobody gets two reminders a day, for the first lists all that waits."""
         if self._code(head, task) != REMINDER:
@@ -67,23 +86,6 @@ class Invitations:
             return False
         return True
 
-    def _waiting_for(self, reviewer: Person) -> list[tuple[Submission, ReviewTask]]:
-        """Everything that waits for a person's opinion, the most pressing first."""
-        heads = [read_head(record) for record in in_flight(self.journal.table)]
-        keys = {
-            head.id: task_key(head.id, head.revision, head.stage) for head in heads if head.stage is not None
-        }
-        found = self.journal.table.batch(*keys.values())
-        waiting = [
-            (head, read_task(record))
-            for head in heads
-            if head.id in keys and (record := found.get(keys[head.id])) is not None
-        ]
-        return sorted(
-            ((head, task) for head, task in waiting if reviewer.id in task.waits_for),
-            key=lambda each: each[1].deadline,
-        )
-
     def _line(self, head: Submission, task: ReviewTask, language: str) -> str:
         """What waits, as a line of a reminder."""
         params = {
@@ -93,18 +95,7 @@ class Invitations:
         }
         return messages.text("mail.waiting", language, params)
 
-    def _send(self, head: Submission, task: ReviewTask, reviewer: Person) -> None:
-        handle = new_secret()
-        link = ReviewLink(
-            fingerprint=fingerprint(handle),
-            reviewer=reviewer.id,
-            submission=task.submission,
-            revision=task.revision,
-            stage=task.stage,
-            content_digest=task.content_digest,
-            expires_at=self.journal.now() + LINK_LIFE,
-        )
-        self.journal.table.put(put_link(link))
+    def _send(self, head: Submission, task: ReviewTask, reviewer: Person, handle: str) -> None:
         params = {
             "name": reviewer.name,
             "title": _title(head, reviewer.language),
@@ -113,13 +104,9 @@ class Invitations:
         }
         blocks: dict[str, Block] = {"link": Button(label="review", address=f"{self.base_url}/r#{handle}")}
         code = self._code(head, task)
-        others = (
-            [each for each in self._waiting_for(reviewer) if each[0].id != head.id]
-            if code == REMINDER
-            else []
-        )
-        if others:
-            blocks["waiting"] = Points(items=[self._line(*each, reviewer.language) for each in others])
+        if code == REMINDER:
+            others = [row for row in self.desk.waiting(reviewer) if row.head.id != head.id]
+            blocks |= _also_waiting([self._line(row.head, row.task, reviewer.language) for row in others])
         stamp = Stamp(id=new_id("m"), at=self.journal.now())  # another link is another mail
         self.mailer.send(letter(reviewer.email, code, reviewer.language, params, blocks, stamp=stamp))
 
@@ -138,6 +125,10 @@ class Invitations:
             or self.deadlines.step(task.steps - 1, Case.of(head, task.stage)).to
         )
         return "overdue" if late else REMINDER
+
+
+def _also_waiting(lines: list[str]) -> dict[str, Block]:
+    return {"waiting": Points(items=lines)} if lines else {}
 
 
 def _title(head: Submission, language: str) -> str:

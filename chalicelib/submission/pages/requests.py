@@ -29,7 +29,6 @@ from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
 from chalicelib.core.validation import checked, schema, time_zones
 from chalicelib.identity.caller import Visit, posted, visit
-from chalicelib.people.model import Role
 from chalicelib.submission.filling import ALL, SOME, Filled, choices_of, document, keywords_in
 from chalicelib.submission.model import (
     REVISABLE,
@@ -80,8 +79,6 @@ FIELDS = (
     "declaration",
 )
 """In the order of the page."""
-REVIEWING = frozenset({Role.CENTER_EDITOR, Role.DEPARTMENT_HEAD, Role.SUPERVISING_EXECUTIVE})
-"""The duties to whose holders review links are mailed."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -111,7 +108,6 @@ def show_requests(exchange: Exchange) -> Response:
         names={each.id: each.name for each in people},
         departments={department.id: department.name for department in departments},
         may_submit=bool(parts.submission_desk.departments_to_submit_for(person)),
-        reviews=any(duty.role in REVIEWING for duty in person.duties_at(now)),
         procedures=parts.procedures,
         zone=parts.settings.center_time_zone,
         now=now,

@@ -55,7 +55,7 @@ def open_review(exchange: Exchange) -> Response:
         present, found = visit(exchange, parts.decisions.link_key(handle))
     except NotSignedIn:
         return see_other(exchange, SIGN_IN, cookies=[return_cookie(f"/r#{handle}")])
-    return _review(exchange, present, handle, parts.decisions.open(present.person, handle, found))
+    return review_page(exchange, present, handle, parts.decisions.open(present.person, handle, found))
 
 
 @review_pages.route("/r/decision", methods=["POST"], content_types=[FORM])
@@ -74,8 +74,10 @@ def decide_by_page(exchange: Exchange) -> Response:
     except (Conflict, InvalidInput) as error:
         opened = parts.decisions.open(present.person, handle, found)
         told = _with_items_left_open(error, opened, typed) if isinstance(error, InvalidInput) else error
-        return _review(exchange, present, handle, opened, typed=typed, error=told)
-    return _review(exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True)
+        return review_page(exchange, present, handle, opened, typed=typed, error=told)
+    return review_page(
+        exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True
+    )
 
 
 def _handle_of(form: Mapping[str, Sequence[str]]) -> str:
@@ -109,7 +111,7 @@ def _with_items_left_open(
     )
 
 
-def _review(
+def review_page(
     exchange: Exchange,
     present: Visit,
     handle: str,
@@ -119,10 +121,13 @@ def _review(
     error: Conflict | InvalidInput | None = None,
     done: bool = False,
 ) -> Response:
+    """The page of a review; once that is decided, with a way to the next that waits for the same person."""
     parts = bootstrap.parts()
     earlier = parts.decisions.history(opened)
     signed = [*opened.opinions, *(opinion for task in earlier for opinion in task.opinions)]
+    waiting = parts.review_desk.waiting(present.person) if not opened.is_asked else None
     named = {person for opinion in signed for person in (opinion.reviewer, opinion.instead_of) if person}
+    named |= {row.instead_of for row in (waiting or [])[:1] if row.instead_of}
     people = parts.people.persons(tuple(sorted({opened.head.drafter, *named})))
     items = opened.stage.checklist
     wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
@@ -148,6 +153,7 @@ def _review(
         summary=_summary(wrong, [item.id for item in items]),
         told=told_of(error, exchange.language) if error else None,
         done=done,
+        waiting=waiting,
     )
 
 
