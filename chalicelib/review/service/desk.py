@@ -68,9 +68,12 @@ class Row:
 
     @property
     def order(self) -> Order:
-        """Where it stands in the order of work, the most pressing first; of two alike who came first."""
+        """Where it stands in the order of work, the most pressing first.
+
+        By importance; of the same, what is late comes first, then what is due first, then what came first.
+        """
         return (
-            URGENCY.index(self.head.importance),
+            2 * URGENCY.index(self.head.importance) + (not self.late),
             to_text(self.task.deadline),
             to_text(self.task.opened_at),
             f"{self.head.id}#{self.task.revision}#{self.task.stage}",
