@@ -12,6 +12,7 @@ from chalicelib.bootstrap import Parts
 from chalicelib.core.clock import utc_now
 from chalicelib.core.logs import write_to
 from chalicelib.core.settings import from_environment
+from chalicelib.submission.store import put_procedure
 from infra.bench.life import (
     CODES,
     FILES,
@@ -106,6 +107,7 @@ def measure(name: str) -> dict[str, Any]:
             return _report(meter.count, meter, touches=[])
         story = STORIES[name]
         files = FILES if story.attached else ()
+        parts.table.put(put_procedure(parts.procedures.present))  # its first request kept it, long ago
         before = {(item["pk"]["S"], item["sk"]["S"]) for item in meter.kept()}
         people.arrive()
         meter.begin()

@@ -29,7 +29,8 @@ from chalicelib.publication.channels.website.entry import PREFIXES
 from chalicelib.publication.store import FREEZES_KEY, site_partition, subscription_key
 from chalicelib.review.store import desk_partition
 from chalicelib.submission.model import Category, Classification
-from chalicelib.submission.store import IN_FLIGHT_INDEX, listing_key, shard_of
+from chalicelib.submission.procedure import Procedure, read_procedure
+from chalicelib.submission.store import IN_FLIGHT_INDEX, listing_key, procedure_key, shard_of
 from infra.capacity.meter import TABLE
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -46,6 +47,7 @@ CENTER_PERSON, OWN_PERSON, RECIPIENT = (
     "PERSON#<recipient>",
 )
 CENTER_DESK, OWN_DESK = "DESK#<of the center>", "DESK#<of the department>"
+PROCEDURE = "PROCEDURE#<version>"
 DEPARTMENTS, FREEZE = "DEPARTMENTS", "FREEZE"
 TRIES = "RATE#<handles of an address>"
 SERIES = "SERIES#<series>"
@@ -82,6 +84,7 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         RECIPIENT: {(TABLE, person_key(person).pk) for person in request.recipients},
         "SUBSCRIPTION#<recipient>": {(TABLE, subscription_key(person).pk) for person in request.recipients},
         DEPARTMENTS: {(TABLE, department_key(department).pk) for department in (request.department, CENTER)},
+        PROCEDURE: {(TABLE, procedure_key(_procedure().version).pk)},
         FREEZE: {(TABLE, FREEZES_KEY.pk)},
         TRIES: {(TABLE, counter_partition(HANDLES_PER_ADDRESS, ADDRESS))},
         SERIES: {(TABLE, series_key(series).pk)},
@@ -90,6 +93,11 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         ARCHIVE: {(LISTING, archive_listing_key(request.department))},
         SHARD: {(IN_FLIGHT_INDEX, shard_of(request.submission))},
     }
+
+
+@cache
+def _procedure() -> Procedure:
+    return read_procedure(POLICIES)
 
 
 @cache

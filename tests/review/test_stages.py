@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import object_key
-from chalicelib.people.model import Role
+from chalicelib.people.model import Person, Role
 from chalicelib.review.store import tasks_of
 from chalicelib.submission.procedure import Procedure, procedure_from_document
 from tests.browsing import Browser
@@ -50,6 +51,13 @@ def at_rest(world: World) -> Iterator[None]:
     world.cloud.settle()
 
 
+def on_the_desk(world: World, person: Person, section: str = "waiting") -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = world.call(
+        "GET", "/api/v1/tasks", as_=person, query={"section": section}
+    ).body["items"]
+    return items
+
+
 def test_a_stage_that_two_must_approve_goes_on_with_the_second(world: World) -> None:
     """Clause 2.2.1: a strict review mechanism; the number is the center's data."""
     first, second, third = EDITORS
@@ -61,6 +69,16 @@ def test_a_stage_that_two_must_approve_goes_on_with_the_second(world: World) -> 
         assert answer.body["state"] == "in_review"
         world.cloud.settle()
         assert world.stage_open(submission) == "initial"
+        desks = {
+            (person, section): {item["submission"] for item in on_the_desk(world, person, section)}
+            for person in (first, second)
+            for section in ("waiting", "decided")
+        }
+        assert [person for (person, section), found in desks.items() if submission in found] == [
+            first,
+            second,
+        ]
+        assert submission in desks[first, "decided"] & desks[second, "waiting"], "who has spoken is done"
         assert world.open_link(world.links(second)[0], second).body["awaited"] == 1
         assert world.open_link(world.links(second)[0], second).body["decision"] is None, "unswayed"
         assert (
@@ -140,6 +158,8 @@ def test_a_text_by_the_department_head_goes_to_the_heads_superior(world: World) 
     )
     shown = Browser(world, WRITING_HEAD).get(f"/submissions/{submission}").page.text
     assert "拟稿人" in shown
+    assert on_the_desk(world, WRITING_HEAD) == []
+    assert [item["submission"] for item in on_the_desk(world, RESEARCH)] == [submission]
     assert world.decide(RESEARCH).body["state"] == "in_review"
     world.cloud.settle()
     assert world.stage_open(submission) == "executive"
