@@ -3,7 +3,9 @@
 Clause 1.3.2: by importance first, then by deadline. Policy decides what is seen, as it decides what may be reviewed.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -36,6 +38,10 @@ from chalicelib.submission.service import Journal, Procedures
 from chalicelib.submission.store import head_key, read_head
 
 Order = tuple[int, str, str, str]
+_NAME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}Z#s-[a-z2-7]{20}#[0-9]{4,9}#[a-z][a-z0-9_]{0,39}"
+)
+"""An entry's id: whatever else somebody sends is no key to read by."""
 _CHUNK = 100
 """Entries whose tasks are read at once."""
 
@@ -132,10 +138,10 @@ class ReviewDesk:
     @staticmethod
     def entry_key(person: str | None, name: str) -> Key[DeskRecord]:
         """Where an entry of a desk is, to be read together with the session; where nothing is for what names none."""
-        try:
-            return desk_key(DeskEntry.named(name, person or "-"))
-        except ValueError:
-            return Key(DeskRecord, "DESK#-", "-")
+        if person is not None and _NAME.fullmatch(name):
+            with suppress(ValueError):
+                return desk_key(DeskEntry.named(name, person))
+        return Key(DeskRecord, "DESK#-", "-")
 
     def open(self, person: Person, key: Key[DeskRecord], found: Found) -> tuple[str, OpenedLink]:
         """Open what lies on the person's own desk as a mailed link would; answers a fresh handle with what it shows.
