@@ -15,7 +15,6 @@ from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
-from chalicelib.review.differences import difference
 from chalicelib.review.model import (
     Decision,
     Opinion,
@@ -36,6 +35,7 @@ from chalicelib.review.store import (
     task_key,
     tasks_of,
 )
+from chalicelib.submission.differences import difference
 from chalicelib.submission.model import Reason, Revision, State, Submission
 from chalicelib.submission.procedure import Stage
 from chalicelib.submission.service import Journal, Procedures, resource_of

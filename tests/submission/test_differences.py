@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chalicelib.review.differences import MOST_LINES_COMPARED, Change, Piece, compared, difference
+from chalicelib.submission.differences import MOST_LINES_COMPARED, Change, Piece, compared, difference
 from chalicelib.submission.model import Form, form_from_document
 from tests.world import a_form
 
