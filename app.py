@@ -21,7 +21,7 @@ from chalicelib.review.jobs import review_jobs
 from chalicelib.review.pages import desk_pages, review_pages
 from chalicelib.submission.api import submission_routes
 from chalicelib.submission.jobs import submission_jobs
-from chalicelib.submission.pages import refused_pages, submission_pages
+from chalicelib.submission.pages import amendment_pages, refused_pages, submission_pages
 from chalicelib.web.api import web_routes
 
 app = Chalice(app_name="imprimatur", configure_logs=False)
@@ -36,6 +36,7 @@ app.register_blueprint(attachment_routes)
 app.register_blueprint(attachment_jobs)
 app.register_blueprint(submission_routes)
 app.register_blueprint(submission_pages)
+app.register_blueprint(amendment_pages)
 app.register_blueprint(refused_pages)
 app.register_blueprint(submission_jobs)
 app.register_blueprint(review_routes)

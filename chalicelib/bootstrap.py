@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from chalicelib.attachment.model import AttachmentRules
     from chalicelib.attachment.service import Checking, Shelf, UploadDesk
     from chalicelib.attachment.store import FileStore
+    from chalicelib.core.calendar import Calendar
     from chalicelib.core.http import Exchange
     from chalicelib.core.mail import Mailer
     from chalicelib.core.outbox import Outbox
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
     from chalicelib.submission.service import (
+        Amendments,
+        ConfirmationReminders,
         Intake,
         Journal,
         Procedures,
@@ -248,6 +251,34 @@ class Parts:
         )
 
     @cached_property
+    def amendments(self) -> "Amendments":
+        """What editors put in the place of a text, and what becomes of it."""
+        from chalicelib.submission.service import Amendments
+
+        return Amendments(
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            rules=self.channel_rules,
+            desk=self.submission_desk,
+            procedures=self.procedures,
+        )
+
+    @cached_property
+    def calendar(self) -> "Calendar":
+        """When people work."""
+        from chalicelib.core.calendar import read_calendar
+
+        return read_calendar(POLICIES)
+
+    @cached_property
+    def confirmation_reminders(self) -> "ConfirmationReminders":
+        """Reminding those who may confirm."""
+        from chalicelib.submission.service import ConfirmationReminders
+
+        return ConfirmationReminders(journal=self.journal, calendar=self.calendar, scale=self.settings.scale)
+
+    @cached_property
     def queues(self) -> "Queues":
         """The departments' queues."""
         from chalicelib.core.queues import Queues
@@ -285,10 +316,9 @@ class Parts:
     @cached_property
     def deadlines(self) -> "Deadlines":
         """How long reviewers have."""
-        from chalicelib.core.calendar import read_calendar
         from chalicelib.review.deadlines import Deadlines
 
-        return Deadlines(POLICIES, read_calendar(POLICIES), self.procedures.present)
+        return Deadlines(POLICIES, self.calendar, self.procedures.present)
 
     @cached_property
     def rounds(self) -> "Rounds":
@@ -454,7 +484,11 @@ class Parts:
         from chalicelib.publication.service.sweeping import Sweeper
 
         return Sweeper(
-            journal=self.journal, rounds=self.rounds, publishing=self.publishing, freezing=self.freezing
+            journal=self.journal,
+            rounds=self.rounds,
+            reminders=self.confirmation_reminders,
+            publishing=self.publishing,
+            freezing=self.freezing,
         )
 
     @cached_property

@@ -30,11 +30,14 @@ from tests.world import (
     LIAISON,
     PEOPLE,
     REVIEWERS,
+    SECOND_EDITOR,
     STAGES,
     Answer,
     World,
+    a_confirmation,
     a_form,
     a_person,
+    an_amendment,
 )
 
 MOST_SWEEPS = 2
@@ -56,6 +59,7 @@ class Life:
     """A submission's life, with sweeps when it stands still."""
 
     people: tuple[Person, ...] = PEOPLE
+    reviewers: Mapping[str, Person] = REVIEWERS
     attached = 0
     points: Sequence[Point] = ()
     """The AWS calls that it took."""
@@ -84,7 +88,7 @@ class Life:
         return f"{head.state} {head.stage} attempt {head.attempt}, {len(self.world.cloud.mails())} mails"
 
     def review(self, stage: str, decision: str = "approve") -> None:
-        reviewer, world = REVIEWERS[stage], self.world
+        reviewer, world = self.reviewers[stage], self.world
         world.cloud.settle()
         while world.stage_open(self.submission) != stage or len(world.links(reviewer)) <= self.read[stage]:
             self.sweep()
@@ -134,7 +138,7 @@ class Life:
         assert happened["Delivered"] == len(head.channels), happened
         stages = 3 + 2 * happened["Resubmitted"]
         assert happened["Decided"] == stages, happened
-        assert happened["TaskOpened"] == stages, happened
+        assert happened["TaskOpened"] == stages + happened["Amended"], happened
         assert [entry.submission for entry in entries_under(world.plain_table, "internal")] == [submission]
         assert list(entries_under(world.plain_table, "public")) == []
         self._ensure_archived_once(head.catalog_number)
@@ -153,6 +157,42 @@ class Life:
         assert report.ok, report.findings
         assert report.facts is not None
         assert report.facts.attachment_count == self.attached
+
+
+class AmendedLife(Life):
+    """The life of a submission that an editor amends, its drafter confirms that, and another editor reviews."""
+
+    people = (*PEOPLE, SECOND_EDITOR)
+    reviewers = REVIEWERS | {"initial": SECOND_EDITOR}
+
+    def amend_and_confirm(self) -> None:
+        """As soon as the editor has been asked to review it."""
+        self.world.cloud.settle()
+        while not self.world.links(EDITOR):
+            self.sweep()
+        record = persist(lambda: self.world.call("GET", self.path(), as_=EDITOR)).body
+        said = an_amendment(record, title="关于五一期间办公区停电检修的通知（已核改）")
+        amended = persist(lambda: self.world.call("POST", self.path("amendment"), said, as_=EDITOR))
+        assert amended.status == 201, amended
+        self.world.cloud.settle()
+        seen = persist(lambda: self.world.call("GET", self.path(), as_=LIAISON)).body
+        assert seen["amendment"]["amended_by"] == EDITOR.id
+        answer = a_confirmation(seen["content_digest"])
+        confirmed = persist(lambda: self.world.call("POST", self.path("confirmation"), answer, as_=LIAISON))
+        assert confirmed.status == 200, confirmed
+        self.read["initial"] = len(self.world.links(SECOND_EDITOR))
+
+    def path(self, step: str = "") -> str:
+        """The submission's address, or that of a step."""
+        return f"/api/v1/submissions/{self.submission}" + (f"/{step}" if step else "")
+
+    def ensure_well(self, *, told_again: bool) -> None:
+        """As everybody's; amended once, confirmed once, and decided by nobody who wrote it."""
+        super().ensure_well(told_again=told_again)
+        events = self.world.events(self.submission)
+        happened = Counter(event.type for event in events)
+        assert (happened["Amended"], happened["AmendmentConfirmed"], happened["Resubmitted"]) == (1, 1, 0)
+        assert not {EDITOR.id, LIAISON.id} & {e.actor for e in events if e.type == "Decided"}
 
 
 class FrozenLife(Life):

@@ -32,6 +32,7 @@ from tests.world import (
     OTHER_LIAISON,
     PEOPLE,
     REVIEWERS,
+    SECOND_EDITOR,
     World,
     a_form,
     a_world,
@@ -97,7 +98,7 @@ def routes() -> set[str]:
 @contextmanager
 def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, list[Sight]]]:
     """A desk in whose pages people have written these words, and a sight of each kind of page on it."""
-    with a_world(*PEOPLE, DIRECTOR, departments=("marketing",)) as world:
+    with a_world(*PEOPLE, SECOND_EDITOR, DIRECTOR, departments=("marketing",)) as world:
         text: dict[str, Any] = {name: words[name] for name in ("title", "summary", "body")}
         text["keywords"] = [words["keyword"]]
         text["attachments"] = [
@@ -122,6 +123,12 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
         assert world.decide(EDITOR, comment=words["comment"]).status == 200
         decided = world.links(EDITOR)[0]
         world.cloud.settle()
+        amendable = world.submit(**text, publish_at=later)
+        world.cloud.settle()
+        to_amend = world.links(EDITOR)[0]
+        amended = world.submit(**text, publish_at=later, channels=["website", "email"])
+        world.cloud.settle()
+        send_amendment(world, amended, words)
         for wrong in ({"drafter": HEAD.id}, {"title": "", "publish_at": "soon"}):
             form = a_form(world.now(), **{**text, "attachments": [], **wrong})
             System(world=world).send(body=json.dumps(form, ensure_ascii=False))
@@ -144,6 +151,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                     reviewed=reviewed,
                 ),
                 *_of_reviewers(world, decided),
+                *_of_amendments(world, amendable, amended, to_amend),
                 *_of_the_switch(),
                 Sight(
                     name="refused-requests",
@@ -173,6 +181,51 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 ),
             ],
         )
+
+
+def send_amendment(world: World, submission: str, words: Mapping[str, str]) -> None:
+    """An editor changes a little of everything."""
+    record = world.record(submission)
+    form = {
+        name: value
+        for name, value in record["form"].items()
+        if name not in {"department", "drafter", "declaration"}
+    }
+    changed = {
+        "title": f"{words['title'][:60]} 2",
+        "body": f"{words['body']}\n\n{words['comment']}",
+        "channels": ["website"],
+        "attachments": form["attachments"][:1],
+        "reason": words["comment"],
+        "content_digest": record["content_digest"],
+    }
+    path = f"/api/v1/submissions/{submission}/amendment"
+    answer = world.call("POST", path, {**form, **changed}, as_=EDITOR)
+    assert answer.status == 201, answer
+
+
+def _of_amendments(world: World, amendable: str, amended: str, handle: str) -> list[Sight]:
+    amending, confirming = f"/submissions/{amendable}/amend", f"/submissions/{amended}/confirm"
+    by_editor = {"csrf": Browser(world, EDITOR).get(amending).form(amending)["csrf"]}
+    by_liaison = {"csrf": Browser(world, LIAISON).get(confirming).form(confirming)["csrf"]}
+    form, answer = "request_form", "confirm_amendment"
+    return [
+        Sight(
+            name="review-amendable", template="review", path="/r", person=EDITOR, fields={"handle": handle}
+        ),
+        Sight(name="amend", template=form, path=amending, person=EDITOR),
+        Sight(name="amend-wrong", template=form, path=amending, person=EDITOR, fields=by_editor, status=422),
+        Sight(name="request-amended", template="request", path=f"/submissions/{amended}", person=LIAISON),
+        Sight(name="confirm", template=answer, path=confirming, person=LIAISON),
+        Sight(
+            name="confirm-wrong",
+            template=answer,
+            path=confirming,
+            person=LIAISON,
+            fields={**by_liaison, "decision": "confirm", "content_digest": "x"},
+            status=422,
+        ),
+    ]
 
 
 def _of_the_switch() -> list[Sight]:

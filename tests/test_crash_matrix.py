@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 
 from tests.faults import Fault, FaultyAws, Mode
-from tests.lives import AnnouncedLife, AttachedLife, FrozenLife, Life
+from tests.lives import AmendedLife, AnnouncedLife, AttachedLife, FrozenLife, Life
 from tests.world import World, a_world
 
 Record = Callable[[str, object], None]
@@ -72,8 +72,20 @@ def frozen(life: Life) -> None:
     life.end()
 
 
-STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen)
-LIVES: dict[Story, type[Life]] = {attached: AttachedLife, announced: AnnouncedLife, frozen: FrozenLife}
+def amended(life: Life) -> None:
+    """Amended by an editor, confirmed by its drafter, approved by others."""
+    assert isinstance(life, AmendedLife)
+    life.amend_and_confirm()
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen, amended)
+LIVES: dict[Story, type[Life]] = {
+    attached: AttachedLife,
+    announced: AnnouncedLife,
+    frozen: FrozenLife,
+    amended: AmendedLife,
+}
 
 
 @cache
@@ -86,15 +98,15 @@ def undisturbed(story: Story) -> Life:
 def every_fault() -> list[tuple[Story, Fault]]:
     """Each call of an undisturbed life of each story, in each way, but none twice that lives have in common.
 
-    Of a returned life that is what follows the first that is new; with a file, mails or a freeze, what these bring.
+    Of a returned life that is what follows the first that is new; with a file, mails, a freeze or an amendment, what
+    these bring, and an amendment begins a second round as a return does.
 
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """
     of = {story: undisturbed(story).points for story in STORIES}
     for story in LIVES:
-        of[story] = [
-            point for point in of[story] if point not in set(of[straight]) and not ALIKE.match(point.label)
-        ]
+        known = {*of[straight], *(of[returned] if story is amended else ())}
+        of[story] = [point for point in of[story] if point not in known and not ALIKE.match(point.label)]
     parting = next(
         n for n, pair in enumerate(zip(of[straight], of[returned], strict=False)) if len({*pair}) > 1
     )
@@ -142,16 +154,24 @@ NEEDED = {
         "RecipientsChanged",
         "EVENT HEAD",
     ),
+    amended: ("Amended", "AmendmentConfirmed", "REVISION", "center"),
 }
 """What a story is there for: of mails to fix the list, send, hear, suppress, let a person answer, and send again."""
 
 
-def test_the_matrix_has_the_calls_that_files_and_mails_bring() -> None:
+def test_the_matrix_has_the_calls_that_files_mails_and_amendments_bring() -> None:
     """Clause 3.5.2: what is attached arrives once, in site and package, whatever fails on the way."""
     for story, needed in NEEDED.items():
         about = [fault.point.label for each, fault in every_fault() if each is story]
         missing = [part for part in needed if not any(part in label for label in about)]
         assert missing == [], about
+
+
+def test_an_amendment_and_its_confirmation_are_survived_however_they_fail() -> None:
+    """Clause 2.1.3: one text, one amendment, one answer, whatever happens to the calls that write them."""
+    disturbed(
+        [(each, fault) for each, fault in every_fault() if each is amended and "Amend" in fault.point.label]
+    )
 
 
 def test_the_matrix_has_the_calls_that_a_freeze_brings_and_each_that_writes_is_survived() -> None:

@@ -68,6 +68,8 @@ EXECUTIVE = a_person("executive", (Role.SUPERVISING_EXECUTIVE, "marketing"))
 ARCHIVIST = a_person("archivist", (Role.ARCHIVIST, "center"))
 DIRECTOR = a_person("director", (Role.CENTER_DIRECTOR, "center"))
 """Not among the ordinary people: only who needs one has a director."""
+SECOND_EDITOR = a_person("second-editor", (Role.CENTER_EDITOR, "center"))
+"""Nor is there always a second editor, who makes the initial review of what the first has amended."""
 PEOPLE = (LIAISON, OTHER_LIAISON, EDITOR, HEAD, EXECUTIVE, ARCHIVIST)
 REVIEWERS = dict(zip(STAGES, (EDITOR, HEAD, EXECUTIVE), strict=True))
 
@@ -117,6 +119,18 @@ def a_form(now: datetime, **changes: Any) -> dict[str, Any]:  # noqa: ANN401 —
         "declaration": {"accepted": True, "version": "2026-1"},
     }
     return form | changes
+
+
+def an_amendment(record: Mapping[str, Any], **changes: object) -> dict[str, Any]:
+    """What an editor sends to change only this of a submission that was read."""
+    form = {n: v for n, v in record["form"].items() if n not in {"department", "drafter", "declaration"}}
+    return {**form, "reason": "统一写法。", "content_digest": record["content_digest"], **changes}
+
+
+def a_confirmation(content_digest: str) -> dict[str, Any]:
+    """What a drafter sends to confirm an amended text."""
+    declaration = {"accepted": True, "version": "2026-1"}
+    return {"decision": "confirm", "content_digest": content_digest, "declaration": declaration}
 
 
 @dataclass(frozen=True, kw_only=True)

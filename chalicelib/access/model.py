@@ -47,6 +47,8 @@ class Action(StrEnum):
     SUBMIT = "submission.submit"
     REVISE = "submission.revise"
     WITHDRAW = "submission.withdraw"
+    AMEND = "submission.amend"
+    CONFIRM = "submission.confirm"
     READ = "submission.read"
     REVIEW = "review.decide"
     SCHEDULE = "publication.schedule"
@@ -73,6 +75,7 @@ class ResourceData(TypedDict):
     department: str
     drafter: str
     authors: tuple[str, ...]
+    amended_by: str | None
     classification: str
     audience: tuple[str, ...] | None
     asked: tuple[str, str] | None
@@ -125,10 +128,11 @@ def service_subject(name: str) -> Subject:
 class Resource:
     """The submission or archive entry that is asked for.
 
-    `drafter` is a person id, and so is each of `co_drafters`: whoever else drafted or sent in a revision.
-    `classification` is a `Classification`; `audience` holds department ids, None for everybody. `asked` is the role,
-    and the department that it is held in, whose holders the stage under review asks. `required_stages` are the stages
-    that the text must pass, by id, `approved_stages` those that approved the present content digest.
+    `drafter` is a person id, and so is each of `co_drafters`: whoever else drafted, sent in or amended a revision.
+    `amended_by` is the editor who amended the present one, if any did. `classification` is a `Classification`;
+    `audience` holds department ids, None for everybody. `asked` is the role, and the department that it is held in,
+    whose holders the stage under review asks. `required_stages` are the stages that the text must pass, by id,
+    `approved_stages` those that approved the present content digest.
     """
 
     department: str
@@ -139,6 +143,7 @@ class Resource:
     required_stages: tuple[str, ...] = ()
     approved_stages: tuple[str, ...] = ()
     co_drafters: tuple[str, ...] = ()
+    amended_by: str | None = None
 
     def data(self) -> ResourceData:
         """The resource as plain data. Raises ValueError when classification, role or department is none."""
@@ -150,6 +155,7 @@ class Resource:
             "department": self.department,
             "drafter": _user(self.drafter),
             "authors": tuple(_user(person) for person in (self.drafter, *self.co_drafters)),
+            "amended_by": None if self.amended_by is None else _user(self.amended_by),
             "classification": str(self.classification),
             "audience": self.audience,
             "asked": None if self.asked is None else (_holder(Role(self.asked[0])), self.asked[1]),
@@ -211,8 +217,13 @@ def drafter_of_own_department(claim: Claim) -> bool:
 
 
 def wrote_it(claim: Claim) -> bool:
-    """The subject drafted or sent in the text or an earlier revision of it."""
+    """The subject drafted, sent in or amended the text or an earlier revision of it."""
     return claim.subject in claim.resource["authors"]
+
+
+def amended_it(claim: Claim) -> bool:
+    """The subject amended the present text."""
+    return claim.subject == claim.resource["amended_by"]
 
 
 def confidential_of_another(claim: Claim) -> bool:
@@ -255,6 +266,7 @@ RULES: Mapping[str, Callable[[Claim], bool]] = {
         not_the_drafter,
         drafter_of_own_department,
         wrote_it,
+        amended_it,
         confidential_of_another,
         open_to_everybody,
         in_audience,

@@ -20,6 +20,9 @@ class Kind(StrEnum):
     NEEDS_PERSON = "needs_person"
     PUBLISHED = "published"
     WITHDRAWN = "withdrawn"
+    AMENDED = "amended"
+    UNCONFIRMED = "unconfirmed"
+    AMENDMENT_DECLINED = "amendment_declined"
     ESCALATED = "escalated"
     LINK_TRIED = "link_tried"
 
@@ -29,6 +32,9 @@ _TYPES = {
     "PersonNeeded": Kind.NEEDS_PERSON,
     "Published": Kind.PUBLISHED,
     "Withdrawn": Kind.WITHDRAWN,
+    "Amended": Kind.AMENDED,
+    "ConfirmationReminded": Kind.UNCONFIRMED,
+    "AmendmentDeclined": Kind.AMENDMENT_DECLINED,
     "ReviewLinkRefused": Kind.LINK_TRIED,
 }
 

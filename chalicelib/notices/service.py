@@ -30,6 +30,11 @@ from chalicelib.submission.procedure import Procedure
 from chalicelib.submission.service import Journal, Procedures, resource_of
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
+_CONFIRM = frozenset({Kind.AMENDED, Kind.UNCONFIRMED})
+"""What asks for a confirmation."""
+_WITH_REASON = frozenset({Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
+_WITH_ACTOR = frozenset({Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
+
 
 @dataclass(frozen=True, kw_only=True)
 class Notices:
@@ -104,6 +109,10 @@ class Notices:
             return self.people.persons(tuple(event.payload["told"]))
         if kind is Kind.LINK_TRIED:
             return self.people.persons((event.payload["reviewer"],))
+        if kind is Kind.AMENDMENT_DECLINED:
+            return self.people.persons((event.payload["amended_by"],))
+        if kind in _CONFIRM:
+            return self._confirming(kind, form, head)
         told = {form.drafter: None}
         if kind is Kind.NEEDS_PERSON:
             center = self.people.departments((CENTER,)).get(CENTER)
@@ -111,6 +120,19 @@ class Notices:
             editors = self.people.persons(center.duty_holders if center else ())
             told |= dict.fromkeys(p.id for p in editors if p.holds(Role.CENTER_EDITOR, CENTER, now))
         return self.people.persons(tuple(told))
+
+    def _confirming(self, kind: Kind, form: Form, head: Submission) -> tuple[Person, ...]:
+        """The drafter; everybody of the department who may confirm, where the drafter may not, or nobody has yet."""
+        department = self.people.departments((form.department,)).get(form.department)
+        holders = {form.drafter, *(department.duty_holders if department else ())}
+        now, resource = self.journal.now(), resource_of(head)
+        able = tuple(
+            person
+            for person in self.people.persons(tuple(sorted(holders)))
+            if self.access.allows(subject_of(person, now), Action.CONFIRM, resource)
+        )
+        drafter = tuple(person for person in able if person.id == form.drafter)
+        return drafter if drafter and kind is Kind.AMENDED else able
 
     def _reviewers(self, event: Event, head: Submission) -> tuple[str, ...]:
         """Who was asked to review what was withdrawn, and has not answered."""
@@ -130,8 +152,9 @@ class Notices:
         channels: list[tuple[str, list[str]]],
     ) -> Mail:
         language, said = person.language, event.payload
+        page = f"{self.base_url}/submissions/{event.submission}"
         awaited = self.people.persons(tuple(said["reviewers"])) if kind is Kind.ESCALATED else ()
-        tried = self.people.persons((event.actor,)) if kind is Kind.LINK_TRIED else ()
+        did = self.people.persons((event.actor,)) if kind in _WITH_ACTOR else ()
         hidden = form.classification is Classification.CONFIDENTIAL
         params: dict[str, object] = {
             "name": person.name,
@@ -140,14 +163,16 @@ class Notices:
             "reason": said.get("reason"),
             "catalog_number": said.get("catalog_number"),
             "reviewers": [each.name for each in awaited],
-            "who": [each.name for each in tried] or [event.actor],
+            "who": [each.name for each in did] or [event.actor],
         }
         blocks: dict[str, Block] = {
-            "link": Button(label="request", address=f"{self.base_url}/submissions/{event.submission}")
+            "link": Button(label="confirm", address=f"{page}/confirm")
+            if kind in _CONFIRM
+            else Button(label="request", address=page)
         }
         if kind in {Kind.RETURNED, Kind.REJECTED}:
             blocks |= _opinion(said, procedure, language, hidden=hidden)
-        elif kind is Kind.WITHDRAWN and str(said["reason"]).strip() and not hidden:
+        elif kind in _WITH_REASON and str(said["reason"]).strip() and not hidden:
             blocks["comment"] = Quotation(text=str(said["reason"]))
         elif kind is Kind.PUBLISHED:
             lines = [

@@ -9,9 +9,9 @@ from chalicelib.core.events import failed_records, job
 
 review_jobs = Blueprint(__name__)
 
-STARTING = frozenset({"Submitted", "Resubmitted", "WorkflowRestarted"})
-ENDING = frozenset({"Decided", "Withdrawn", "PersonNeeded"})
-TOLD = frozenset({"ReviewOverdue", "ReviewLinkRefused"})
+STARTING = frozenset({"Submitted", "Resubmitted", "AmendmentConfirmed", "WorkflowRestarted"})
+ENDING = frozenset({"Decided", "Amended", "Withdrawn", "PersonNeeded"})
+TOLD = frozenset({"ReviewOverdue", "ReviewLinkRefused", "ConfirmationReminded", "AmendmentDeclined"})
 
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)

@@ -16,7 +16,7 @@ from chalicelib.ledger.model import Event
 from chalicelib.submission.model import Submission, deliveries_in, opinions_in, with_later_outcomes
 
 if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
-    from chalicelib.submission.service import Shown
+    from chalicelib.submission.service import Amendment, Shown
 
 submission_routes = Blueprint(__name__)
 
@@ -53,11 +53,14 @@ def list_submissions(exchange: Exchange) -> Response:
 @submission_routes.route("/api/v1/submissions/{submission}", methods=["GET"])
 @endpoint(submission_routes)
 def get_submission(exchange: Exchange, submission: str) -> Response:
-    record = bootstrap.parts().submission_desk.read(caller(exchange), submission)
+    parts = bootstrap.parts()
+    record = parts.submission_desk.read(caller(exchange), submission)
+    amendment = parts.amendments.waiting(record)
     body = summary(record.head) | {
         "form": record.revision.form.document,
         "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
+        "amendment": None if amendment is None else _amendment(amendment),
         "opinions": opinions_in(record.events),
         "deliveries": with_later_outcomes(deliveries_in(record.events, record.head.revision), record.events),
         "events": [_event(event) for event in record.events],
@@ -81,6 +84,24 @@ def post_withdrawal(exchange: Exchange, submission: str) -> Response:
     reason = checked("withdrawal", exchange.body())["reason"]
     head = bootstrap.parts().submission_desk.withdraw(
         person, submission, reason, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _receipt(head))
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/amendment", methods=["POST"])
+@endpoint(submission_routes)
+def post_amendment(exchange: Exchange, submission: str) -> Response:
+    head = bootstrap.parts().amendments.amend(
+        caller(exchange), submission, exchange.body(), correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _receipt(head), status=201)
+
+
+@submission_routes.route("/api/v1/submissions/{submission}/confirmation", methods=["POST"])
+@endpoint(submission_routes)
+def post_confirmation(exchange: Exchange, submission: str) -> Response:
+    head = bootstrap.parts().amendments.confirm(
+        caller(exchange), submission, exchange.body(), correlation_id=exchange.correlation_id
     )
     return answer(exchange, _receipt(head))
 
@@ -153,6 +174,17 @@ def refused_summary(shown: "Shown", language: str) -> dict[str, Any]:
         "sha256": request.sha256,
         "size": request.size,
         "problem": request.problem.document(language, request.message),
+    }
+
+
+def _amendment(amendment: "Amendment") -> dict[str, Any]:
+    """What waits for its confirmation; `diff` as a reviewer sees it."""
+    return {
+        "amended_by": amendment.event.actor,
+        "at": to_text(amendment.event.at),
+        "reason": amendment.event.payload["reason"],
+        "amends": amendment.before.number,
+        "diff": amendment.changes,
     }
 
 

@@ -1,7 +1,7 @@
 """What the publication request's schema cannot say: rules between fields, the calendar, the channel table."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,9 +11,15 @@ from zoneinfo import ZoneInfo
 from chalicelib.core.clock import from_text
 from chalicelib.core.errors import FieldError, InvalidSubmission
 from chalicelib.core.validation import schema
+from chalicelib.submission.differences import difference
 from chalicelib.submission.model import Channel, Classification, Form, form_from_document
 
 CHANNELS = Path(__file__).parents[2] / "policies" / "channels.csv"
+
+OF_THE_AMENDMENT = ("reason", "content_digest")
+"""What an amendment says beside the text."""
+CLASSIFICATIONS = tuple(Classification)
+"""From the least to the most guarded."""
 
 LONGEST_PAST = timedelta(minutes=10)
 """How long before its submission a request may ask to be published: people take a while to fill in a form."""
@@ -51,6 +57,64 @@ def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:
     if errors or not isinstance(document, dict):
         raise InvalidSubmission(errors)
     return form_from_document(document)
+
+
+def validate_amendment(document: object, *, before: Form, now: datetime, rules: ChannelRules) -> Form:
+    """Read the text that an editor puts in the place of another (clause 2.1.3), as `validate` reads a request.
+
+    Department and drafter stay, the classification is not lowered, and there is no declaration: the drafter's was for
+    the text before. What stays as it was, the publish time included, is not asked again whether its time has passed.
+    """
+    errors = schema("amendment").errors(document)
+    sound = sound_fields(document, errors)
+    errors += (
+        *_channel_faults(sound, rules),
+        *_audience_faults(sound),
+        *(() if _same_time(sound, before) else _time_faults(sound, now)),
+        *_editors_faults(sound, before),
+    )
+    if errors or not isinstance(document, dict):
+        raise InvalidSubmission(errors)
+    form = form_from_document(_amended(document, before))
+    if not difference(before, form):
+        raise InvalidSubmission((FieldError(pointer="", code="nothing_changed"),))
+    return form
+
+
+def _amended(document: Mapping[str, Any], before: Form) -> dict[str, Any]:
+    """The whole form that an amendment makes; what says the same in other words is left as it was said."""
+    said = {name: value for name, value in document.items() if name not in OF_THE_AMENDMENT}
+    if _same_time(said, before):
+        said["publish_at"] = before.document["publish_at"]
+    for name in ("keywords", "attachments"):
+        if not said.get(name) and not before.document.get(name):
+            said.pop(name, None)
+            said |= {name: before.document[name]} if name in before.document else {}
+    return {**said, "department": before.department, "drafter": before.drafter}
+
+
+def _same_time(sound: Mapping[str, Any], before: Form) -> bool:
+    """Whether a publish time is the one before, to the second, by the clocks of the same place."""
+    match sound:
+        case {"publish_at": publish_at, "time_zone": before.time_zone}:
+            return from_text(publish_at).replace(microsecond=0) == before.publish_at.replace(microsecond=0)
+    return False
+
+
+def _editors_faults(sound: Mapping[str, Any], before: Form) -> Iterator[FieldError]:
+    match sound:
+        case {"classification": classification}:
+            if CLASSIFICATIONS.index(Classification(classification)) < CLASSIFICATIONS.index(
+                before.classification
+            ):
+                yield FieldError(
+                    pointer="/classification",
+                    code="classification_lowered",
+                    params={"classification": before.classification},
+                )
+    for place, attachment in enumerate(sound.get("attachments", ())):
+        if attachment not in before.attachments:
+            yield FieldError(pointer=f"/attachments/{place}", code="not_of_this_request")
 
 
 def sound_fields(document: object, errors: tuple[FieldError, ...]) -> dict[str, Any]:

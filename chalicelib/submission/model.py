@@ -57,6 +57,7 @@ class State(StrEnum):
     """Where a submission stands."""
 
     IN_REVIEW = "in_review"
+    AWAITING_CONFIRMATION = "awaiting_confirmation"
     CHANGES_REQUESTED = "changes_requested"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
@@ -81,8 +82,16 @@ class Reason(StrEnum):
 
 LEGAL: Mapping[State, frozenset[State]] = {
     State.IN_REVIEW: frozenset(
-        {State.CHANGES_REQUESTED, State.REJECTED, State.WITHDRAWN, State.SCHEDULED, State.NEEDS_PERSON},
+        {
+            State.AWAITING_CONFIRMATION,
+            State.CHANGES_REQUESTED,
+            State.REJECTED,
+            State.WITHDRAWN,
+            State.SCHEDULED,
+            State.NEEDS_PERSON,
+        },
     ),
+    State.AWAITING_CONFIRMATION: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON}),
     State.PUBLISHING: frozenset({State.PUBLISHED}),
@@ -94,11 +103,13 @@ LEGAL: Mapping[State, frozenset[State]] = {
 }
 """Which state may follow which; staying in a state is always legal."""
 
-REVISABLE = frozenset({State.CHANGES_REQUESTED, State.NEEDS_PERSON})
+REVISABLE = frozenset({State.AWAITING_CONFIRMATION, State.CHANGES_REQUESTED, State.NEEDS_PERSON})
 """The states in which a new text may be handed in: while reviewers look at a text, it stands."""
 
-IN_FLIGHT = frozenset({State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING, State.PUBLISHED})
-"""The states in which a machine, not a person, must see to it that something happens: the sweeper's field."""
+IN_FLIGHT = frozenset(
+    {State.IN_REVIEW, State.AWAITING_CONFIRMATION, State.SCHEDULED, State.PUBLISHING, State.PUBLISHED}
+)
+"""The states in which a machine must see to it that something happens, or that people are reminded: the sweeper's."""
 
 
 def ensure_legal(present: State, following: State) -> None:
@@ -113,6 +124,7 @@ class Form:
 
     `audience` is None for everybody. `publish_at` is UTC; `time_zone` is the IANA zone the person chose.
     `attachments` are ids. `document` is the JSON object as it was sent: what is digested, stored and archived.
+    `declaration_version` is None in a text that an editor amended: nobody has answered for it before its confirmation.
     """
 
     title: str
@@ -130,7 +142,7 @@ class Form:
     importance: Importance
     keywords: tuple[str, ...]
     attachments: tuple[str, ...]
-    declaration_version: str
+    declaration_version: str | None
     document: Mapping[str, Any]
 
 
@@ -153,7 +165,7 @@ def form_from_document(document: Mapping[str, Any]) -> Form:
         importance=Importance(document["importance"]),
         keywords=tuple(document.get("keywords", ())),
         attachments=tuple(document.get("attachments", ())),
-        declaration_version=document["declaration"]["version"],
+        declaration_version=document["declaration"]["version"] if "declaration" in document else None,
         document=document,
     )
 
@@ -163,6 +175,7 @@ class Revision:
     """One immutable text of a submission. `number` counts from 1.
 
     `salt` goes into the digest, so that the digest in the ledger tells nothing of a short confidential text.
+    `amended_by` is the editor whose text it is, None for one that the department handed in.
     """
 
     submission: str
@@ -171,6 +184,7 @@ class Revision:
     salt: str
     created_at: datetime
     attachments: tuple[Attachment, ...] = ()
+    amended_by: str | None = None
 
     def content_document(self) -> dict[str, Any]:
         """What `content_digest` covers: the whole form, the attachments' hashes and the salt."""
@@ -196,11 +210,12 @@ class Submission:
     """Where a publication request stands: its head, small and without its text.
 
     `stage` is the review that is due while in review, `procedure` the version of the procedure that the round keeps;
-    None for what was stored without it. `co_drafters` wrote or sent in an earlier revision: like the drafter they never
-    decide. `attempt` counts the workflow's starts and fences off older ones; `first_attempt` is the one that the
-    present round began with. `seq` and `last_hash` are the end of its chain of events. `due_at` is the instant from
-    which it may be published: `publish_at`, unless waits are scaled. `begun_at` is when the machine that now sees to it
-    was begun, None for what was stored without it. `reason` says in a stable word why a person is needed.
+    None for what was stored without it. `co_drafters` wrote, amended or sent in a revision, or answered for one: like
+    the drafter they never decide. `amended_by` is the editor who amended the present revision. `attempt` counts the
+    workflow's starts and fences off older ones; `first_attempt` is the one that the present round began with. `seq` and
+    `last_hash` are the end of its chain of events. `due_at` is the instant from which it may be published:
+    `publish_at`, unless waits are scaled. `begun_at` is when the machine that now sees to it was begun, None for what
+    was stored without it. `reason` says in a stable word why a person is needed.
     """
 
     id: str
@@ -219,6 +234,7 @@ class Submission:
     department: str
     drafter: str
     co_drafters: tuple[str, ...] = ()
+    amended_by: str | None = None
     category: Category
     classification: Classification
     importance: Importance
@@ -277,21 +293,45 @@ def with_revision(
     head: Submission, revision: Revision, request_digest: str, procedure: Procedure
 ) -> Submission:
     """The head as it stands when a revision goes into review: first stage, new round, new attempt."""
+    return in_review(_with_text(head, revision, request_digest), procedure)
+
+
+def in_review(head: Submission, procedure: Procedure) -> Submission:
+    """The head as it stands when a round of a procedure begins for its present text: first stage, new attempt."""
     ensure_legal(head.state, State.IN_REVIEW)
-    wrote = {*head.co_drafters, head.drafter} - {revision.form.drafter}
     return replace(
         head,
         state=State.IN_REVIEW,
         stage=procedure.ids[0],
         procedure=procedure.version,
-        revision=revision.number,
         attempt=head.attempt + 1,
         first_attempt=head.attempt + 1,
+        due_at=None,
+        reason=None,
+    )
+
+
+def may_be_amended(head: Submission, procedure: Procedure) -> bool:
+    """Whether an editor may amend its text now, whoever it is: in its round's first stage (clause 2.1.3)."""
+    return head.state is State.IN_REVIEW and head.stage == procedure.ids[0]
+
+
+def with_amendment(head: Submission, revision: Revision, request_digest: str) -> Submission:
+    """The head as it stands when an editor has amended the text: no review is due before the drafter confirms it."""
+    ensure_legal(head.state, State.AWAITING_CONFIRMATION)
+    amended = _with_text(head, revision, request_digest)
+    return replace(amended, state=State.AWAITING_CONFIRMATION, stage=None)
+
+
+def _with_text(head: Submission, revision: Revision, request_digest: str) -> Submission:
+    wrote = {*head.co_drafters, head.drafter, *filter(None, [revision.amended_by])} - {revision.form.drafter}
+    return replace(
+        head,
+        revision=revision.number,
         content_digest=revision.content_digest,
         request_digest=request_digest,
         co_drafters=tuple(sorted(wrote)),
-        due_at=None,
-        reason=None,
+        amended_by=revision.amended_by,
         **form_facts(revision.form),
     )
 

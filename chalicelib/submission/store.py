@@ -52,6 +52,7 @@ class RevisionRecord(Record):
 
     content = UnicodeAttribute()
     created_at = UnicodeAttribute()
+    amended_by = UnicodeAttribute(null=True)
 
 
 class RefusedRequestRecord(Record):
@@ -121,6 +122,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "title": head.title,
         "drafter": head.drafter,
         "co_drafters": list(head.co_drafters) or None,
+        "amended_by": head.amended_by,
         "category": head.category,
         "classification": head.classification,
         "importance": head.importance,
@@ -172,6 +174,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         department=record.listing_key.removeprefix("DEPARTMENT#"),
         drafter=facts["drafter"],
         co_drafters=tuple(facts.get("co_drafters", ())),
+        amended_by=facts.get("amended_by"),
         category=Category(facts["category"]),
         classification=Classification(facts["classification"]),
         importance=Importance(facts["importance"]),
@@ -205,6 +208,7 @@ def put_revision(revision: Revision) -> Put:
         sk=key.sk,
         content=revision.canonical.decode(),
         created_at=to_text(revision.created_at),
+        amended_by=revision.amended_by,
     )
     return Put(record=record, condition=RevisionRecord.pk.does_not_exist())
 
@@ -219,6 +223,7 @@ def read_revision(record: RevisionRecord) -> Revision:
         salt=content["salt"],
         created_at=from_text(record.created_at),
         attachments=tuple(map(attachment_from_document, content["attachments"])),
+        amended_by=record.amended_by,
     )
 
 

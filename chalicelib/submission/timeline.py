@@ -20,6 +20,9 @@ class Kind(StrEnum):
 
     HANDED_IN = "handed_in"
     REVIEW = "review"
+    AMENDED = "amended"
+    CONFIRMED = "confirmed"
+    DECLINED = "declined"
     PERSON_NEEDED = "person_needed"
     SCHEDULED = "scheduled"
     PUBLISHING = "publishing"
@@ -41,13 +44,15 @@ class Step:
     """One step. Persons are ids; `at` is when it was done or began, None for what is to come.
 
     `procedure` is the version that a review's round keeps. A review that ended without its decision is `STOPPED` and
-    has none. `missed` are the deadlines that passed, `told` who was told of that.
+    has none. `missed` are the deadlines that passed, `told` who was told of that. `restores` is the revision whose text
+    was handed in again because an amendment was declined.
     """
 
     kind: Kind
     mark: Mark
     at: datetime | None = None
     revision: int = 0
+    restores: int | None = None
     actor: str | None = None
     stage: str | None = None
     procedure: str | None = None
@@ -100,6 +105,53 @@ def _handed_in(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> N
             actor=event.actor,
             revision=payload["revision"],
             procedure=payload.get("procedure"),
+            restores=payload.get("restores"),
+        )
+    )
+
+
+def _amended(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(
+        Step(
+            kind=Kind.AMENDED,
+            mark=Mark.NOW,
+            at=event.at,
+            actor=event.actor,
+            revision=payload["revision"],
+            comment=payload["reason"],
+        )
+    )
+
+
+def _confirmation_reminded(steps: list[Step], event: Event, _payload: Mapping[str, Any]) -> None:
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(steps[-1], reminded=(*steps[-1].reminded, event.at))
+
+
+def _confirmed(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _finish(steps)
+    steps.append(
+        Step(
+            kind=Kind.CONFIRMED,
+            mark=Mark.DONE,
+            at=event.at,
+            actor=event.actor,
+            revision=payload["revision"],
+        )
+    )
+
+
+def _declined(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(
+        Step(
+            kind=Kind.DECLINED,
+            mark=Mark.STOPPED,
+            at=event.at,
+            actor=event.actor,
+            revision=payload["revision"],
+            comment=payload["reason"],
         )
     )
 
@@ -207,6 +259,10 @@ def _withdrawn(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> N
 _READERS = {
     "Submitted": _handed_in,
     "Resubmitted": _handed_in,
+    "Amended": _amended,
+    "ConfirmationReminded": _confirmation_reminded,
+    "AmendmentConfirmed": _confirmed,
+    "AmendmentDeclined": _declined,
     "TaskOpened": _opened,
     "ReviewReminded": _reminded,
     "ReviewOverdue": _overdue,
@@ -248,8 +304,19 @@ def _to_come(head: Submission, steps: list[Step], procedure: Procedure) -> list[
                     revision=head.revision,
                 )
             )
-    if head.state in {State.IN_REVIEW, State.SCHEDULED}:
+    if head.state is State.AWAITING_CONFIRMATION:
+        ahead += [
+            Step(
+                kind=Kind.REVIEW,
+                mark=Mark.TO_COME,
+                stage=stage,
+                procedure=procedure.version,
+                revision=head.revision,
+            )
+            for stage in procedure.ids
+        ]
+    if head.state in {State.IN_REVIEW, State.AWAITING_CONFIRMATION, State.SCHEDULED}:
         ahead.append(Step(kind=Kind.PUBLISHING, mark=Mark.TO_COME, publish_at=head.publish_at))
-    if head.state in {State.IN_REVIEW, State.SCHEDULED, State.PUBLISHING}:
+    if head.state in {State.IN_REVIEW, State.AWAITING_CONFIRMATION, State.SCHEDULED, State.PUBLISHING}:
         ahead.append(Step(kind=Kind.ARCHIVING, mark=Mark.TO_COME))
     return ahead

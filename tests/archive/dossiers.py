@@ -22,6 +22,8 @@ FOLDER = "Z109-WS_2026-D10-AQB-0007"
 SUBMISSION = "s-jx5rkq2mwz7c3v4naf6t"
 DRAFTER = "p-draftermnhvc2q7x5wkz"
 EDITOR = "p-editorkzq3mf6vx2cwtj"
+OTHER_EDITOR = "p-othermq3z6kfvx2cwtjnz5"
+THIRD_EDITOR = "p-thirdx7vq2mzk5wc3ntjf"
 HEAD = "p-headq5wtz7xkcnm3v2rj"
 EXECUTIVE = "p-execv4jmq6zwx2ckt7nf"
 PUBLICATION = "service:publication"
@@ -191,6 +193,39 @@ def an_attached_dossier() -> Dossier:
     return replace(
         dossier, attachments=dict(zip((file.id for file in files), ATTACHED.values(), strict=True))
     )
+
+
+def an_amended_dossier() -> Dossier:
+    """Amended and declined, amended by another and confirmed, approved three times by others."""
+    first = a_revision(1, channels=["notice_board"])
+    declined = replace(_amended(first, title="检修提示"), number=2, salt="2" * 32, amended_by=EDITOR)
+    restored = replace(first, number=3)
+    amended = replace(_amended(first, title="行车检修提示"), number=4, salt="4" * 32, amended_by=OTHER_EDITOR)
+    one, two, three, four = (
+        {"revision": each.number, "content_digest": each.content_digest}
+        for each in (first, declined, restored, amended)
+    )
+    declaration = {"accepted": True, "version": "2026-01"}
+    steps: list[Step] = [
+        ("Submitted", DRAFTER, one),
+        ("Amended", EDITOR, {**two, "amends": 1, "reason": "从简。"}),
+        ("AmendmentDeclined", DRAFTER, {**two, "reason": "原题更清楚。"}),
+        ("Resubmitted", DRAFTER, {**three, "restores": 1}),
+        ("Amended", OTHER_EDITOR, {**four, "amends": 3, "reason": "写明行车。"}),
+        ("AmendmentConfirmed", DRAFTER, {**four, "declaration": declaration}),
+        ("Decided", THIRD_EDITOR, _decision(four, "initial", "approve", "")),
+        ("Decided", HEAD, _decision(four, "department_head", "approve", "")),
+        ("Decided", EXECUTIVE, _decision(four, "executive", "approve", "")),
+        _started(four, notice_board="waiting_for_adapter"),
+        _published(four),
+    ]
+    return _dossier((first, declined, restored, amended), steps, {})
+
+
+def _amended(revision: Revision, **form: object) -> Revision:
+    """With another text, for which nobody has made a declaration."""
+    document = {name: value for name, value in revision.form.document.items() if name != "declaration"}
+    return replace(revision, form=form_from_document(document | form))
 
 
 def _dossier(

@@ -29,6 +29,8 @@ def returned(world: World, *, comment: str = "请补充联系电话。\n并核�
 def _to_be_told(event: Event) -> str | None:
     """What a drafter must be told of an event, as `mail.<kind>` says it."""
     match event.type, event.payload.get("decision"):
+        case "Amended", _:
+            return "amended"
         case "Published", _:
             return "published"
         case "Decided", "request_changes":

@@ -25,6 +25,8 @@ OPEN_TO = {
     (Action.SUBMIT, "internal"): set(),
     (Action.REVISE, "internal"): {"liaison@marketing"},
     (Action.WITHDRAW, "internal"): {"liaison@marketing"},
+    (Action.AMEND, "internal"): {"center_editor@center"},
+    (Action.CONFIRM, "internal"): {"liaison@marketing"},
     (Action.READ, "public"): DEPARTMENT | CENTER,
     (Action.READ, "confidential"): DEPARTMENT | CENTER,
     (Action.REVIEW, "internal"): set(),

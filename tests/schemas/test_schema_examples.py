@@ -16,6 +16,8 @@ BODIES = (
     "sign_in",
     "session",
     "withdrawal",
+    "amendment",
+    "confirmation",
     "review_link",
     "task",
     "decision",

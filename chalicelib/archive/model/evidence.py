@@ -81,6 +81,7 @@ def examine(files: Mapping[str, bytes]) -> Examination:
         return Examination(findings=(*findings, Finding(where=where, code=Code.NOT_PUBLISHED)))
     findings += [
         *_publication_findings(payload, publication),
+        *_amendment_findings(payload),
         *_approval_findings(payload, publication),
         *_opinion_findings(payload),
         *_delivery_findings(payload, publication),
@@ -104,12 +105,13 @@ def _chain_findings(payload: Payload) -> Iterator[Finding]:
 
 
 def _round_findings(payload: Payload) -> Iterator[Finding]:
-    """Each revision was handed in by one event, in order; the first by the chain's first."""
+    """Each revision came in with one event, in order; the first with the chain's first."""
     handed_in = [event for event in payload.events if layout.hands_in(event)]
-    said = [(event.type, layout.revision_of(event)) for event in handed_in]
-    types = ["Submitted", *["Resubmitted"] * (len(payload.contents) - 1)]
-    if said != list(zip(types, payload.contents, strict=True)) or payload.events[0] is not handed_in[0]:
-        numbers = ", ".join(str(number) for _, number in said) or "-"
+    said = [layout.revision_of(event) for event in handed_in]
+    first = [event.type == "Submitted" for event in handed_in]
+    in_order = said == list(payload.contents) and first == [True, *[False] * (len(said) - 1)]
+    if not in_order or payload.events[0] is not handed_in[0]:
+        numbers = ", ".join(map(str, said)) or "-"
         counted = len(payload.contents)
         yield Finding(
             where="data/revisions", code=Code.ROUNDS, params={"events": numbers, "revisions": counted}
@@ -124,7 +126,8 @@ def _round_findings(payload: Payload) -> Iterator[Finding]:
 def _digest_findings(payload: Payload) -> Iterator[Finding]:
     """Every digest in an event is that of the revision which the event names (clause 1.3.1)."""
     digests = {number: _sha256(canonical(content)) for number, content in payload.contents.items()}
-    pinned = {"Submitted", "Resubmitted", "Decided", "Published"}
+    amending = {layout.AMENDED, layout.CONFIRMED, layout.DECLINED}
+    pinned = {"Submitted", "Resubmitted", "Decided", "Published", *amending}
     for number, event in enumerate(payload.events, start=1):
         revision = layout.revision_of(event)
         digest = None if revision is None else digests.get(revision)
@@ -181,8 +184,30 @@ def _publication_findings(payload: Payload, publication: _Publication) -> Iterat
             yield Finding(where=layout.event_name(seq), code=Code.AFTER_PUBLICATION)
 
 
+def _amendment_findings(payload: Payload) -> Iterator[Finding]:
+    """What an editor amended was answered for by somebody else before anybody decided on it (2.1.3, 3.1.3)."""
+    amended = {layout.revision_of(event): event for event in payload.events if event.type == layout.AMENDED}
+    answered = set()
+    for seq, event in enumerate(payload.events, start=1):
+        revision = layout.revision_of(event)
+        if event.type == layout.CONFIRMED and revision in amended:
+            declared = event.payload.get("declaration")
+            accepted = isinstance(declared, dict) and declared.get("accepted") is True
+            if accepted and event.actor.startswith("p-") and event.actor != amended[revision].actor:
+                answered.add(revision)
+        elif event.type == "Decided" and revision in amended and revision not in answered:
+            params = {"revision": str(revision)}
+            yield Finding(where=layout.event_name(seq), code=Code.UNCONFIRMED, params=params)
+        elif event.type == "Resubmitted" and "restores" in event.payload:
+            number = event.payload["restores"]
+            restored = payload.contents.get(number, {}) if type(number) is int else {}
+            if event.payload.get("content_digest") != _sha256(canonical(restored)):
+                params = {"revision": str(number)}
+                yield Finding(where=layout.event_name(seq), code=Code.CONTENT_DIGEST, params=params)
+
+
 def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
-    """Every stage in its order, by persons, never the drafter, each after the revision came in (3.3.1)."""
+    """Every stage in its order, by persons who did not write it, each after the revision came in (3.3.1)."""
     events = [
         (layout.event_name(seq), event)
         for seq, event in enumerate(payload.events, start=1)
@@ -204,8 +229,10 @@ def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[
             code=Code.APPROVALS,
             params={"revision": publication.revision, "found": found},
         )
+    amending = [event for event in payload.events if event.type in {layout.AMENDED, layout.CONFIRMED}]
+    wrote = {publication.form["drafter"], *(event.actor for event in amending)}
     for where, event in decided:
-        if event.actor == publication.form["drafter"]:
+        if event.actor in wrote:
             yield Finding(where=where, code=Code.OWN_TEXT)
         if not event.actor.startswith("p-"):
             yield Finding(where=where, code=Code.NOT_A_PERSON, params={"actor": event.actor})
@@ -213,7 +240,7 @@ def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[
 
 def _procedure_findings(payload: Payload, events: Sequence[Event]) -> Iterator[Finding]:
     """The procedure is the one that the round began with, and is there when the round names one."""
-    named = next((event.payload.get("procedure") for event in events if layout.hands_in(event)), None)
+    named = next((event.payload.get("procedure") for event in events if layout.begins_round(event)), None)
     raw = payload.files.get(layout.PROCEDURE)
     if raw is None and named is not None:
         yield Finding(where=layout.PROCEDURE, code=Code.MISSING_FILE)
@@ -321,7 +348,7 @@ def _facts(payload: Payload, publication: _Publication) -> Facts:
         published_at=publication.published_at,
         event_count=len(payload.events),
         last_event_hash=payload.events[-1].hash,
-        format_version=layout.format_version(payload.contents.values(), payload.procedure),
+        format_version=layout.format_version(payload.contents.values(), payload.events, payload.procedure),
         attachment_count=len(publication.attachments),
     )
 

@@ -41,6 +41,7 @@ class Code(StrEnum):
     PROCEDURE = "procedure"
     APPROVALS = "approvals"
     OWN_TEXT = "own_text"
+    UNCONFIRMED = "unconfirmed"
     NOT_A_PERSON = "not_a_person"
     APPROVED_BEFORE_SUBMITTED = "approved_before_submitted"
     OPINION = "opinion"
@@ -156,7 +157,14 @@ TEXTS: Mapping[Code, tuple[str, str]] = {
         "发布的第 {revision} 版没有依次通过审核程序的各个环节；记录为：{found}。",
         "Published revision {revision} lacks the approvals of its procedure in their order; recorded: {found}.",
     ),
-    Code.OWN_TEXT: ("拟稿人审核了自己的稿件。", "The drafter decided on the drafter's own text."),
+    Code.OWN_TEXT: (
+        "有人审核了自己拟写、修改或确认的稿件。",
+        "Somebody decided on a text that they had drafted, amended or confirmed.",
+    ),
+    Code.UNCONFIRMED: (
+        "编辑修改的第 {revision} 版未经他人确认即被审核。",
+        "Revision {revision}, which an editor amended, was decided on before anybody else confirmed it.",
+    ),
     Code.NOT_A_PERSON: (
         "审核决定不是由人作出的：{actor}。",
         "The decision was not made by a person: {actor}.",

@@ -45,8 +45,17 @@ def attachment_name(number: int, attachment: Mapping[str, Any]) -> str:
     return f"{ATTACHMENTS}{number:04d}.{extension}"
 
 
-def format_version(contents: Iterable[Mapping[str, Any]], procedure: Mapping[str, Any] | None) -> int:
-    """The version that these contents need: 1 knows no attachments, and neither 1 nor 2 a procedure."""
+AMENDED = "Amended"
+CONFIRMED = "AmendmentConfirmed"
+DECLINED = "AmendmentDeclined"
+
+
+def format_version(
+    contents: Iterable[Mapping[str, Any]], events: Iterable[Event], procedure: Mapping[str, Any] | None
+) -> int:
+    """The version that these need: 1 knows no attachments, neither 1 nor 2 a procedure, and only 4 amendments."""
+    if any(event.type == AMENDED for event in events):
+        return 4
     if procedure is not None:
         return 3
     return 2 if any(content["attachments"] for content in contents) else 1
@@ -59,8 +68,13 @@ def revision_of(event: Event) -> int | None:
 
 
 def hands_in(event: Event) -> bool:
-    """Whether the event hands in a revision."""
-    return event.type in {"Submitted", "Resubmitted"}
+    """Whether a revision came in with the event, from its department or from an editor."""
+    return event.type in {"Submitted", "Resubmitted", AMENDED}
+
+
+def begins_round(event: Event) -> bool:
+    """Whether reviews of a revision begin with the event, under the procedure that it names."""
+    return event.type in {"Submitted", "Resubmitted", CONFIRMED}
 
 
 def revision_document(number: int, content: Mapping[str, Any], handed_in: Event) -> dict[str, Any]:

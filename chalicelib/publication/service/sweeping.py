@@ -1,4 +1,4 @@
-"""Repairing what lost events left behind, going on after a freeze, and telling how long things wait."""
+"""Repairing what lost events left behind, reminding, going on after a freeze, and telling how long things wait."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from chalicelib.publication.service.freezing import Freezing
 from chalicelib.publication.service.publishing import Publishing
 from chalicelib.review.service import Rounds
 from chalicelib.submission.model import IN_FLIGHT, State, Submission
-from chalicelib.submission.service import Journal
+from chalicelib.submission.service import ConfirmationReminders, Journal
 from chalicelib.submission.store import in_flight, read_head
 
 _NONE = timedelta(0)
@@ -61,6 +61,7 @@ class Sweeper:
 
     journal: Journal
     rounds: Rounds
+    reminders: ConfirmationReminders
     publishing: Publishing
     freezing: Freezing
 
@@ -76,6 +77,7 @@ class Sweeper:
         def repair(head: Submission) -> None:
             self._take_in(seen, head, freezes)
             self.rounds.repair(head)
+            self.reminders.remind(head)
             self.publishing.repair(head, freezes)
 
         examined = self._each(repair)
@@ -109,7 +111,11 @@ class Sweeper:
 
     def _take_in(self, seen: Seen, head: Submission, freezes: Freezes) -> None:
         now = self.journal.now()
-        reviewed = head.state is State.IN_REVIEW
-        held_back = not reviewed and freezes.stop(concerned(head, self.publishing.adapters), now)
-        overdue = (self.rounds if reviewed else self.publishing).overdue(head)
+        whose: Rounds | ConfirmationReminders | Publishing = self.publishing
+        if head.state is State.IN_REVIEW:
+            whose = self.rounds
+        elif head.state is State.AWAITING_CONFIRMATION:
+            whose = self.reminders
+        held_back = whose is self.publishing and freezes.stop(concerned(head, self.publishing.adapters), now)
+        overdue = whose.overdue(head)
         seen.add(head, idle=now - head.updated_at, overdue=_NONE if held_back else overdue)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
+from chalicelib.access.model import Action
 from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import checked
@@ -128,6 +129,8 @@ def review_page(
     waiting = parts.review_desk.waiting(present.person) if not opened.is_asked else None
     named = {person for opinion in signed for person in (opinion.reviewer, opinion.instead_of) if person}
     named |= {row.instead_of for row in (waiting or [])[:1] if row.instead_of}
+    amended_by = opened.revision.amended_by if opened.revision else None
+    named |= {amended_by} if amended_by else set()
     people = parts.people.persons(tuple(sorted({opened.head.drafter, *named})))
     items = opened.stage.checklist
     wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
@@ -152,6 +155,7 @@ def review_page(
         wrong=wrong,
         summary=_summary(wrong, [item.id for item in items]),
         told=told_of(error, exchange.language) if error else None,
+        amendable=Action.AMEND in parts.submission_desk.steps(present.person, opened.head),
         done=done,
         waiting=waiting,
     )

@@ -1,6 +1,7 @@
-"""Publication requests with a browser: those handed in, and what departments' systems sent in vain."""
+"""Publication requests with a browser: handed in, amended by editors, and sent in vain by departments' systems."""
 
+from chalicelib.submission.pages.amendments import amendment_pages
 from chalicelib.submission.pages.refused import refused_pages
 from chalicelib.submission.pages.requests import submission_pages
 
-__all__ = ["refused_pages", "submission_pages"]
+__all__ = ["amendment_pages", "refused_pages", "submission_pages"]

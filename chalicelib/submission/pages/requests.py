@@ -77,6 +77,7 @@ FIELDS = (
     "time_zone",
     "audience",
     "declaration",
+    "reason",
 )
 """In the order of the page."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -104,6 +105,9 @@ def show_requests(exchange: Exchange) -> Response:
         chosen=chosen,
         states=list(State),
         tasks=tasks,
+        confirmable={
+            head.id for head in shown.rows if Action.CONFIRM in parts.submission_desk.steps(person, head)
+        },
         held=parts.freezing.held(person, found, {head.id: _ahead(head) for head in shown.rows}),
         names={each.id: each.name for each in people},
         departments={department.id: department.name for department in departments},
@@ -127,7 +131,7 @@ def show_new_request(exchange: Exchange) -> Response:
         importance=Importance.ROUTINE,
         time_zone=parts.settings.center_time_zone,
     )
-    return _form_page(exchange, present, _Sheet(filled=filled, key=new_secret()))
+    return form_page(exchange, present, Sheet(filled=filled, key=new_secret()))
 
 
 @submission_pages.route("/submissions/new", methods=["POST"], content_types=[FORM])
@@ -137,21 +141,21 @@ def hand_in(exchange: Exchange) -> Response:
     desk = bootstrap.parts().submission_desk
     present, found = posted(exchange, form, desk.procedure_key)
     person = present.person
-    sheet = _Sheet.of(form, key=_key_of(form))
+    sheet = Sheet.of(form, key=_key_of(form))
     said, own_faults = _said(sheet.filled, present)
-    if _asks_for_preview(form):
-        return _preview(exchange, present, sheet, _joined(own_faults, desk.faults(person, said)))
+    if asks_for_preview(form):
+        return preview_page(exchange, present, sheet, joined(own_faults, desk.faults(person, said)))
     try:
         if own_faults:
-            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said)))
+            raise InvalidSubmission(joined(own_faults, desk.faults(person, said)))
         head = desk.submit(
             person, said, found, idempotency_key=sheet.key, correlation_id=exchange.correlation_id
         )
     except KeyReused as error:
         earlier = desk.made_with(person, sheet.key)
-        return _form_page(exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret()))
+        return form_page(exchange, present, replace(sheet, error=error, earlier=earlier, key=new_secret()))
     except (Conflict, InvalidInput, NotPermitted) as error:
-        return _form_page(exchange, present, replace(sheet, error=error))
+        return form_page(exchange, present, replace(sheet, error=error))
     return see_other(exchange, f"/submissions/{head.id}?done=submitted")
 
 
@@ -210,9 +214,9 @@ def show_revision(exchange: Exchange, submission: str) -> Response:
     desk = bootstrap.parts().submission_desk
     present, found = visit(exchange, desk.key(submission))
     record = desk.read(present.person, submission, found)
-    _ensure_open(present, record.head, Action.REVISE, legal=record.head.state in REVISABLE)
-    sheet = _Sheet(filled=Filled.from_form(record.revision.form), record=record)
-    return _form_page(exchange, present, sheet)
+    ensure_open(present, record.head, Action.REVISE, legal=record.head.state in REVISABLE)
+    sheet = Sheet(filled=Filled.from_form(record.revision.form), record=record)
+    return form_page(exchange, present, sheet)
 
 
 @submission_pages.route("/submissions/{submission}/revise", methods=["POST"], content_types=[FORM])
@@ -222,17 +226,17 @@ def hand_in_revision(exchange: Exchange, submission: str) -> Response:
     form = exchange.form()
     present, found = posted(exchange, form, desk.key(submission))
     person, record = present.person, desk.read(present.person, submission, found)
-    sheet = _Sheet.of(form, record=record)
+    sheet = Sheet.of(form, record=record)
     said, own_faults = _said(sheet.filled, present)
-    if _asks_for_preview(form):
-        faults = _joined(own_faults, desk.faults(person, said, earlier=record.head))
-        return _preview(exchange, present, sheet, faults)
+    if asks_for_preview(form):
+        faults = joined(own_faults, desk.faults(person, said, earlier=record.head))
+        return preview_page(exchange, present, sheet, faults)
     try:
         if own_faults:
-            raise InvalidSubmission(_joined(own_faults, desk.faults(person, said, earlier=record.head)))
+            raise InvalidSubmission(joined(own_faults, desk.faults(person, said, earlier=record.head)))
         head = desk.revise(person, submission, said, correlation_id=exchange.correlation_id)
     except (Conflict, InvalidInput, NotPermitted) as error:
-        return _form_page(exchange, present, replace(sheet, error=error))
+        return form_page(exchange, present, replace(sheet, error=error))
     return see_other(exchange, f"/submissions/{head.id}?done=revised")
 
 
@@ -242,7 +246,7 @@ def show_withdrawal(exchange: Exchange, submission: str) -> Response:
     desk = bootstrap.parts().submission_desk
     present, found = visit(exchange, desk.key(submission))
     head = desk.seen(present.person, submission, found)
-    _ensure_open(present, head, Action.WITHDRAW, legal=desk.may_be_withdrawn(head))
+    ensure_open(present, head, Action.WITHDRAW, legal=desk.may_be_withdrawn(head))
     return _withdrawal_page(exchange, present, head)
 
 
@@ -283,7 +287,7 @@ def _withdrawal_page(
     )
 
 
-def _ensure_open(present: Visit, head: Submission, step: Action, *, legal: bool) -> None:
+def ensure_open(present: Visit, head: Submission, step: Action, *, legal: bool) -> None:
     """Raise IllegalTransition or NotPermitted rather than show a form that could not be sent."""
     if not legal:
         raise IllegalTransition(state=head.state.value)
@@ -292,11 +296,12 @@ def _ensure_open(present: Visit, head: Submission, step: Action, *, legal: bool)
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Sheet:
+class Sheet:
     """The form as it is to be shown: filled in, and what there is to say about it.
 
     `key` makes a new request safe to send again, `record` is the submission that is revised, `earlier` the id of one
-    that this very page has made already.
+    that this very page has made already. With `amending` an editor fills it in, for that
+    `reason` and over the text with the digest `seen`.
     """
 
     filled: Filled
@@ -305,11 +310,15 @@ class _Sheet:
     error: ImprimaturError | None = None
     earlier: str | None = None
     ticked: bool = False
+    amending: bool = False
+    reason: str = ""
+    seen: str = ""
 
     @classmethod
     def of(
         cls, form: Mapping[str, Sequence[str]], *, key: str = "", record: "Record | None" = None
-    ) -> "_Sheet":
+    ) -> "Sheet":
+        """A posted form."""
         filled = Filled.from_fields(form)
         return cls(filled=filled, key=key, record=record, ticked=bool(filled.declaration))
 
@@ -320,33 +329,38 @@ def _key_of(form: Mapping[str, Sequence[str]]) -> str:
     return key if _KEY.fullmatch(key) else new_secret()
 
 
-def _asks_for_preview(form: Mapping[str, Sequence[str]]) -> bool:
+def asks_for_preview(form: Mapping[str, Sequence[str]]) -> bool:
+    """Whether nothing is to be written yet."""
     return form.get("intent") == ["preview"]
 
 
 def _said(filled: Filled, present: Visit) -> tuple[dict[str, Any], tuple[FieldError, ...]]:
-    return document(filled, drafter=present.person.id, declaration=_declaration_version())
+    return document(filled, drafter=present.person.id, declaration=declaration_version())
 
 
-def _declaration_version() -> str:
+def declaration_version() -> str:
+    """The version of the declaration that is asked for now."""
     declaration = schema("submission").rules["properties"]["declaration"]
     return str(declaration["properties"]["version"]["const"])
 
 
-def _joined(own: Iterable[FieldError], others: Iterable[FieldError]) -> tuple[FieldError, ...]:
+def joined(own: Iterable[FieldError], others: Iterable[FieldError]) -> tuple[FieldError, ...]:
     """What is wrong in all; where the page knows better what was meant by a field, it alone speaks."""
     first = {error.pointer: error for error in own}
     return (*first.values(), *(error for error in others if error.pointer not in first))
 
 
-def _preview(exchange: Exchange, present: Visit, sheet: _Sheet, faults: tuple[FieldError, ...]) -> Response:
+def preview_page(
+    exchange: Exchange, present: Visit, sheet: Sheet, faults: tuple[FieldError, ...]
+) -> Response:
     """The text as its readers will see it, and what is wrong by now; the declaration comes last of all."""
     errors = tuple(error for error in faults if not error.pointer.startswith("/declaration"))
     error = InvalidSubmission(errors) if errors else None
-    return _form_page(exchange, present, replace(sheet, error=error), preview=True)
+    return form_page(exchange, present, replace(sheet, error=error), preview=True)
 
 
-def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bool = False) -> Response:
+def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool = False) -> Response:
+    """The form as it was filled in, and what there is to say about it."""
     parts, filled, error = bootstrap.parts(), sheet.filled, sheet.error
     rules = schema("submission").rules
     departments = {department.id: department.name for department in parts.people.all_departments()}
@@ -361,7 +375,7 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
         exchange,
         "request_form",
         status=200 if error is None else error.status,
-        connect=parts.files.origin(),
+        connect=None if sheet.amending else parts.files.origin(),
         visit=present,
         filled=filled,
         files=files,
@@ -370,6 +384,11 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
         ticked=sheet.ticked,
         key=sheet.key,
         head=head,
+        amending=sheet.amending,
+        reason=sheet.reason,
+        seen=sheet.seen,
+        reason_limit=schema("amendment").rules["properties"]["reason"]["maxLength"],
+        drafter=_name_of(head.drafter) if head and sheet.amending else present.person.name,
         wrong=wrong,
         summary=[(name, text) for name in ("", *FIELDS) for text in wrong.get(name, [])],
         told=told_of(error, exchange.language) if error and not faults else None,
@@ -390,14 +409,14 @@ def _form_page(exchange: Exchange, present: Visit, sheet: _Sheet, *, preview: bo
         zones=tuple(dict.fromkeys((parts.settings.center_time_zone, *COMMON_ZONES))),
         all_zones=time_zones(),
         folds=choices_of(filled),
-        declaration=_declaration_version(),
+        declaration=declaration_version(),
         review=review,
         failed=items,
         notes=_notes(review, exchange.language),
         procedures=parts.procedures,
         reviewer="" if review is None else _name_of(review.actor),
         zone=parts.settings.center_time_zone,
-        past=head is not None and head.publish_at < parts.now() and not faults,
+        past=head is not None and head.publish_at < parts.now() and not faults and not sheet.amending,
     )
 
 
@@ -407,10 +426,13 @@ def _types_by_extension() -> dict[str, str]:
     return {extension: media_type.value for media_type, known in types.items() for extension in known}
 
 
-def _files_of(present: Visit, sheet: _Sheet) -> dict[str, Attachment | None]:
-    """The files that the form names, by id: those of the present revision, and the person's own uploads."""
-    ids = tuple(dict.fromkeys(sheet.filled.attachments))
+def _files_of(present: Visit, sheet: Sheet) -> dict[str, Attachment | None]:
+    """The files that the form names, by id: those of the present revision, and the person's own uploads.
+
+    An editor, who can add none, always sees those of the present revision, whatever is left out.
+    """
     kept = {file.id: file for file in sheet.record.revision.attachments} if sheet.record else {}
+    ids = tuple(dict.fromkeys([*(kept if sheet.amending else ()), *sheet.filled.attachments]))
     fresh = [each for each in ids if each not in kept]
     own = bootstrap.parts().upload_desk.own_files(present.person, fresh) if fresh else {}
     return {each: kept.get(each) or own.get(each) for each in ids}

@@ -38,10 +38,11 @@ from chalicelib.submission.model import (
     Revision,
     State,
     Submission,
+    may_be_amended,
     opened,
     with_revision,
 )
-from chalicelib.submission.service.journal import Journal, resource_of
+from chalicelib.submission.service.journal import Journal, resource_of, round_of
 from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.store import (
     SubmissionRecord,
@@ -242,16 +243,30 @@ class SubmissionDesk:
         return State.WITHDRAWN in LEGAL[head.state]
 
     def steps(self, person: Person, head: Submission) -> frozenset[Action]:
-        """What the person may do with a submission as it stands: revise, withdraw, settle mails of unknown outcome."""
+        """What the person may do with a submission as it stands: all but to decide, which takes a link of one's own."""
         subject, resource = subject_of(person, self._journal.now()), resource_of(head)
         legal = {
             Action.REVISE: head.state in REVISABLE,
+            Action.AMEND: self.is_amendable(head) and self.may_decide(person, head),
+            Action.CONFIRM: head.state is State.AWAITING_CONFIRMATION,
             Action.WITHDRAW: self.may_be_withdrawn(head),
             Action.SETTLE_MAIL: head.state in _SENT_OUT,
         }
         return frozenset(
             action for action, now in legal.items() if now and self._access.allows(subject, action, resource)
         )
+
+    def is_amendable(self, head: Submission) -> bool:
+        """Whether an editor may amend its text as it stands, whoever it is."""
+        return head.stage is not None and may_be_amended(head, self._procedures.of(head))
+
+    def may_decide(self, person: Person, head: Submission) -> bool:
+        """Whether policy lets the person decide the stage that is due, as one of those whom it asks first."""
+        if head.stage is None:
+            return False
+        post = self._procedures.of(head)[head.stage].reviewers
+        resource = replace(resource_of(head), asked=post.duty(head.department))
+        return self._access.allows(subject_of(person, self._journal.now()), Action.REVIEW, resource)
 
     def revise(self, person: Person, submission: str, document: object, *, correlation_id: str) -> Submission:
         """Hand in a new revision: a new round from the first stage. The same text again is the same revision.
@@ -262,7 +277,7 @@ class SubmissionDesk:
 
     def _revised(self, person: Person, submission: str, document: object, correlation_id: str) -> Submission:
         found = self._journal.table.batch(self.key(submission), self.procedure_key)
-        head = self._readable(person, submission, found)
+        head = self.seen(person, submission, found)
         subject = subject_of(person, self._journal.now())
         grant = self._access.grant(subject, Action.REVISE, resource_of(head))
         under_review = head.state is State.IN_REVIEW and head.drafter == person.id
@@ -284,7 +299,7 @@ class SubmissionDesk:
         return again_when_stale(lambda: self._withdrawn(person, submission, reason, correlation_id))
 
     def _withdrawn(self, person: Person, submission: str, reason: str, correlation_id: str) -> Submission:
-        head = self._readable(person, submission)
+        head = self.seen(person, submission)
         grant = self._access.grant(
             subject_of(person, self._journal.now()), Action.WITHDRAW, resource_of(head)
         )
@@ -307,16 +322,12 @@ class SubmissionDesk:
             raise NotFound
         return head_key(submission)
 
-    def seen(self, person: Person, submission: str, found: Found) -> Submission:
-        """A submission as it stands, read from `key`. Raises NotFound where policy forbids even to know of it."""
-        return self._readable(person, submission, found)
-
     def read(self, person: Person, submission: str, found: Found | None = None) -> Record:
         """A submission with its text and its whole chain, its head perhaps read already from `key`.
 
         Raises NotFound where policy forbids even to know of it.
         """
-        head = self._readable(person, submission, found)
+        head = self.seen(person, submission, found)
         return Record(
             head=head,
             revision=self._journal.revision(head.id, head.revision),
@@ -411,7 +422,7 @@ class SubmissionDesk:
         sound = sound_fields(document, errors)
         also = () if derived is None else (head_key(derived),)
         files = Selection() if uploader is None else self._files(sound, uploader, earlier, also)
-        errors += (*self._unknown_departments(sound), *senders_faults(sound), *files.errors)
+        errors += (*self.unknown_departments(sound), *senders_faults(sound), *files.errors)
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form, files
@@ -446,7 +457,8 @@ class SubmissionDesk:
         revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
         return {file.id: file for revision in revisions for file in revision.attachments}
 
-    def _unknown_departments(self, sound: Mapping[str, Any]) -> Faults:
+    def unknown_departments(self, sound: Mapping[str, Any]) -> Faults:
+        """What is wrong with the departments that an audience names."""
         audience = sound.get("audience")
         named = tuple(audience) if isinstance(audience, list) else ()
         known = self._people.departments(named)
@@ -464,7 +476,11 @@ class SubmissionDesk:
             attachments=files,
         )
 
-    def _readable(self, person: Person, submission: str, found: Found | None = None) -> Submission:
+    def seen(self, person: Person, submission: str, found: Found | None = None) -> Submission:
+        """A submission as it stands, its head perhaps read already from `key`.
+
+        Raises NotFound where policy forbids even to know of it.
+        """
         head = self._known(submission, found)
         if not self._may_read(person, head):
             raise NotFound
@@ -551,12 +567,7 @@ def _submitted(event_type: str, head: Submission, form: Form, cause: Cause) -> D
         type=event_type,
         cause=cause,
         payload={
-            "revision": head.revision,
-            "attempt": head.attempt,
-            "stage": head.stage,
-            "procedure": head.procedure,
-            "importance": head.importance,
-            "content_digest": head.content_digest,
+            **round_of(head),
             "declaration": {"accepted": True, "version": form.declaration_version},
         },
     )

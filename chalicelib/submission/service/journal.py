@@ -90,6 +90,18 @@ def patience(grace: timedelta, head: Submission) -> timedelta:
     return grace * (1 << min(head.restarts, 7))
 
 
+def round_of(head: Submission) -> dict[str, object]:
+    """What an event that starts a round says of it."""
+    return {
+        "revision": head.revision,
+        "attempt": head.attempt,
+        "stage": head.stage,
+        "procedure": head.procedure,
+        "importance": head.importance,
+        "content_digest": head.content_digest,
+    }
+
+
 def resource_of(head: Submission) -> Resource:
     """The submission as policy sees it."""
     return Resource(
@@ -98,4 +110,5 @@ def resource_of(head: Submission) -> Resource:
         classification=head.classification,
         audience=head.audience,
         co_drafters=head.co_drafters,
+        amended_by=head.amended_by,
     )
