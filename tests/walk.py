@@ -30,10 +30,13 @@ from tests.world import (
     LIAISON,
     PEOPLE,
     REVIEWERS,
+    SECOND_EDITOR,
     Answer,
     World,
+    a_confirmation,
     a_form,
     a_person,
+    an_amendment,
     route_of,
 )
 
@@ -42,7 +45,7 @@ MOVED = a_person("moved", (Role.EMPLOYEE, "research"))
 LEAVING = a_person("leaving", (Role.EMPLOYEE, "research"))
 """Whose mailbox it will not know later."""
 GONE = replace(a_person("gone", (Role.EMPLOYEE, "research")), email="bounce@simulator.amazonses.com")
-WALKERS = (*PEOPLE, DIRECTOR, GONE, MOVED, LEAVING)
+WALKERS = (*PEOPLE, SECOND_EDITOR, DIRECTOR, GONE, MOVED, LEAVING)
 """Whom a walked world needs; one of them has a mailbox from which mails come back."""
 SENDING_DEPARTMENT = "marketing"
 """The department whose own system sends requests on the walk."""
@@ -113,6 +116,7 @@ class Walk:
         self.freeze_and_let_go()
         self.read_the_archive(submission)
         self.miss_files()
+        self.amend(liaison)
         self.withdraw(liaison)
         self.sign_out(liaison)
         self.leave_lying()
@@ -286,6 +290,29 @@ class Walk:
         bucket = self.world.parts.settings.uploads_bucket
         (key,) = keys(self.world, prefix)
         self.world.plain_s3.delete_object(Bucket=bucket, Key=key)
+
+    def amend(self, liaison: Browser) -> None:
+        """Amended and declined at the pages, after a reminder; amended and confirmed by program, by another editor."""
+        submission = self.submit()
+        page, path = f"/submissions/{submission}", f"submissions/{submission}"
+        self.world.cloud.settle()
+        editor = _Stroller(self, EDITOR)
+        form = editor.get(f"{page}/amend")
+        editor.submit(form, f"{page}/amend", title="另一个标题", reason="更清楚。", intent="submit")
+        self.world.cloud.settle()
+        with self.world.later(days=1):
+            app.handler_map["sweep"](A_TICK, None)
+        self.world.cloud.settle()
+        liaison.submit(liaison.get(f"{page}/confirm"), f"{page}/confirm", decision="decline", reason="不妥。")
+        self.world.cloud.settle()
+        said = an_amendment(self.call("GET", path, as_=SECOND_EDITOR).body, title="又一个标题")
+        self.call("POST", f"{path}/amendment", said, as_=SECOND_EDITOR)
+        seen = self.call("GET", path, as_=LIAISON).body
+        answer = a_confirmation(seen["content_digest"])
+        self.call("POST", f"{path}/confirmation", answer, as_=LIAISON)
+        self.world.cloud.settle()
+        self.call("POST", f"{path}/withdrawal", {}, as_=LIAISON)
+        self.world.cloud.settle()
 
     def withdraw(self, liaison: Browser) -> None:
         """One before its first stage opens, one returned and handed in again, both by program, and one at its page."""
