@@ -294,7 +294,12 @@ def as_read_once(parts: Parts, history: object) -> Parts:
     )
     people = SimpleNamespace(persons=lambda _: persons, all_departments=lambda: departments)
     decisions = SimpleNamespace(history=lambda _: history)
-    known = {"decisions": decisions, "people": people, "procedures": parts.procedures}
+    known = {
+        "decisions": decisions,
+        "people": people,
+        "procedures": parts.procedures,
+        "submission_desk": parts.submission_desk,
+    }
     return cast("Parts", SimpleNamespace(settings=parts.settings, **known))
 
 

@@ -77,9 +77,10 @@ FIELDS = (
     "time_zone",
     "audience",
     "declaration",
-    "reason",
 )
 """In the order of the page."""
+REASON = "reason"
+"""What an editor's form asks beside them, last of all."""
 _KEY = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -390,7 +391,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
         reason_limit=schema("amendment").rules["properties"]["reason"]["maxLength"],
         drafter=_name_of(head.drafter) if head and sheet.amending else present.person.name,
         wrong=wrong,
-        summary=[(name, text) for name in ("", *FIELDS) for text in wrong.get(name, [])],
+        summary=[(name, text) for name in ("", *FIELDS, REASON) for text in wrong.get(name, [])],
         told=told_of(error, exchange.language) if error and not faults else None,
         earlier=sheet.earlier,
         preview=preview,
@@ -453,7 +454,7 @@ def _wrong(
             attachment = filled.attachments[int(place)]
             file = files[attachment]
             text = f"{attachment if file is None else file.name} · {text}"
-        told = wrong.setdefault(name if name in FIELDS else "", [])
+        told = wrong.setdefault(name if name in {*FIELDS, REASON} else "", [])
         if text not in told:
             told.append(text)
     return wrong
