@@ -154,7 +154,7 @@ NEEDED = {
         "RecipientsChanged",
         "EVENT HEAD",
     ),
-    amended: ("Amended", "AmendmentConfirmed", "REVISION", "center"),
+    amended: ("Amended", "AmendmentConfirmed", "REVISION"),
 }
 """What a story is there for: of mails to fix the list, send, hear, suppress, let a person answer, and send again."""
 
