@@ -239,7 +239,7 @@ def invalid_forms(
     return {name: value for name, value in changed.items() if value is not _ABSENT}, frozenset(pointers)
 
 
-_SOUND: Document = {
+SOUND: Document = {
     "title": "关于开展夏季用电安全检查的通知",
     "summary": "六月起对各车间配电设施进行一次全面检查。",
     "body": "## 检查范围\n\n一、二、三号车间。",
@@ -282,4 +282,4 @@ def json_values() -> st.SearchStrategy[Any]:
 def hostile_documents() -> st.SearchStrategy[Any]:
     """Any JSON value, and a form that is sound but for any JSON value in some places."""
     changes = st.dictionaries(st.sampled_from([*_FAULTS]), json_values(), min_size=1, max_size=6)
-    return json_values() | changes.map(lambda changed: {**_SOUND, **changed})
+    return json_values() | changes.map(lambda changed: {**SOUND, **changed})
