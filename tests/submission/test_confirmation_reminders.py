@@ -1,9 +1,10 @@
 """An amended text that nobody confirms does not hide, and none is amended that nobody else could review."""
 
 from chalicelib.people.model import Role
+from chalicelib.review.store import tasks_of
 from tests.notices.told import about
 from tests.submission.test_amendments import amend, confirm
-from tests.world import LIAISON, PEOPLE, SECOND_EDITOR, a_person, a_roster, a_world
+from tests.world import DIRECTOR, LIAISON, PEOPLE, SECOND_EDITOR, a_person, a_roster, a_world
 
 LEAVER = a_person("leaver", (Role.LIAISON, "marketing"))
 
@@ -30,3 +31,9 @@ def test_whoever_may_confirm_is_reminded_until_somebody_does_and_no_editor_is_le
         refused = amend(world, other)
         assert (refused.status, refused.body["code"]) == (409, "no_other_editor")
         assert world.state(other) == "in_review"
+        world.parts.roster_keeper.apply(a_roster(*PEOPLE, DIRECTOR), world.now())
+        assert amend(world, other).status == 201, "where all editors wrote it, their superior is asked"
+        assert confirm(world, other).status == 200
+        world.cloud.settle()
+        (task,) = (each for each in tasks_of(world.plain_table, other) if each.revision == 2)
+        assert task.reviewers == (DIRECTOR.id,)

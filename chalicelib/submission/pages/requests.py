@@ -107,7 +107,10 @@ def show_requests(exchange: Exchange) -> Response:
         states=list(State),
         tasks=tasks,
         confirmable={
-            head.id for head in shown.rows if Action.CONFIRM in parts.submission_desk.steps(person, head)
+            head.id
+            for head in shown.rows
+            if head.state is State.AWAITING_CONFIRMATION
+            and Action.CONFIRM in parts.submission_desk.steps(person, head)
         },
         held=parts.freezing.held(person, found, {head.id: _ahead(head) for head in shown.rows}),
         names={each.id: each.name for each in people},
