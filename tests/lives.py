@@ -23,6 +23,7 @@ from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Point
 from tests.notices.told import ensure_told
 from tests.world import (
+    A_CONFIRMATION,
     DIRECTOR,
     EDITOR,
     EXECUTIVE,
@@ -34,7 +35,6 @@ from tests.world import (
     STAGES,
     Answer,
     World,
-    a_confirmation,
     a_form,
     a_person,
     an_amendment,
@@ -136,7 +136,7 @@ class Life:
             assert happened[once] == 1, happened
         head = world.plain_journal.head(submission)
         assert happened["Delivered"] == len(head.channels), happened
-        stages = 3 + 2 * happened["Resubmitted"]
+        stages = 3 + 2 * (happened["Resubmitted"] - happened["AmendmentDeclined"])
         assert happened["Decided"] == stages, happened
         assert happened["TaskOpened"] == stages + happened["Amended"], happened
         assert [entry.submission for entry in entries_under(world.plain_table, "internal")] == [submission]
@@ -160,12 +160,14 @@ class Life:
 
 
 class AmendedLife(Life):
-    """The life of a submission that an editor amends, its drafter confirms that, and another editor reviews."""
+    """The life of a submission that an editor amends; its drafter answers that, and another editor reviews."""
 
     people = (*PEOPLE, SECOND_EDITOR)
     reviewers = REVIEWERS | {"initial": SECOND_EDITOR}
+    answer: Mapping[str, Any] = A_CONFIRMATION
+    answered = "AmendmentConfirmed"
 
-    def amend_and_confirm(self) -> None:
+    def amend_and_answer(self) -> None:
         """As soon as the editor has been asked to review it."""
         self.world.cloud.settle()
         while not self.world.links(EDITOR):
@@ -177,9 +179,9 @@ class AmendedLife(Life):
         self.world.cloud.settle()
         seen = persist(lambda: self.world.call("GET", self.path(), as_=LIAISON)).body
         assert seen["amendment"]["amended_by"] == EDITOR.id
-        answer = a_confirmation(seen["content_digest"])
-        confirmed = persist(lambda: self.world.call("POST", self.path("confirmation"), answer, as_=LIAISON))
-        assert confirmed.status == 200, confirmed
+        answer = {**self.answer, "content_digest": seen["content_digest"]}
+        answered = persist(lambda: self.world.call("POST", self.path("confirmation"), answer, as_=LIAISON))
+        assert answered.status == 200, answered
         self.read["initial"] = len(self.world.links(SECOND_EDITOR))
 
     def path(self, step: str = "") -> str:
@@ -187,12 +189,19 @@ class AmendedLife(Life):
         return f"/api/v1/submissions/{self.submission}" + (f"/{step}" if step else "")
 
     def ensure_well(self, *, told_again: bool) -> None:
-        """As everybody's; amended once, confirmed once, and decided by nobody who wrote it."""
+        """As everybody's; amended once, answered once, and decided by nobody who wrote it."""
         super().ensure_well(told_again=told_again)
         events = self.world.events(self.submission)
         happened = Counter(event.type for event in events)
-        assert (happened["Amended"], happened["AmendmentConfirmed"], happened["Resubmitted"]) == (1, 1, 0)
+        assert (happened["Amended"], happened[self.answered]) == (1, 1), happened
         assert not {EDITOR.id, LIAISON.id} & {e.actor for e in events if e.type == "Decided"}
+
+
+class DeclinedLife(AmendedLife):
+    """The life of a submission whose drafter wants the text as it was."""
+
+    answer: Mapping[str, Any] = {"decision": "decline", "reason": "原题即可。"}
+    answered = "AmendmentDeclined"
 
 
 class FrozenLife(Life):

@@ -12,7 +12,7 @@ from functools import cache
 import pytest
 
 from tests.faults import Fault, FaultyAws, Mode
-from tests.lives import AmendedLife, AnnouncedLife, AttachedLife, FrozenLife, Life
+from tests.lives import AmendedLife, AnnouncedLife, AttachedLife, DeclinedLife, FrozenLife, Life
 from tests.world import World, a_world
 
 Record = Callable[[str, object], None]
@@ -75,8 +75,13 @@ def frozen(life: Life) -> None:
 def amended(life: Life) -> None:
     """Amended by an editor, confirmed by its drafter, approved by others."""
     assert isinstance(life, AmendedLife)
-    life.amend_and_confirm()
+    life.amend_and_answer()
     life.end()
+
+
+def declined(life: Life) -> None:
+    """Amended by an editor, put back by its drafter, approved by others."""
+    amended(life)
 
 
 STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen, amended)
@@ -85,6 +90,7 @@ LIVES: dict[Story, type[Life]] = {
     announced: AnnouncedLife,
     frozen: FrozenLife,
     amended: AmendedLife,
+    declined: DeclinedLife,
 }
 
 
@@ -104,7 +110,7 @@ def every_fault() -> list[tuple[Story, Fault]]:
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """
     of = {story: undisturbed(story).points for story in STORIES}
-    for story in LIVES:
+    for story in LIVES.keys() & of.keys():
         known = {*of[straight], *(of[returned] if story is amended else ())}
         of[story] = [point for point in of[story] if point not in known and not ALIKE.match(point.label)]
     parting = next(
@@ -167,11 +173,20 @@ def test_the_matrix_has_the_calls_that_files_mails_and_amendments_bring() -> Non
         assert missing == [], about
 
 
-def test_an_amendment_and_its_confirmation_are_survived_however_they_fail() -> None:
+def test_an_amendment_and_its_answer_are_survived_however_they_fail() -> None:
     """Clause 2.1.3: one text, one amendment, one answer, whatever happens to the calls that write them."""
-    disturbed(
-        [(each, fault) for each, fault in every_fault() if each is amended and "Amend" in fault.point.label]
-    )
+    writing = {
+        point: story
+        for story in (declined, amended)
+        for point in undisturbed(story).points
+        if point.label.startswith("TransactWriteItems Amend")
+    }
+    assert {point.label.partition(" ")[2] for point in writing} == {
+        "Amended",
+        "AmendmentConfirmed",
+        "AmendmentDeclined+Resubmitted",
+    }
+    disturbed([(story, Fault(point=point, mode=mode)) for point, story in writing.items() for mode in Mode])
 
 
 def test_the_matrix_has_the_calls_that_a_freeze_brings_and_each_that_writes_is_survived() -> None:
@@ -197,7 +212,9 @@ def test_every_crash_ends_like_an_undisturbed_life(part: int, record_property: R
     disturbed(faults[part::PARTS])
 
 
-@pytest.mark.parametrize(("story", "seed"), [(returned, 0), (returned, 1), (returned, 2), (announced, 3)])
+@pytest.mark.parametrize(
+    ("story", "seed"), [(returned, 0), (returned, 1), (returned, 2), (announced, 3), (declined, 4)]
+)
 def test_every_record_and_message_may_come_twice_and_out_of_order(story: Story, seed: int) -> None:
     def unkind(world: World) -> None:
         world.cloud.pumps.duplicate = True

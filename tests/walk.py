@@ -23,6 +23,7 @@ from tests.infra.lambda_events import A_TICK
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
+    A_CONFIRMATION,
     ARCHIVIST,
     DIRECTOR,
     EDITOR,
@@ -33,7 +34,6 @@ from tests.world import (
     SECOND_EDITOR,
     Answer,
     World,
-    a_confirmation,
     a_form,
     a_person,
     an_amendment,
@@ -308,7 +308,7 @@ class Walk:
         said = an_amendment(self.call("GET", path, as_=SECOND_EDITOR).body, title="又一个标题")
         self.call("POST", f"{path}/amendment", said, as_=SECOND_EDITOR)
         seen = self.call("GET", path, as_=LIAISON).body
-        answer = a_confirmation(seen["content_digest"])
+        answer = {**A_CONFIRMATION, "content_digest": seen["content_digest"]}
         self.call("POST", f"{path}/confirmation", answer, as_=LIAISON)
         self.world.cloud.settle()
         self.call("POST", f"{path}/withdrawal", {}, as_=LIAISON)

@@ -127,10 +127,8 @@ def an_amendment(record: Mapping[str, Any], **changes: object) -> dict[str, Any]
     return {**form, "reason": "统一写法。", "content_digest": record["content_digest"], **changes}
 
 
-def a_confirmation(content_digest: str) -> dict[str, Any]:
-    """What a drafter sends to confirm an amended text."""
-    declaration = {"accepted": True, "version": "2026-1"}
-    return {"decision": "confirm", "content_digest": content_digest, "declaration": declaration}
+A_CONFIRMATION = {"decision": "confirm", "declaration": {"accepted": True, "version": "2026-1"}}
+"""What a drafter sends, beside the digest of the amended text, to confirm it."""
 
 
 @dataclass(frozen=True, kw_only=True)

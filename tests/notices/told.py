@@ -8,7 +8,7 @@ from chalicelib.ledger.model import Event
 from chalicelib.notices.model import NoticeState
 from chalicelib.notices.store import notice_key
 from infra.local.mailbox import Sent
-from tests.world import HEAD, LIAISON, World
+from tests.world import EDITOR, HEAD, LIAISON, World
 
 
 def about(world: World, submission: str) -> list[Sent]:
@@ -27,10 +27,12 @@ def returned(world: World, *, comment: str = "请补充联系电话。\n并核�
 
 
 def _to_be_told(event: Event) -> str | None:
-    """What a drafter must be told of an event, as `mail.<kind>` says it."""
+    """What must be told of an event, as `mail.<kind>` says it."""
     match event.type, event.payload.get("decision"):
         case "Amended", _:
             return "amended"
+        case "AmendmentDeclined", _:
+            return "amendment_declined"
         case "Published", _:
             return "published"
         case "Decided", "request_changes":
@@ -43,6 +45,8 @@ def _to_be_told(event: Event) -> str | None:
 def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
     """The liaison, who drafted it, was told of everything that a drafter is told of, once each, and it is recorded.
 
+    So was the editor of what the liaison declined.
+
     With `again` nobody may have known of one whether it had gone out: it may have come twice.
     """
     expected = Counter[tuple[str, str]]()
@@ -50,8 +54,9 @@ def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
         kind = _to_be_told(event)
         if kind is not None:
             title = world.plain_journal.revision(submission, event.payload["revision"]).form.title
-            expected[LIAISON.email, messages.text(f"mail.{kind}.subject", "zh-Hans", {"title": title})] += 1
-            record = world.plain_table.get(notice_key(event.id, LIAISON.id))
+            told_to = EDITOR if event.type == "AmendmentDeclined" else LIAISON
+            expected[told_to.email, messages.text(f"mail.{kind}.subject", "zh-Hans", {"title": title})] += 1
+            record = world.plain_table.get(notice_key(event.id, told_to.id))
             assert record is not None, f"nobody was to be told of {event.type}"
             assert record.state == NoticeState.SENT, f"{event.type}: {record.state}"
     told = Counter((mail.to, mail.subject) for mail in about(world, submission))
