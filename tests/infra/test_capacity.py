@@ -74,7 +74,7 @@ def test_a_life_still_consumes_about_what_was_measured(fresh: Mapping[str, Any])
 def test_every_key_of_a_life_is_made_by_the_stores_or_is_a_steps_own(fresh: Mapping[str, Any]) -> None:
     """A kind of key that is new here may be met by many requests: then `keys_of` must know it."""
     own = {touch["kind"] for touch in fresh["touches"] if touch["kind"].endswith("#<its own>")}
-    assert own == {f"{name}#<its own>" for name in ("ARCHIVE", "LINK", "NOTICE", "PROCEDURE", "SESSION")}
+    assert own == {f"{name}#<its own>" for name in ("ARCHIVE", "LINK", "NOTICE", "SESSION")}
     shared = {(touch["where"], touch["kind"]) for touch in fresh["touches"]}
     assert shared == {(touch["where"], touch["kind"]) for touch in WEBSITE["touches"]}
 
