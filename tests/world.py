@@ -143,7 +143,7 @@ class Answer:
 class Gate:
     """Holds transactions with an event of one type back until so many are about to be committed: a race for certain.
 
-    A `FaultyAws.watch`. Every later call goes through at once.
+    Or those with one partition key. A `FaultyAws.watch`. Every later call goes through at once.
     """
 
     def __init__(self, event_type: str, number: int) -> None:

@@ -41,7 +41,8 @@ def world() -> Iterator[World]:
 
 @pytest.fixture
 def submission(world: World) -> str:
-    """A submission in its initial review."""
+    """A submission in its initial review, whose links are the newest."""
+    world.cloud.settle()
     submission = world.submit()
     world.cloud.settle()
     return submission
@@ -232,7 +233,7 @@ def test_of_two_editors_and_one_who_approves_at_once_one_stands(world: World, su
             return world.call("POST", decision, opinion, as_=TWO_DUTIES).status
         return world.call("POST", path, said, as_=(EDITOR, SECOND_EDITOR)[number]).status
 
-    AWS.watch = Gate("Amended", 2)
+    AWS.watch = Gate(f"SUBMISSION#{submission}", 3)
     with ThreadPoolExecutor(3) as pool:
         answers = sorted(pool.map(act, range(3)))
     AWS.watch = None
