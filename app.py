@@ -18,7 +18,7 @@ from chalicelib.publication.jobs import publication_jobs
 from chalicelib.publication.pages import announcement_pages, switch_pages
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
-from chalicelib.review.pages import desk_pages, review_pages
+from chalicelib.review.pages import desk_pages, reassigning_pages, review_pages
 from chalicelib.submission.api import submission_routes
 from chalicelib.submission.jobs import submission_jobs
 from chalicelib.submission.pages import amendment_pages, refused_pages, submission_pages
@@ -42,6 +42,7 @@ app.register_blueprint(submission_jobs)
 app.register_blueprint(review_routes)
 app.register_blueprint(review_pages)
 app.register_blueprint(desk_pages)
+app.register_blueprint(reassigning_pages)
 app.register_blueprint(review_jobs)
 app.register_blueprint(publication_routes)
 app.register_blueprint(switch_pages)

@@ -42,6 +42,10 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.sweeping import Sweeper
     from chalicelib.review.deadlines import Deadlines
     from chalicelib.review.service import Decisions, ReviewDesk, Rounds
+    from chalicelib.review.service.asking import Asking
+    from chalicelib.review.service.handing_over import HandingOver
+    from chalicelib.review.service.links import Links
+    from chalicelib.review.service.recalling import Recalling
     from chalicelib.submission.form import ChannelRules
     from chalicelib.submission.model import Channel
     from chalicelib.submission.service import (
@@ -321,6 +325,13 @@ class Parts:
         return Deadlines(POLICIES, self.calendar, self.procedures.present)
 
     @cached_property
+    def asking(self) -> "Asking":
+        """Whom stages ask."""
+        from chalicelib.review.service.asking import Asking
+
+        return Asking(people=self.people, access=self.access, now=self.now)
+
+    @cached_property
     def rounds(self) -> "Rounds":
         """The review machine's hands."""
         from chalicelib.core.machines import Machine, resume
@@ -329,7 +340,7 @@ class Parts:
         return Rounds(
             journal=self.journal,
             people=self.people,
-            access=self.access,
+            asking=self.asking,
             deadlines=self.deadlines,
             procedures=self.procedures,
             invitations=Invitations(
@@ -349,13 +360,50 @@ class Parts:
         )
 
     @cached_property
+    def links(self) -> "Links":
+        """What review handles lead to."""
+        from chalicelib.review.service.links import Links
+
+        return Links(journal=self.journal)
+
+    @cached_property
+    def handing_over(self) -> "HandingOver":
+        """Delegation and reassignment of stages."""
+        from chalicelib.review.service.handing_over import HandingOver
+
+        return HandingOver(
+            journal=self.journal,
+            people=self.people,
+            access=self.access,
+            asking=self.asking,
+            links=self.links,
+            procedures=self.procedures,
+        )
+
+    @cached_property
+    def recalling(self) -> "Recalling":
+        """Taking decisions back."""
+        from chalicelib.review.service.recalling import Recalling
+
+        return Recalling(
+            journal=self.journal,
+            access=self.access,
+            asking=self.asking,
+            links=self.links,
+            procedures=self.procedures,
+            scale=self.settings.scale,
+        )
+
+    @cached_property
     def decisions(self) -> "Decisions":
         """What reviewers do."""
         from chalicelib.review.service import Decisions
 
         return Decisions(
             journal=self.journal,
+            links=self.links,
             access=self.access,
+            asking=self.asking,
             procedures=self.procedures,
             scale=self.settings.scale,
             max_lateness=self.settings.max_lateness,

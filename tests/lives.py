@@ -29,7 +29,9 @@ from tests.world import (
     EXECUTIVE,
     HEAD,
     LIAISON,
+    LONG_RECALL,
     PEOPLE,
+    RECALL_OVER,
     REVIEWERS,
     SECOND_EDITOR,
     STAGES,
@@ -61,13 +63,14 @@ class Life:
     people: tuple[Person, ...] = PEOPLE
     reviewers: Mapping[str, Person] = REVIEWERS
     attached = 0
+    recalled = 0
     points: Sequence[Point] = ()
     """The AWS calls that it took."""
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.sweeps = 0
-        self.read = dict.fromkeys(STAGES, 0)
+        self.read = Counter[str]()
         form = self.form()
         headers = {"idempotency-key": "one-life"}
         answer = persist(
@@ -88,11 +91,21 @@ class Life:
         return f"{head.state} {head.stage} attempt {head.attempt}, {len(self.world.cloud.mails())} mails"
 
     def review(self, stage: str, decision: str = "approve") -> None:
-        reviewer, world = self.reviewers[stage], self.world
+        self.decide(stage, self.reviewers[stage], decision)
+
+    def _await(self, stage: str, reviewer: Person) -> None:
+        """Until the stage is open and the reviewer has another mail."""
+        world = self.world
         world.cloud.settle()
-        while world.stage_open(self.submission) != stage or len(world.links(reviewer)) <= self.read[stage]:
+        while (
+            world.stage_open(self.submission) != stage or len(world.links(reviewer)) <= self.read[reviewer.id]
+        ):
             self.sweep()
-        self.read[stage] = len(world.links(reviewer))
+        self.read[reviewer.id] = len(world.links(reviewer))
+
+    def decide(self, stage: str, reviewer: Person, decision: str = "approve") -> None:
+        world = self.world
+        self._await(stage, reviewer)
         handle = world.links(reviewer)[0]
         seen = persist(lambda: world.call("POST", "/api/v1/review-links", {"handle": handle}, as_=reviewer))
         items = [item["id"] for item in seen.body["checklist"]]
@@ -137,7 +150,8 @@ class Life:
         head = world.plain_journal.head(submission)
         assert happened["Delivered"] == len(head.channels), happened
         stages = 3 + 2 * (happened["Resubmitted"] - happened["AmendmentDeclined"])
-        assert happened["Decided"] == stages, happened
+        assert happened["Decided"] == stages + self.recalled, happened
+        assert happened["DecisionRecalled"] == self.recalled, happened
         assert happened["TaskOpened"] == stages + happened["Amended"], happened
         assert [entry.submission for entry in entries_under(world.plain_table, "internal")] == [submission]
         assert list(entries_under(world.plain_table, "public")) == []
@@ -230,6 +244,39 @@ class FrozenLife(Life):
         assert chain_faults(events) == []
         assert [event.type for event in events] == ["PublishingFrozen", "PublishingUnfrozen"]
         assert [each["submission"] for each in events[1].payload["waited"]] == [self.submission]
+
+
+class HandedOverLife(Life):
+    """The life of a submission whose first review is given to an editor, handed over, refused, and not refused."""
+
+    people = (*PEOPLE, DIRECTOR)
+    recalled = 1
+
+    def __init__(self, world: World) -> None:
+        vars(world.parts.procedures)["present"] = LONG_RECALL
+        super().__init__(world)
+
+    def end(self) -> None:
+        self._await("initial", EDITOR)
+        given = {"reviewers": [EDITOR.id], "reason": "分工。"}
+        path = f"/api/v1/submissions/{self.submission}/reviewers"
+        assert persist(lambda: self.world.call("POST", path, given, as_=DIRECTOR)).status == 200
+        over = {"handle": self.world.links(EDITOR)[0], "to": HEAD.id}
+        path = "/api/v1/review-links/delegation"
+        assert persist(lambda: self.world.call("POST", path, over, as_=EDITOR)).status == 200
+        self.decide("initial", HEAD, "reject")
+        back = {"handle": self.world.links(HEAD)[0]}
+        path = "/api/v1/review-links/recall"
+        taken = persist(lambda: self.world.call("POST", path, back, as_=HEAD))
+        assert taken.status in {200, 404}, "404 for what has taken effect before"
+        vars(self.world.parts.procedures)["present"] = RECALL_OVER
+        self.read[HEAD.id] = 0
+        self.decide("initial", HEAD)
+        for stage in STAGES[1:]:
+            self.review(stage)
+        self.world.finish()
+        while self.world.state(self.submission) != "archived":
+            self.sweep()
 
 
 class AttachedLife(Life):

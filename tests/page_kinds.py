@@ -150,7 +150,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                     returned=returned,
                     reviewed=reviewed,
                 ),
-                *_of_reviewers(world, decided),
+                *_of_reviewers(world, decided, reviewed),
                 *_of_amendments(world, amendable, amended, to_amend),
                 *_of_the_switch(),
                 Sight(
@@ -334,10 +334,11 @@ def _of_the_liaison(
     ]
 
 
-def _of_reviewers(world: World, decided: str) -> list[Sight]:
+def _of_reviewers(world: World, decided: str, reviewed: str) -> list[Sight]:
     handle = world.links(HEAD)[0]
     shown = Browser(world, HEAD).post("/r", {"handle": handle})
     waiting = Browser(world, HEAD).get("/tasks").form("/tasks")
+    reviewers = f"/submissions/{reviewed}/reviewers"
     return [
         Sight(name="review", template="review", path="/r", person=HEAD, fields={"handle": handle}),
         Sight(
@@ -352,6 +353,15 @@ def _of_reviewers(world: World, decided: str) -> list[Sight]:
             name="review-recorded", template="review", path="/r", person=EDITOR, fields={"handle": decided}
         ),
         Sight(name="requests-of-a-reviewer", template="my_requests", path="/", person=HEAD),
+        Sight(name="reviewers", template="reviewers", path=reviewers, person=DIRECTOR),
+        Sight(
+            name="reviewers-wrong",
+            template="reviewers",
+            path=reviewers,
+            person=DIRECTOR,
+            fields={"csrf": Browser(world, DIRECTOR).get(reviewers).form(reviewers)["csrf"]},
+            status=422,
+        ),
         Sight(name="tasks", template="tasks", path="/tasks", person=HEAD),
         Sight(name="tasks-none", template="tasks", path="/tasks", person=EDITOR),
         Sight(name="tasks-decided", template="tasks", path="/tasks?section=decided", person=EDITOR),

@@ -12,7 +12,15 @@ from functools import cache
 import pytest
 
 from tests.faults import Fault, FaultyAws, Mode
-from tests.lives import AmendedLife, AnnouncedLife, AttachedLife, DeclinedLife, FrozenLife, Life
+from tests.lives import (
+    AmendedLife,
+    AnnouncedLife,
+    AttachedLife,
+    DeclinedLife,
+    FrozenLife,
+    HandedOverLife,
+    Life,
+)
 from tests.world import World, a_world
 
 Record = Callable[[str, object], None]
@@ -84,13 +92,19 @@ def declined(life: Life) -> None:
     amended(life)
 
 
-STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen, amended)
+def handed_over(life: Life) -> None:
+    """Given to a reviewer, handed over, refused, and the refusal taken back."""
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen, amended, handed_over)
 LIVES: dict[Story, type[Life]] = {
     attached: AttachedLife,
     announced: AnnouncedLife,
     frozen: FrozenLife,
     amended: AmendedLife,
     declined: DeclinedLife,
+    handed_over: HandedOverLife,
 }
 
 

@@ -29,6 +29,7 @@ from tests.world import (
     EDITOR,
     HEAD,
     LIAISON,
+    LONG_RECALL,
     PEOPLE,
     REVIEWERS,
     SECOND_EDITOR,
@@ -118,6 +119,7 @@ class Walk:
         self.miss_files()
         self.amend(liaison)
         self.withdraw(liaison)
+        self.hand_over_and_take_back()
         self.sign_out(liaison)
         self.leave_lying()
 
@@ -325,6 +327,29 @@ class Walk:
         page = f"/submissions/{self.submit()}/withdraw"
         liaison.submit(liaison.get(page), page, reason="内容有误。")
         self.world.finish()
+
+    def hand_over_and_take_back(self) -> None:
+        """A review given to an editor, handed over and taken back, decided and undecided, each by program and page."""
+        with self.world.under(LONG_RECALL):
+            submission = self.submit()
+            self.world.cloud.settle()
+            editor, director = _Stroller(self, EDITOR), _Stroller(self, DIRECTOR)
+            given = {"reviewers": [EDITOR.id], "reason": "分工。"}
+            self.call("POST", f"submissions/{submission}/reviewers", given, as_=DIRECTOR)
+            path = f"/submissions/{submission}/reviewers"
+            director.submit(director.get(path), path, reason="分工。")
+            handle = self.world.links(EDITOR)[0]
+            for to in (HEAD.id, None):
+                self.call("POST", "review-links/delegation", {"handle": handle, "to": to}, as_=EDITOR)
+            shown = editor.submit(editor.post("/r", {"handle": handle}), "/r/delegation", to=HEAD.id)
+            self.world.cloud.settle()
+            editor.submit(shown, "/r/delegation")
+            self.world.decide(EDITOR, "reject")
+            self.call("POST", "review-links/recall", {"handle": handle}, as_=EDITOR)
+            self.world.decide(EDITOR, "reject")
+            editor.submit(editor.post("/r", {"handle": handle}), "/r/recall")
+            self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
+            self.world.finish()
 
     def submit(self, **changes: object) -> str:
         """A request, by program; answers its id."""

@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
 from chalicelib.publication.freeze import WHOLE, Freeze
 from chalicelib.publication.service.freezing import Brake
+from chalicelib.review.model import ReviewTask
 from chalicelib.review.store import task_key, tasks_of
 from chalicelib.submission.procedure import Procedure, procedure_from_document, read_procedure
 from chalicelib.submission.service import Journal
@@ -42,8 +43,14 @@ _PLAIN = Aws(region=REGION)
 """The test's own hands, which no role holds."""
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
-PROCEDURE = read_procedure(bootstrap.POLICIES)
+SHIPPED = read_procedure(bootstrap.POLICIES)
+PROCEDURE = procedure_from_document({**SHIPPED.document, "recall_minutes": 0})
+"""The shipped procedure, but that stages follow each other at once: most tests take no decision back."""
 STAGES = PROCEDURE.ids
+LONG_RECALL = procedure_from_document({**SHIPPED.document, "recall_minutes": 600})
+"""Decisions can be taken back for 36 seconds of a thousandth's world: longer than any test."""
+RECALL_OVER = replace(LONG_RECALL, recall=timedelta(0))
+"""The same version, once that time is over: what is decided is followed at once."""
 
 MISSED = 3
 """Steps about a stage that nobody decides: two reminders, and that its deadline was missed."""
@@ -77,7 +84,7 @@ REVIEWERS = dict(zip(STAGES, (EDITOR, HEAD, EXECUTIVE), strict=True))
 def a_procedure(**changes: Mapping[str, Any]) -> Procedure:
     """The shipped procedure with some members of some stages changed, by the stages' ids."""
     stages = [stage | changes.get(stage["id"], {}) for stage in PROCEDURE.document["stages"]]
-    return procedure_from_document({"stages": stages})
+    return procedure_from_document({**PROCEDURE.document, "stages": stages})
 
 
 def a_roster(*persons: Person) -> Roster:
@@ -369,6 +376,10 @@ class World:
         record = self.plain_table.get(task_key(submission, head.revision, head.stage))
         return head.stage if record is not None and record.mailed else None
 
+    def tasks(self, submission: str) -> tuple[ReviewTask, ...]:
+        """Every stage of every round, in order."""
+        return tasks_of(self.plain_table, submission)
+
     def record(self, submission: str, as_: Person = LIAISON) -> dict[str, Any]:
         """The submission as the API shows it."""
         answer = self.call("GET", f"/api/v1/submissions/{submission}", as_=as_)
@@ -419,6 +430,7 @@ def a_world(
         settings = from_environment(cloud.environment)
         world = World(cloud, cast("Parts", None))
         world.parts = Parts(settings, aws=aws or _AWS, now=world.now)
+        vars(world.parts.procedures)["present"] = PROCEDURE
         bootstrap.use(world.parts)
         try:
             world.parts.roster_keeper.apply(roster or a_roster(*(people or PEOPLE)), world.now())

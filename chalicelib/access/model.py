@@ -51,6 +51,8 @@ class Action(StrEnum):
     CONFIRM = "submission.confirm"
     READ = "submission.read"
     REVIEW = "review.decide"
+    STAND_IN = "review.stand_in"
+    REASSIGN = "review.reassign"
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
     SETTLE_MAIL = "publication.settle_mail"
@@ -79,6 +81,8 @@ class ResourceData(TypedDict):
     classification: str
     audience: tuple[str, ...] | None
     asked: tuple[str, str] | None
+    stand_ins: tuple[str, ...]
+    handed_over: tuple[str, ...]
     approved: tuple[str, ...]
     required: tuple[str, ...]
 
@@ -131,8 +135,9 @@ class Resource:
     `drafter` is a person id, and so is each of `co_drafters`: whoever else drafted, sent in or amended a revision.
     `amended_by` is the editor who amended the present one, if any did. `classification` is a `Classification`;
     `audience` holds department ids, None for everybody. `asked` is the role, and the department that it is held in,
-    whose holders the stage under review asks. `required_stages` are the stages that the text must pass, by id,
-    `approved_stages` those that approved the present content digest.
+    whose holders the stage under review asks; `delegations` are who of them handed it over, and to whom.
+    `required_stages` are the stages that the text must pass, by id, `approved_stages` those that approved the present
+    content digest.
     """
 
     department: str
@@ -140,6 +145,7 @@ class Resource:
     classification: str
     audience: tuple[str, ...] | None = None
     asked: tuple[Role, str] | None = None
+    delegations: tuple[tuple[str, str], ...] = ()
     required_stages: tuple[str, ...] = ()
     approved_stages: tuple[str, ...] = ()
     co_drafters: tuple[str, ...] = ()
@@ -159,6 +165,8 @@ class Resource:
             "classification": str(self.classification),
             "audience": self.audience,
             "asked": None if self.asked is None else (_holder(Role(self.asked[0])), self.asked[1]),
+            "stand_ins": tuple(_user(to) for _, to in self.delegations),
+            "handed_over": tuple(_user(by) for by, _ in self.delegations),
             "approved": tuple(self.approved_stages),
             "required": tuple(self.required_stages),
         }
@@ -249,6 +257,16 @@ def holds_the_post(claim: Claim) -> bool:
     return department in claim.holds.get(holder, ())
 
 
+def stands_in(claim: Claim) -> bool:
+    """Somebody whom the stage asks handed it over to the subject (clause 3.3.4)."""
+    return claim.subject in claim.resource["stand_ins"]
+
+
+def handed_it_over(claim: Claim) -> bool:
+    """The subject handed the stage over to somebody else."""
+    return claim.subject in claim.resource["handed_over"]
+
+
 def all_stages_approved(claim: Claim) -> bool:
     """Every review that the text must pass has approved it as it is (clauses 3.2.1, 3.3.1)."""
     required = set(claim.resource["required"])
@@ -271,6 +289,8 @@ RULES: Mapping[str, Callable[[Claim], bool]] = {
         open_to_everybody,
         in_audience,
         holds_the_post,
+        stands_in,
+        handed_it_over,
         all_stages_approved,
     )
 }

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     AMENDMENT_DECLINED = "amendment_declined"
     ESCALATED = "escalated"
     LINK_TRIED = "link_tried"
+    RECALLED = "recalled"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
@@ -43,6 +44,8 @@ def kind_of(event: Event) -> Kind | None:
     """What is told of an event; None when nobody is told."""
     if event.type == "Decided":
         return _DECISIONS.get(event.payload["decision"])
+    if event.type == "DecisionRecalled":
+        return Kind.RECALLED if event.payload["decision"] in _DECISIONS else None
     if event.type == "ReviewOverdue":
         return Kind.ESCALATED if event.payload.get("told") else None
     return _TYPES.get(event.type)

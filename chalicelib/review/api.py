@@ -12,7 +12,7 @@ from chalicelib.core.table import Found
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller, caller_with, claimed
 from chalicelib.people.model import Person
-from chalicelib.review.model import Opinion
+from chalicelib.review.model import Opinion, ReviewTask
 from chalicelib.submission.model import Revision
 
 if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
@@ -82,6 +82,44 @@ def open_task(exchange: Exchange) -> Response:
     return answer(exchange, {"handle": handle}, status=201)
 
 
+@review_routes.route("/api/v1/review-links/recall", methods=["POST"])
+@endpoint(review_routes)
+def recall_decision(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    parts.limits.count_handle(parts.address_of(exchange))
+    form, person, found = _read(exchange, "review_link")
+    head = parts.recalling.recall(person, form["handle"], found, correlation_id=exchange.correlation_id)
+    return answer(exchange, {"state": head.state})
+
+
+@review_routes.route("/api/v1/review-links/delegation", methods=["POST"])
+@endpoint(review_routes)
+def delegate_review(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    parts.limits.count_handle(parts.address_of(exchange))
+    form, person, found = _read(exchange, "delegation")
+    task = parts.handing_over.delegate(
+        person, form["handle"], form["to"], found, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _reviewers(task))
+
+
+@review_routes.route("/api/v1/submissions/{submission}/reviewers", methods=["POST"])
+@endpoint(review_routes)
+def reassign_review(exchange: Exchange, submission: str) -> Response:
+    parts = bootstrap.parts()
+    person = caller(exchange)
+    form = checked("reassignment", exchange.body())
+    task = parts.handing_over.reassign(
+        person, submission, form["reviewers"], form["reason"], correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, _reviewers(task))
+
+
+def _reviewers(task: ReviewTask) -> dict[str, Any]:
+    return {"stage": task.stage, "reviewers": list(task.reviewers)}
+
+
 def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Found]:
     """The checked form, who sends it, and what its handle leads to, with one AWS call.
 
@@ -92,7 +130,7 @@ def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Foun
     except (BadRequest, InvalidInput):
         caller(exchange)
         raise
-    person, found = caller_with(exchange, bootstrap.parts().decisions.link_key(form["handle"]))
+    person, found = caller_with(exchange, bootstrap.parts().links.key(form["handle"]))
     return form, person, found
 
 

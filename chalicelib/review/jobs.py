@@ -9,9 +9,20 @@ from chalicelib.core.events import failed_records, job
 
 review_jobs = Blueprint(__name__)
 
-STARTING = frozenset({"Submitted", "Resubmitted", "AmendmentConfirmed", "WorkflowRestarted"})
+STARTING = frozenset(
+    {"Submitted", "Resubmitted", "AmendmentConfirmed", "WorkflowRestarted", "DecisionRecalled"}
+)
 ENDING = frozenset({"Decided", "Amended", "Withdrawn", "PersonNeeded"})
-TOLD = frozenset({"ReviewOverdue", "ReviewLinkRefused", "ConfirmationReminded", "AmendmentDeclined"})
+CALLING = frozenset({"TaskDelegated", "TaskReassigned"})
+TOLD = frozenset(
+    {
+        "ReviewOverdue",
+        "ReviewLinkRefused",
+        "ConfirmationReminded",
+        "AmendmentDeclined",
+        "DecisionRecalled",
+    }
+)
 
 
 @review_jobs.on_dynamodb_record(stream_arn="records", name="review_events", batch_size=25)
@@ -23,11 +34,13 @@ def review_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has
         rounds = bootstrap.parts().rounds
         if document["type"] in STARTING and document["payload"]["stage"] is not None:
             rounds.start(document)
+        elif document["type"] in CALLING:
+            rounds.call_in(document["submission"])
         elif document["type"] in ENDING:
             rounds.go_on(document["submission"])
             if document["payload"].get("decision") != "approve":  # the next stage's mail tells of that
                 bootstrap.parts().outbox.pass_on(document)
-        elif document["type"] in TOLD:
+        if document["type"] in TOLD:
             bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)

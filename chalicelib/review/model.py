@@ -53,11 +53,20 @@ class Opinion:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Delegation:
+    """That a reviewer handed one stage over: who did, and who decides instead. Persons are ids."""
+
+    by: str
+    to: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewTask:
     """One stage of one round, from its opening to its last opinion. `mailed` are the reviewers whose mail went out.
 
     `place` is the stage's number in the round, from 1, under that version of the procedure. It takes `needed`
-    approvals, or one opinion against it. `raised` says that the reviewers' superiors are asked instead of them, who all
+    approvals, or one opinion against it. `assigned` are the only ones to be asked, of those who could be, none for all;
+    `delegations` say who handed it over. `raised` says that the reviewers' superiors are asked instead of them, who all
     wrote the text.
 
     `steps` counts what has been done about a stage that nobody decides, `reminded` the part of it since the machine
@@ -77,6 +86,8 @@ class ReviewTask:
     reviewers: tuple[str, ...]
     needed: int = 1
     raised: bool = False
+    assigned: tuple[str, ...] = ()
+    delegations: tuple[Delegation, ...] = ()
     mailed: frozenset[str] = field(default_factory=frozenset)
     steps: int = 0
     reminded: int = 0
@@ -215,11 +226,12 @@ def wait_for(
     timeout_seconds: int,
     correlation_id: str | None,
     reminded: int = 0,
+    hold_seconds: int = 0,
 ) -> dict[str, Any]:
     """What the review machine works on: a stage that is due, or None when its round has ended.
 
-    `timeout_seconds` is how long the machine waits before it reminds; `reminded` how often it has. `correlation_id`
-    is for the log: which request led to it.
+    `timeout_seconds` is how long the machine waits before it reminds; `reminded` how often it has. `hold_seconds` is
+    how long it waits before it opens the stage. `correlation_id` is for the log: which request led to it.
     """
     return {
         "submission": submission,
@@ -228,8 +240,9 @@ def wait_for(
         "stage": stage,
         "timeout_seconds": timeout_seconds,
         "reminded": reminded,
+        "hold_seconds": hold_seconds,
         "correlation_id": correlation_id,
-        "outcome": "ended" if stage is None else "review",
+        "outcome": "ended" if stage is None else "hold" if hold_seconds else "review",
     }
 
 

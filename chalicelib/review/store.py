@@ -15,6 +15,7 @@ from chalicelib.review.model import (
     DESK_LIFE,
     DESK_PATIENCE,
     Decision,
+    Delegation,
     DeskEntry,
     Opinion,
     ReviewLink,
@@ -52,6 +53,8 @@ class TaskRecord(Record):
     raised = BooleanAttribute(null=True)
     opinions = DocumentAttribute(null=True)
     closed = BooleanAttribute(null=True)
+    assigned = DocumentAttribute(null=True)
+    delegations = DocumentAttribute(null=True)
 
 
 class LinkRecord(Record):
@@ -180,6 +183,8 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         raised=task.raised or None,
         opinions=[_opinion_document(opinion) for opinion in task.opinions] or None,
         closed=task.is_closed or None,
+        assigned=list(task.assigned) or None,
+        delegations=[[each.by, each.to] for each in task.delegations] or None,
     )
 
 
@@ -219,6 +224,11 @@ def put_open_task(task: ReviewTask) -> Put:
     )
 
 
+def put_reopened_task(task: ReviewTask) -> Put:
+    """Describe that a stage waits again, whose last opinion was taken back."""
+    return Put(record=_task_record(task), condition=TaskRecord.closed.exists())
+
+
 def read_task(record: TaskRecord) -> ReviewTask:
     """The task that a record holds."""
     revision, stage = record.sk.removeprefix(TASKS).split("#")
@@ -240,6 +250,8 @@ def read_task(record: TaskRecord) -> ReviewTask:
         told=frozenset(record.told or ()),
         needed=int(record.needed),
         raised=bool(record.raised),
+        assigned=tuple(record.assigned or ()),
+        delegations=tuple(Delegation(by=by, to=to) for by, to in record.delegations or ()),
         opinions=tuple(map(_read_opinion, record.opinions or ())),
     )
 

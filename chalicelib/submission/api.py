@@ -13,7 +13,13 @@ from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller, caller_with
 from chalicelib.ledger.model import Event
-from chalicelib.submission.model import Submission, deliveries_in, opinions_in, with_later_outcomes
+from chalicelib.submission.model import (
+    Submission,
+    deliveries_in,
+    opinions_in,
+    that_stand,
+    with_later_outcomes,
+)
 
 if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
     from chalicelib.submission.service import Amendment, Shown
@@ -61,7 +67,7 @@ def get_submission(exchange: Exchange, submission: str) -> Response:
         "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
         "amendment": None if amendment is None else _amendment(amendment),
-        "opinions": opinions_in(record.events),
+        "opinions": opinions_in(that_stand(record.events)),
         "deliveries": with_later_outcomes(deliveries_in(record.events, record.head.revision), record.events),
         "events": [_event(event) for event in record.events],
     }

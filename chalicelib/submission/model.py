@@ -93,15 +93,18 @@ LEGAL: Mapping[State, frozenset[State]] = {
     ),
     State.AWAITING_CONFIRMATION: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
-    State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON}),
+    State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
     State.PUBLISHING: frozenset({State.PUBLISHED}),
     State.PUBLISHED: frozenset({State.ARCHIVED}),
     State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
-    State.REJECTED: frozenset(),
+    State.REJECTED: frozenset({State.IN_REVIEW}),
     State.WITHDRAWN: frozenset(),
     State.ARCHIVED: frozenset(),
 }
-"""Which state may follow which; staying in a state is always legal."""
+"""Which state may follow which; staying in a state is always legal.
+
+From scheduled and rejected only a decision that is taken back leads into review again.
+"""
 
 REVISABLE = frozenset({State.AWAITING_CONFIRMATION, State.CHANGES_REQUESTED, State.NEEDS_PERSON})
 """The states in which a new text may be handed in: while reviewers look at a text, it stands."""
@@ -293,6 +296,8 @@ def with_revision(
     head: Submission, revision: Revision, request_digest: str, procedure: Procedure
 ) -> Submission:
     """The head as it stands when a revision goes into review: first stage, new round, new attempt."""
+    if head.revision and head.state not in REVISABLE:
+        raise IllegalTransition(state=head.state.value)
     return in_review(_with_text(head, revision, request_digest), procedure)
 
 
@@ -350,6 +355,22 @@ def form_facts(form: Form) -> dict[str, Any]:
         "publish_at": form.publish_at,
         "time_zone": form.time_zone,
     }
+
+
+def that_stand(events: Iterable[Event]) -> list[Event]:
+    """The events without the decisions that were taken back."""
+    standing: list[Event] = []
+    for event in events:
+        if event.type == "DecisionRecalled":
+            recalled = (event.actor, event.payload["revision"], event.payload["stage"])
+            standing = [
+                each
+                for each in standing
+                if each.type != "Decided"
+                or (each.actor, each.payload["revision"], each.payload["stage"]) != recalled
+            ]
+        standing.append(event)
+    return standing
 
 
 def opinions_in(events: Iterable[Event]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ review keeps the one that it began with.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -88,10 +89,14 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Procedure:
-    """All reviews in their order. `version` is the SHA-256 of the document, in hexadecimal."""
+    """All reviews in their order. `version` is the SHA-256 of the document, in hexadecimal.
+
+    `recall` is for how long a decision may be taken back, and for how long what follows it waits.
+    """
 
     version: str
     stages: tuple[Stage, ...]
+    recall: timedelta
     document: Mapping[str, Any]
 
     @property
@@ -142,13 +147,16 @@ def procedure_from_document(document: Mapping[str, Any]) -> Procedure:
     try:
         stages = tuple(_stage(**each) for each in document["stages"])
         version = digest(dict(document))
+        recall = timedelta(minutes=document["recall_minutes"])
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ProcedureError(f"stages.yaml: {error}") from error
     ids = [stage.id for stage in stages]
     items = [item.id for stage in stages for item in stage.checklist]
     if not ids or len(set(ids)) < len(ids) or len(set(items)) < len(items):
         raise ProcedureError("stages.yaml: there is no stage, or two stages or items have one id")
-    return Procedure(version=version, stages=stages, document=document)
+    if recall < timedelta(0):
+        raise ProcedureError("stages.yaml: recall_minutes is less than none")
+    return Procedure(version=version, stages=stages, recall=recall, document=document)
 
 
 def _stage(

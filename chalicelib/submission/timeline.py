@@ -65,6 +65,7 @@ class Step:
     comment: str = ""
     failed: tuple[str, ...] = ()
     instead_of: str | None = None
+    recalled: bool = False
     reason: str | None = None
     publish_at: datetime | None = None
 
@@ -217,6 +218,39 @@ def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> Non
         steps.append(replace(opened, reviewers=left, reminded=(), missed=(), told=()))
 
 
+def _handed_over(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> None:
+    if steps and steps[-1].mark is Mark.NOW:
+        steps[-1] = replace(steps[-1], reviewers=tuple(payload["reviewers"]))
+
+
+def _recalled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    """The decision was taken back: the stage is under way again, as it was."""
+    while steps and steps[-1].kind is not Kind.REVIEW:
+        steps.pop()
+    if steps and steps[-1].mark is Mark.NOW:  # others must approve, too, and still must
+        steps.pop()
+    for place, step in reversed(list(enumerate(steps))):
+        if step.decision and (step.actor, step.stage) == (event.actor, payload["stage"]):
+            steps[place] = replace(step, mark=Mark.STOPPED, recalled=True)
+            steps.append(
+                replace(
+                    step,
+                    mark=Mark.NOW,
+                    at=event.at,
+                    actor=None,
+                    decision=None,
+                    comment="",
+                    failed=(),
+                    instead_of=None,
+                    reminded=(),
+                    missed=(),
+                    told=(),
+                    reviewers=tuple(payload["reviewers"]),
+                )
+            )
+            return
+
+
 def _person_needed(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
     _lapse(steps)
     steps.append(Step(kind=Kind.PERSON_NEEDED, mark=Mark.STOPPED, at=event.at, reason=str(payload["reason"])))
@@ -267,6 +301,9 @@ _READERS = {
     "ReviewReminded": _reminded,
     "ReviewOverdue": _overdue,
     "Decided": _decided,
+    "TaskDelegated": _handed_over,
+    "TaskReassigned": _handed_over,
+    "DecisionRecalled": _recalled,
     "PersonNeeded": _person_needed,
     "Scheduled": _scheduled,
     "PublishingStarted": _publishing,

@@ -198,7 +198,7 @@ class Company:
         return str(begun["id"])
 
     def _review(self, stage: str, decision: str) -> None:
-        self._cloud.settle()
+        self._cloud.settle(through_waits=True)
         reviewer = REVIEWERS[stage][0]
         handle = self._newest_link(reviewer)
         seen = self._call("POST", OPEN, {"handle": handle}, reviewer)

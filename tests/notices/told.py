@@ -4,7 +4,6 @@ from collections import Counter
 from typing import Any
 
 from chalicelib.core import messages
-from chalicelib.ledger.model import Event
 from chalicelib.notices.model import NoticeState
 from chalicelib.notices.store import notice_key
 from infra.local.mailbox import Sent
@@ -26,20 +25,16 @@ def returned(world: World, *, comment: str = "请补充联系电话。\n并核�
     return submission
 
 
-def _to_be_told(event: Event) -> str | None:
-    """What must be told of an event, as `mail.<kind>` says it."""
-    match event.type, event.payload.get("decision"):
-        case "Amended", _:
-            return "amended"
-        case "AmendmentDeclined", _:
-            return "amendment_declined"
-        case "Published", _:
-            return "published"
-        case "Decided", "request_changes":
-            return "returned"
-        case "Decided", "reject":
-            return "rejected"
-    return None
+_TOLD = {
+    ("Amended", None): "amended",
+    ("AmendmentDeclined", None): "amendment_declined",
+    ("Published", None): "published",
+    ("Decided", "request_changes"): "returned",
+    ("Decided", "reject"): "rejected",
+    ("DecisionRecalled", "request_changes"): "recalled",
+    ("DecisionRecalled", "reject"): "recalled",
+}
+"""What must be told of an event, as `mail.<kind>` says it, by its type and decision."""
 
 
 def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
@@ -51,7 +46,7 @@ def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
     """
     expected = Counter[tuple[str, str]]()
     for event in world.events(submission):
-        kind = _to_be_told(event)
+        kind = _TOLD.get((event.type, event.payload.get("decision")))
         if kind is not None:
             title = world.plain_journal.revision(submission, event.payload["revision"]).form.title
             told_to = EDITOR if event.type == "AmendmentDeclined" else LIAISON

@@ -30,6 +30,13 @@ OPEN_TO = {
     (Action.READ, "public"): DEPARTMENT | CENTER,
     (Action.READ, "confidential"): DEPARTMENT | CENTER,
     (Action.REVIEW, "internal"): set(),
+    (Action.STAND_IN, "internal"): {
+        "center_editor@center",
+        "center_director@center",
+        *(f"department_head@{place}" for place in ("marketing", "sales", "center")),
+        *(f"supervising_executive@{place}" for place in ("marketing", "sales", "center")),
+    },
+    (Action.REASSIGN, "internal"): {"center_director@center"},
     (Action.SCHEDULE, "internal"): set(),
     (Action.PUBLISH, "internal"): set(),
     (Action.SETTLE_MAIL, "internal"): {"center_editor@center", "center_director@center"},

@@ -267,6 +267,7 @@ def test_no_handle_token_or_session_is_in_a_log_or_in_an_executions_history(
             "stage",
             "timeout_seconds",
             "reminded",
+            "hold_seconds",
             "outcome",
             "publish_at",
             "correlation_id",

@@ -269,7 +269,7 @@ def test_text_that_would_be_more_stays_text_on_the_review_page() -> None:
         decide(world, EDITOR, comment=comments[1])
         world.cloud.settle()
         handle, decisions = world.links(HEAD)[0], world.parts.decisions
-        head, found = world.parts.sessions.person(world.token(HEAD), decisions.link_key(handle))
+        head, found = world.parts.sessions.person(world.token(HEAD), world.parts.links.key(handle))
         link = decisions.open(head, handle, found)
         bootstrap.use(as_read_once(world.parts, decisions.history(link)))
         plain = skeleton(reviewed(link, head, "x"))
@@ -294,7 +294,9 @@ def as_read_once(parts: Parts, history: object) -> Parts:
     )
     people = SimpleNamespace(persons=lambda _: persons, all_departments=lambda: departments)
     decisions = SimpleNamespace(history=lambda _: history)
+    nobody = SimpleNamespace(could_stand_in=lambda *_: ())
     known = {
+        "handing_over": nobody,
         "decisions": decisions,
         "people": people,
         "procedures": parts.procedures,

@@ -36,7 +36,7 @@ def with_legal_review() -> Procedure:
     first, *others = PROCEDURE.document["stages"]
     legal = {**first, "id": "legal", "name": dict.fromkeys(first["name"], "法务审核")}
     legal["checklist"] = [{**item, "id": f"legal_{item['id']}"} for item in first["checklist"]]
-    return procedure_from_document({"stages": [legal, first, *others]})
+    return procedure_from_document({**PROCEDURE.document, "stages": [legal, first, *others]})
 
 
 @pytest.fixture(scope="module")

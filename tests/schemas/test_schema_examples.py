@@ -21,6 +21,8 @@ BODIES = (
     "review_link",
     "task",
     "decision",
+    "delegation",
+    "reassignment",
     "subscription",
     "unknown_mails",
     "freeze",

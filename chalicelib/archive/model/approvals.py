@@ -10,7 +10,16 @@ from typing import Any
 from chalicelib.archive.model import layout
 from chalicelib.ledger.model import Event
 
-_ASKING = frozenset({"TaskOpened", "ReviewReminded", "ReviewOverdue"})
+_ASKING = frozenset(
+    {
+        "TaskOpened",
+        "ReviewReminded",
+        "ReviewOverdue",
+        "TaskDelegated",
+        "TaskReassigned",
+        "DecisionRecalled",
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +49,8 @@ def _required(said: object) -> Required | None:
     return Required(stage=said["id"], quorum=quorum) if type(quorum) is int and quorum > 0 else None
 
 
-def approved_by(events: Sequence[Event], stages: Iterable[Required]) -> bool:
-    """Whether these events of a round approve it: each stage in its order, by as many as it takes, nobody against."""
-    decided = [event for event in events if event.type == "Decided"]
+def approved_by(decided: Sequence[Event], events: Iterable[Event], stages: Iterable[Required]) -> bool:
+    """Whether the decisions of a round pass it: each stage in its order, by as many as it takes, nobody against."""
     order: list[object] = []
     for required in stages:
         approvals = [event for event in decided if event.payload.get("stage") == required.stage]
@@ -51,6 +59,18 @@ def approved_by(events: Sequence[Event], stages: Iterable[Required]) -> bool:
         order += [required.stage] * len(approvals)
     in_order = [event.payload.get("stage") for event in decided] == order
     return bool(order) and in_order and all(event.payload.get("decision") == "approve" for event in decided)
+
+
+def that_stand(events: Iterable[Event], *, recalls: bool) -> list[Event]:
+    """The decisions of a round that were not taken back; without `recalls` none can be."""
+    standing: list[Event] = []
+    for event in events:
+        if event.type == "Decided":
+            standing.append(event)
+        elif recalls and event.type == "DecisionRecalled":
+            recalled = (event.actor, event.payload.get("stage"))
+            standing = [each for each in standing if (each.actor, each.payload.get("stage")) != recalled]
+    return standing
 
 
 def _enough(required: Required, approvers: Sequence[str], events: Iterable[Event]) -> bool:

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from chalicelib.archive.model import layout
-from chalicelib.archive.model.approvals import approved_by, stages_of
+from chalicelib.archive.model.approvals import approved_by, stages_of, that_stand
 from chalicelib.archive.model.catalog import parse
 from chalicelib.archive.model.findings import Code, Finding
 from chalicelib.archive.model.reading import OPINION_NAME, Payload, read, read_document
@@ -221,8 +221,10 @@ def _approval_findings(payload: Payload, publication: _Publication) -> Iterator[
             decided.append((where, event))
             if not handed_in:
                 yield Finding(where=where, code=Code.APPROVED_BEFORE_SUBMITTED)
-    if not approved_by([event for _, event in events], stages_of(payload.procedure)):
-        said = [(event.payload.get("stage"), event.payload.get("decision")) for _, event in decided]
+    round_ = [event for _, event in events]
+    standing = that_stand(round_, recalls=payload.procedure is not None)
+    if not approved_by(standing, round_, stages_of(payload.procedure)):
+        said = [(event.payload.get("stage"), event.payload.get("decision")) for event in standing]
         found = ", ".join(f"{stage}: {decision}" for stage, decision in said) or "-"
         yield Finding(
             where="data/opinions",
@@ -340,10 +342,11 @@ def _facts(payload: Payload, publication: _Publication) -> Facts:
         content_digest=publication.content_digest,
         approvals=tuple(
             Approval(stage=str(event.payload.get("stage")), reviewer=event.actor, at=event.at)
-            for event in payload.events
-            if event.type == "Decided"
-            and layout.revision_of(event) == publication.revision
-            and event.payload.get("decision") == "approve"
+            for event in that_stand(
+                (each for each in payload.events if layout.revision_of(each) == publication.revision),
+                recalls=payload.procedure is not None,
+            )
+            if event.payload.get("decision") == "approve"
         ),
         published_at=publication.published_at,
         event_count=len(payload.events),

@@ -13,6 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.access.model import Action
 from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
 from chalicelib.core.http import Exchange
+from chalicelib.core.table import Found
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import Visit, posted, refuse_foreign_page, visit
 from chalicelib.review.model import Decision, Opinion, ReviewTask
@@ -53,7 +54,7 @@ def open_review(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
     try:
-        present, found = visit(exchange, parts.decisions.link_key(handle))
+        present, found = visit(exchange, parts.links.key(handle))
     except NotSignedIn:
         return see_other(exchange, SIGN_IN, cookies=[return_cookie(f"/r#{handle}")])
     return review_page(exchange, present, handle, parts.decisions.open(present.person, handle, found))
@@ -63,12 +64,8 @@ def open_review(exchange: Exchange) -> Response:
 @page_view(review_pages)
 def decide_by_page(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
-    form = exchange.form()
-    handle = _handle_of(form)
-    parts.limits.count_handle(parts.address_of(exchange))
-    link = parts.decisions.link_key(handle)
-    present, found = posted(exchange, form, link)
-    typed = _typed(form)
+    handle, present, found = _posted(exchange)
+    typed = _typed(exchange.form())
     try:
         opinion = checked("decision", {"handle": handle, **typed})
         parts.decisions.decide(present.person, handle, opinion, found, correlation_id=exchange.correlation_id)
@@ -79,6 +76,46 @@ def decide_by_page(exchange: Exchange) -> Response:
     return review_page(
         exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True
     )
+
+
+@review_pages.route("/r/recall", methods=["POST"], content_types=[FORM])
+@page_view(review_pages)
+def recall_by_page(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    handle, present, found = _posted(exchange)
+    try:
+        parts.recalling.recall(present.person, handle, found, correlation_id=exchange.correlation_id)
+    except Conflict as error:
+        opened = parts.decisions.open(present.person, handle, found)
+        return review_page(exchange, present, handle, opened, error=error)
+    return review_page(exchange, present, handle, parts.decisions.open(present.person, handle, found))
+
+
+@review_pages.route("/r/delegation", methods=["POST"], content_types=[FORM])
+@page_view(review_pages)
+def delegate_by_page(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    handle, present, found = _posted(exchange)
+    (to, *_) = exchange.form().get("to", [""])
+    error: Conflict | InvalidInput | None = None
+    try:
+        parts.handing_over.delegate(
+            present.person, handle, to or None, found, correlation_id=exchange.correlation_id
+        )
+    except (Conflict, InvalidInput) as refusal:
+        error = refusal
+    return review_page(
+        exchange, present, handle, parts.decisions.open(present.person, handle, found), error=error
+    )
+
+
+def _posted(exchange: Exchange) -> tuple[str, Visit, Found]:
+    """A review's handle that a page posted, who did, and what the handle leads to."""
+    parts, form = bootstrap.parts(), exchange.form()
+    handle = _handle_of(form)
+    parts.limits.count_handle(parts.address_of(exchange))
+    present, found = posted(exchange, form, parts.links.key(handle))
+    return handle, present, found
 
 
 def _handle_of(form: Mapping[str, Sequence[str]]) -> str:
@@ -131,6 +168,7 @@ def review_page(
     named |= {row.instead_of for row in (waiting or [])[:1] if row.instead_of}
     amended_by = opened.revision.amended_by if opened.revision else None
     named |= {amended_by} if amended_by else set()
+    named |= {person for each in opened.task.delegations for person in (each.by, each.to)}
     people = parts.people.persons(tuple(sorted({opened.head.drafter, *named})))
     items = opened.stage.checklist
     wrong = faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {}
@@ -158,7 +196,23 @@ def review_page(
         amendable=Action.AMEND in parts.submission_desk.steps(present.person, opened.head),
         done=done,
         waiting=waiting,
+        **_steps(present, opened),
     )
+
+
+def _steps(present: Visit, opened: "OpenedLink") -> dict[str, Any]:
+    """What else the reviewer can do: hand the stage over, take that back, or take the own decision back."""
+    parts, task, me = bootstrap.parts(), opened.task, present.person.id
+    handed_over = next((each.to for each in task.delegations if each.by == me), None)
+    opinion = task.opinion_of(me)
+    until = None if opinion is None else parts.recalling.until(task, opinion)
+    return {
+        "handed_over": handed_over,
+        "stand_ins": parts.handing_over.could_stand_in(opened.head, task)
+        if opened.is_asked and me in task.reviewers and handed_over is None
+        else (),
+        "recall_until": until if until is not None and parts.now() <= until else None,
+    }
 
 
 def _summary(

@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.access.model import Action, Grant, Resource, service_subject, subject_of
+from chalicelib.access.model import Action, Resource, service_subject, subject_of
 from chalicelib.access.service import AccessControl
-from chalicelib.core import logs, metrics
+from chalicelib.core import metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import AlreadyDecided, Conflict, IllegalTransition, NotFound, NotPermitted, Stale
 from chalicelib.core.retry import again_when_stale
-from chalicelib.core.table import Found, Key
+from chalicelib.core.table import Found
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
@@ -23,15 +23,13 @@ from chalicelib.review.model import (
     approved_stages,
     ensure_complete,
 )
-from chalicelib.review.service.posts import head_and_round, resource_at
+from chalicelib.review.service.asking import Asking
+from chalicelib.review.service.links import Links, ensure_current
+from chalicelib.review.service.posts import head_and_round
 from chalicelib.review.store import (
-    link_key,
     put_open_task,
-    put_refusal,
     put_used_link,
-    read_link,
     read_task,
-    refusal_key,
     task_key,
     tasks_of,
 )
@@ -57,6 +55,7 @@ class OpenedLink:
     revision: Revision | None
     changes: list[dict[str, Any]] | None
     before: Revision | None = None
+    may_decide: bool = False
 
     @property
     def opinions(self) -> tuple[Opinion, ...]:
@@ -72,7 +71,8 @@ class OpenedLink:
     @property
     def is_asked(self) -> bool:
         """Whether the reviewer has still to speak."""
-        return not self.task.is_closed and self.task.opinion_of(self.reviewer) is None
+        spoke = self.task.opinion_of(self.reviewer) is not None
+        return self.may_decide and not self.task.is_closed and not spoke
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,15 +80,12 @@ class Decisions:
     """Looking and deciding. `max_lateness` is how late an item may still be published without asking a person."""
 
     journal: Journal
+    links: Links
     access: AccessControl
+    asking: Asking
     procedures: Procedures
     scale: float
     max_lateness: timedelta
-
-    @staticmethod
-    def link_key(handle: str) -> Key[Any]:
-        """Where a handle's link is, for whoever reads it together with the session."""
-        return link_key(handle)
 
     def open(self, person: Person, handle: str, found: Found) -> OpenedLink:
         """Show what is to be reviewed; changes nothing.
@@ -96,7 +93,7 @@ class Decisions:
         Raises NotFound alike for an unknown, expired, superseded or another person's handle, and NotPermitted when
         the reviewer's duty has ended before a decision.
         """
-        return self.show(person, self._own_link(person, handle, found))
+        return self.show(person, self.links.own(person, handle, found))
 
     def show(self, person: Person, link: ReviewLink) -> OpenedLink:
         """As `open`, for the person's own link."""
@@ -110,10 +107,12 @@ class Decisions:
         if head_record is None or task_record is None or not revisions:
             raise NotFound
         head, task = read_head(head_record), read_task(task_record)
-        self._ensure_current(head, task, link)
+        ensure_current(head, task, link)
         stage = self.procedures.version(task.procedure)[task.stage]
         seen = OpenedLink(reviewer=person.id, head=head, stage=stage, task=task, revision=None, changes=None)
-        if not self.may(person, seen.stage, task, head):
+        post = self.asking.post(head, stage, task)
+        seen = replace(seen, may_decide=post.is_open_to(person))
+        if not seen.may_decide and not replace(post, delegations=()).is_open_to(person):
             if task.opinion_of(person.id) is None:
                 raise NotPermitted
             return seen
@@ -149,7 +148,7 @@ class Decisions:
         Conflict `content_changed` when another text was seen, AlreadyDecided when the reviewer said something else or
         nobody is waited for any more, NotPermitted by policy.
         """
-        link = self._own_link(person, handle, found)
+        link = self.links.own(person, handle, found)
         opinion = Opinion(
             reviewer=person.id,
             decision=Decision(form["decision"]),
@@ -165,7 +164,7 @@ class Decisions:
         task = next((each for each in tasks if each.stage == link.stage), None)
         if head is None or task is None:
             raise NotFound
-        self._ensure_current(head, task, link)
+        ensure_current(head, task, link)
         _ensure_whole(head, task)
         said = task.opinion_of(person.id)
         if said is not None and said.same_as(opinion):
@@ -178,8 +177,9 @@ class Decisions:
             raise Conflict("content_changed")
         stage = self.procedures.of(head)[task.stage]
         ensure_complete(opinion, stage.items)
-        grant = self._grant(person, stage, task, head)
-        opinion = replace(opinion, instead_of=self.instead_of(person, stage, task, head))
+        post = self.asking.post(head, stage, task)
+        grant = self.access.grant(subject_of(person, post.now), Action.REVIEW, post.resource)
+        opinion = replace(opinion, instead_of=post.instead_of(person))
         decided = replace(task, opinions=(*task.opinions, opinion))
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         drafts = [Draft(type="Decided", cause=cause, payload=_payload(decided, opinion))]
@@ -194,36 +194,21 @@ class Decisions:
             payload = {"revision": head.revision, "stage": None, "reason": after.reason}
             drafts.append(Draft(type="PersonNeeded", cause=cause, payload=payload))
         used = replace(link, used_at=opinion.at)
+        rests_on = {each.id: each for each in (person, *post.named)}.values()
         after = self.journal.commit(
-            head, after, drafts, [put_open_task(decided), put_used_link(used), unchanged(person)]
+            head, after, drafts, [put_open_task(decided), put_used_link(used), *map(unchanged, rests_on)]
         )
         if decided.is_closed:
             metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
         return after
 
     def instead_of(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> str | None:
-        """For whom a substitute decides now, who could not in the own name."""
-        now, own = self.journal.now(), person.in_own_name()
-        taken_over = [duty for duty in person.duties_at(now) if duty.instead_of is not None]
-        if not taken_over or self.may(own, stage, task, head):
-            return None
-        return next(
-            (
-                duty.instead_of
-                for duty in taken_over
-                if self.may(replace(own, duties=(*own.duties, duty)), stage, task, head)
-            ),
-            None,
-        )
-
-    def _grant(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> Grant:
-        resource = resource_at(head, stage, raised=task.raised)
-        return self.access.grant(subject_of(person, self.journal.now()), Action.REVIEW, resource)
+        """For whom a person decides now, who could not in the own name."""
+        return self.asking.post(head, stage, task).instead_of(person)
 
     def may(self, person: Person, stage: Stage, task: ReviewTask, head: Submission) -> bool:
         """Whether policy lets a person decide a stage now."""
-        resource = resource_at(head, stage, raised=task.raised)
-        return self.access.allows(subject_of(person, self.journal.now()), Action.REVIEW, resource)
+        return self.asking.post(head, stage, task).is_open_to(person)
 
     def _after(self, head: Submission, task: ReviewTask, opinion: Opinion) -> Submission:
         """Where the submission stands once the opinion counts."""
@@ -239,11 +224,12 @@ class Decisions:
         now = self.journal.now()
         if now - head.publish_at > self.max_lateness:
             return replace(head, state=State.NEEDS_PERSON, stage=None, reason=Reason.TOO_LATE)
-        wait = max(head.publish_at - now, timedelta(0)) / self.scale
+        wait = (max(head.publish_at, now + self.procedures.of(head).recall) - now) / self.scale
         return replace(head, state=State.SCHEDULED, stage=None, due_at=now + wait)
 
     def _scheduled(self, head: Submission, approved: tuple[str, ...], correlation_id: str) -> Draft:
-        required = self.procedures.of(head).ids
+        required, recall = self.procedures.of(head).ids, self.procedures.of(head).recall
+        settled = self.journal.now() + recall
         resource: Resource = replace(resource_of(head), required_stages=required, approved_stages=approved)
         grant = self.access.grant(service_subject("review"), Action.SCHEDULE, resource)
         return Draft(
@@ -255,48 +241,9 @@ class Decisions:
                 "publish_at": to_text(head.publish_at),
                 "time_zone": head.time_zone,
                 "due_at": to_text(head.due_at or head.publish_at),
+                **({"waits_until": to_text(settled)} if recall and settled > head.publish_at else {}),
             },
         )
-
-    def _own_link(self, person: Person, handle: str, found: Found) -> ReviewLink:
-        record = found.get(link_key(handle))
-        if record is None:
-            raise NotFound
-        link = read_link(record)
-        logs.note(submission=link.submission)
-        if link.expires_at <= self.journal.now():
-            raise NotFound
-        if link.reviewer != person.id:
-            self._record_refusal(link, person)
-            raise NotFound
-        return link
-
-    def _record_refusal(self, link: ReviewLink, person: Person) -> None:
-        """Tell the ledger, once, that somebody else held a reviewer's link: a forwarded mail, or worse."""
-
-        def step() -> None:
-            if self.journal.table.get(refusal_key(link, person.id)) is not None:
-                return
-            head = self.journal.find(link.submission)
-            if head is None:
-                return
-            draft = Draft(
-                type="ReviewLinkRefused",
-                cause=Cause(actor=person.id, correlation_id=head.correlation_id),
-                payload={"revision": link.revision, "stage": link.stage, "reviewer": link.reviewer},
-            )
-            self.journal.commit(head, head, [draft], [put_refusal(link, person.id)])
-
-        try:
-            again_when_stale(step)
-        except Stale:
-            return  # the answer to the caller does not depend on it; the next try records it
-
-    @staticmethod
-    def _ensure_current(head: Submission, task: ReviewTask, link: ReviewLink) -> None:
-        """A link of an older round shows its reviewer's own decision and nothing else."""
-        if link.revision != head.revision and task.opinion_of(link.reviewer) is None:
-            raise NotFound
 
 
 def _ensure_whole(head: Submission, task: ReviewTask) -> None:

@@ -1,12 +1,15 @@
 """Whom a stage asks, as policy sees it, and a round as it stands."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-from chalicelib.access.model import Resource
+from chalicelib.access.model import Action, Resource, subject_of
+from chalicelib.access.service import AccessControl
 from chalicelib.core.table import Found, Key, Table
-from chalicelib.review.model import ReviewTask
+from chalicelib.people.model import Person
+from chalicelib.review.model import Delegation, ReviewTask
 from chalicelib.review.store import read_task, task_key
 from chalicelib.submission.model import Submission
 from chalicelib.submission.procedure import Stage
@@ -14,10 +17,73 @@ from chalicelib.submission.service import Procedures, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 
-def resource_at(head: Submission, stage: Stage, *, raised: bool) -> Resource:
-    """The submission at a stage that asks its reviewers or, when it was raised, their superiors."""
-    post = stage.superior if raised and stage.superior else stage.reviewers
-    return replace(resource_of(head), asked=post.duty(head.department))
+@dataclass(frozen=True, kw_only=True)
+class Post:
+    """A stage of a submission, and who may decide it at an instant (UTC): those whom it asks, or who stand in for them.
+
+    `delegations` are those that count: the one who handed over could still decide, and policy lets the other stand in.
+    """
+
+    access: AccessControl
+    head: Submission
+    stage: Stage
+    raised: bool
+    now: datetime
+    delegations: tuple[Delegation, ...] = ()
+    named: tuple[Person, ...] = ()
+    """Whom these delegations name."""
+
+    @property
+    def resource(self) -> Resource:
+        """The submission as policy sees it at this stage: of superiors, when it was raised to them."""
+        asked = self.stage.superior if self.raised and self.stage.superior else self.stage.reviewers
+        return replace(
+            resource_of(self.head),
+            asked=asked.duty(self.head.department),
+            delegations=tuple((each.by, each.to) for each in self.delegations),
+        )
+
+    def is_open_to(self, person: Person) -> bool:
+        """Whether policy lets the person decide."""
+        return self.access.allows(subject_of(person, self.now), Action.REVIEW, self.resource)
+
+    def may_stand_in(self, person: Person) -> bool:
+        """Whether policy lets the person decide for somebody who hands the stage over."""
+        return self.access.allows(subject_of(person, self.now), Action.STAND_IN, self.resource)
+
+    def under(self, delegations: Iterable[Delegation], persons: Mapping[str, Person]) -> "Post":
+        """The same with those of the delegations that count, told by the persons whom they name, by id."""
+        own = replace(self, delegations=(), named=())
+        counting = tuple(
+            each
+            for each in delegations
+            if each.by in persons
+            and each.to in persons
+            and own.is_open_to(persons[each.by])
+            and own.may_stand_in(persons[each.to])
+        )
+        return replace(own, delegations=counting, named=tuple(persons[name] for name in persons_of(counting)))
+
+    def instead_of(self, person: Person) -> str | None:
+        """For whom the person decides: who handed it over, or is absent; None in the own name."""
+        handed_over = next((each.by for each in self.delegations if each.to == person.id), None)
+        taken_over = [duty for duty in person.duties_at(self.now) if duty.instead_of is not None]
+        own = person.in_own_name()
+        if handed_over or not taken_over or self.is_open_to(own):
+            return handed_over
+        return next(
+            (
+                duty.instead_of
+                for duty in taken_over
+                if self.is_open_to(replace(own, duties=(*own.duties, duty)))
+            ),
+            None,
+        )
+
+
+def persons_of(delegations: Iterable[Delegation]) -> tuple[str, ...]:
+    """Everybody whom delegations name, by id."""
+    return tuple(sorted({person for each in delegations for person in (each.by, each.to)}))
 
 
 def head_and_round(

@@ -1,25 +1,24 @@
 """A round of review as the state machine drives it: opening stages, mailing links, reminding, going on."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from chalicelib.access.model import Action, subject_of
-from chalicelib.access.service import AccessControl
 from chalicelib.core import metrics
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.machines import Machine
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
-from chalicelib.people.model import CENTER, Person, Role
+from chalicelib.people.model import Role
 from chalicelib.people.store import PeopleStore
 from chalicelib.review.deadlines import Case, Deadlines, Escalation
 from chalicelib.review.model import ReviewTask, Waiting, due_stage, wait_for
+from chalicelib.review.service.asking import Asking
 from chalicelib.review.service.invitations import Invitations
-from chalicelib.review.service.posts import resource_at
 from chalicelib.review.store import (
     put_new_task,
     put_open_task,
@@ -30,7 +29,7 @@ from chalicelib.review.store import (
     waiting_key,
 )
 from chalicelib.submission.model import Reason, State, Submission, execution_name
-from chalicelib.submission.procedure import Place, Post, Stage
+from chalicelib.submission.procedure import Place, Post
 from chalicelib.submission.service import Journal, Procedures, patience
 from chalicelib.submission.store import head_key, read_head
 
@@ -38,20 +37,6 @@ ACTOR = "service:review"
 _DIRECTOR = Post(role=Role.CENTER_DIRECTOR, of=Place.CENTER)
 MOST_RESTARTS = 12
 """How often the sweeper begins a round's machine again before it asks a person: about five days' worth."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Whom a stage asks now, and how many of them must approve; `raised` when it is the reviewers' superiors."""
-
-    persons: tuple[Person, ...]
-    needed: int
-    raised: bool
-
-    @property
-    def reviewers(self) -> tuple[str, ...]:
-        """Their ids."""
-        return tuple(person.id for person in self.persons)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +49,7 @@ class Rounds:
 
     journal: Journal
     people: PeopleStore
-    access: AccessControl
+    asking: Asking
     deadlines: Deadlines
     procedures: Procedures
     invitations: Invitations
@@ -120,6 +105,31 @@ class Rounds:
         if record is not None:
             self._go_on(read_waiting(record))
 
+    def call_in(self, submission: str) -> None:
+        """Let the machine that waits for the stage that is due mail whoever is asked and was not mailed yet.
+
+        A repeat changes nothing.
+        """
+        record = self.journal.table.get(waiting_key(submission))
+        if record is None:
+            return
+        waiting = read_waiting(record)
+        head, task = self._head_and_task(submission, waiting.revision, waiting.stage)
+        stage = due_stage(head, revision=waiting.revision, attempt=waiting.attempt)
+        if stage != waiting.stage or task is None or not set(task.waits_for) - task.mailed:
+            return
+        again = wait_for(
+            submission=head.id,
+            revision=waiting.revision,
+            attempt=waiting.attempt,
+            stage=stage,
+            timeout_seconds=self._until_next(head, stage, task),
+            correlation_id=head.correlation_id,
+            reminded=task.reminded if task.reminded_in == waiting.attempt else 0,
+        )
+        with suppress(Stale):  # it waits no more: the next step mails them, or the sweeper begins it again
+            self.resume(waiting.token, again)
+
     def remind(self, work: Mapping[str, Any]) -> dict[str, Any]:
         """Take the next step about a stage that nobody has decided; answers what is waited for.
 
@@ -140,7 +150,7 @@ class Rounds:
                 return wait_for(**following, stage=stage, timeout_seconds=self._until_next(head, stage))
             reminded = task.reminded if task.reminded_in == work["attempt"] else 0
             if reminded <= work["reminded"]:
-                asked = self._asked(head, self.procedures.of(head)[stage], task)
+                asked = self.asking.asked(head, self.procedures.of(head)[stage], task)
                 if asked is None:
                     self._ask_person(head, Reason.NO_REVIEWER)
                     return wait_for(**following, stage=None, timeout_seconds=0)
@@ -251,7 +261,7 @@ class Rounds:
         if task is not None:
             return head, task
         procedure = self.procedures.of(head)
-        asked = self._asked(head, procedure[stage])
+        asked = self.asking.asked(head, procedure[stage])
         if asked is None:
             return self._ask_person(head, Reason.NO_REVIEWER), None
         now, case = self.journal.now(), Case.of(head, stage)
@@ -295,53 +305,6 @@ class Rounds:
             head, replace(head, state=State.NEEDS_PERSON, stage=None, reason=reason), [draft]
         )
 
-    def _asked(self, head: Submission, stage: Stage, task: ReviewTask | None = None) -> Asked | None:
-        """Whom a stage asks now, those included who have spoken; None when too few could approve it.
-
-        Where everybody whom it would ask wrote the text, their superiors are asked: a stage never disappears.
-        """
-        departments = self.people.departments((head.department, CENTER))
-        candidates = {person for department in departments.values() for person in department.duty_holders}
-        persons = self.people.persons(tuple(sorted(candidates)))
-        raised = False
-        eligible = self._eligible(persons, head, stage, raised=raised)
-        if not eligible and stage.superior is not None and self._wrote(persons, head, stage):
-            raised = True
-            eligible = self._eligible(persons, head, stage, raised=raised)
-        spoke = () if task is None else tuple(opinion.reviewer for opinion in task.opinions)
-        needed = stage.needed(len({*spoke, *(person.id for person in eligible)}))
-        still = [person for person in eligible if person.id not in spoke]
-        if not still or len(spoke) + len(still) < needed:
-            return None
-        return Asked(persons=eligible, needed=needed, raised=raised)
-
-    def _wrote(self, persons: Iterable[Person], head: Submission, stage: Stage) -> bool:
-        """Whether somebody whom the stage would ask wrote the text."""
-        now, (role, place) = self.journal.now(), stage.reviewers.duty(head.department)
-        authors = {head.drafter, *head.co_drafters}
-        return any(person.id in authors and person.holds(role, place, now) for person in persons)
-
-    def _eligible(
-        self, persons: Iterable[Person], head: Submission, stage: Stage, *, raised: bool
-    ) -> tuple[Person, ...]:
-        """Whom policy lets decide this stage now: among those with a duty in the department or the center.
-
-        Who is absent and has a substitute among them is left in peace.
-        """
-        now, resource = self.journal.now(), resource_at(head, stage, raised=raised)
-
-        def may(person: Person) -> bool:
-            return self.access.allows(subject_of(person, now), Action.REVIEW, resource)
-
-        eligible = tuple(filter(may, persons))
-        represented = {
-            duty.instead_of
-            for person in eligible
-            for duty in person.duties_at(now)
-            if duty.instead_of and may(replace(person, duties=(duty,)))
-        }
-        return tuple(person for person in eligible if person.id not in represented)
-
     def _head_and_task(
         self, submission: str, revision: int, stage: str
     ) -> tuple[Submission, ReviewTask | None]:
@@ -364,11 +327,18 @@ class Rounds:
             stage=stage,
             timeout_seconds=self._until_next(head, stage),
             correlation_id=head.correlation_id,
+            hold_seconds=0 if stage is None else self._hold(head),
         )
         try:
             self.resume(waiting.token, following)
         except Stale:
             return  # it waits no more: it went on before, or the sweeper begins it again
+
+    def _hold(self, head: Submission) -> int:
+        """For how many seconds the decision before can still be taken back; the machine scales them itself."""
+        recall = self.procedures.of(head).recall
+        left = recall - (self.journal.now() - head.updated_at) * self.scale
+        return max(0, math.ceil(left.total_seconds())) if recall else 0
 
     def _later(self, start: datetime, pause: timedelta) -> datetime:
         """When so much working time has passed, in scaled time."""

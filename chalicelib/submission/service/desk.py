@@ -250,6 +250,7 @@ class SubmissionDesk:
             Action.AMEND: self.is_amendable(head) and self.may_decide(person, head),
             Action.CONFIRM: head.state is State.AWAITING_CONFIRMATION,
             Action.WITHDRAW: self.may_be_withdrawn(head),
+            Action.REASSIGN: head.state is State.IN_REVIEW,
             Action.SETTLE_MAIL: head.state in _SENT_OUT,
         }
         return frozenset(
