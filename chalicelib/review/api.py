@@ -43,6 +43,7 @@ def open_review_link(exchange: Exchange) -> Response:
         "diff": seen.changes,
         "decision": None if not seen.opinions else _decision(seen.opinions[-1]),
         "awaited": seen.task.awaited,
+        "confirmed": None if seen.confirmed is None else _decision(seen.confirmed),
     }
     return answer(exchange, body)
 

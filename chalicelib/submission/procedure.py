@@ -72,6 +72,8 @@ class Stage:
     superior: Post | None
     quorum: int | None
     checklist: tuple[ChecklistItem, ...]
+    reconfirm: frozenset[str] = frozenset()
+    """The fields of the form that may differ from what was approved before, to be confirmed again in one step."""
 
     def name(self, language: str) -> str:
         """What the stage is called."""
@@ -168,6 +170,7 @@ def _stage(
     quorum: int | str,
     checklist: Sequence[Mapping[str, Any]],
     superior: Mapping[str, str] | None = None,
+    reconfirm: Sequence[str] = (),
 ) -> Stage:
     if not _ID.fullmatch(id):
         raise ValueError(f"{id!r} is no id of a stage")
@@ -183,6 +186,7 @@ def _stage(
         superior=None if superior is None else _post(**superior),
         quorum=None if isinstance(quorum, str) else quorum,
         checklist=tuple(_item(**each) for each in checklist),
+        reconfirm=frozenset(reconfirm),
     )
 
 

@@ -189,7 +189,8 @@ def review_page(
         departments={department.id: department.name for department in parts.people.all_departments()},
         files=_file_names(opened),
         history=[spoken for task in earlier for spoken in _spoken(task, exchange.language)],
-        typed={"decision": None, "comment": "", "checklist": {}, **(typed or {})},
+        typed={"decision": None, "comment": "", "checklist": {}, **(typed or _confirmed_again(opened))},
+        confirmed=opened.confirmed if typed is None else None,
         wrong=wrong,
         summary=_summary(wrong, [item.id for item in items]),
         told=told_of(error, exchange.language) if error else None,
@@ -198,6 +199,13 @@ def review_page(
         waiting=waiting,
         **_steps(present, opened),
     )
+
+
+def _confirmed_again(opened: "OpenedLink") -> dict[str, Any]:
+    """The opinion on the revision before, to be confirmed again in one step, where the procedure lets it be."""
+    if opened.confirmed is None:
+        return {}
+    return {"decision": opened.confirmed.decision, "checklist": dict(opened.confirmed.checklist)}
 
 
 def _steps(present: Visit, opened: "OpenedLink") -> dict[str, Any]:

@@ -56,6 +56,8 @@ class OpenedLink:
     changes: list[dict[str, Any]] | None
     before: Revision | None = None
     may_decide: bool = False
+    confirmed: Opinion | None = None
+    """What the reviewer said before, where so little has changed since that it can be said again in one step."""
 
     @property
     def opinions(self) -> tuple[Opinion, ...]:
@@ -98,10 +100,11 @@ class Decisions:
     def show(self, person: Person, link: ReviewLink) -> OpenedLink:
         """As `open`, for the person's own link."""
         revision_keys = [revision_key(link.submission, link.revision)]
+        earlier = task_key(link.submission, link.revision - 1, link.stage)
         if link.revision > 1:
             revision_keys.append(revision_key(link.submission, link.revision - 1))
         where = task_key(link.submission, link.revision, link.stage)
-        found = self.journal.table.batch(head_key(link.submission), where, *revision_keys)
+        found = self.journal.table.batch(head_key(link.submission), where, earlier, *revision_keys)
         head_record, task_record = found.get(head_key(link.submission)), found.get(where)
         revisions = [read_revision(record) for record in map(found.get, revision_keys) if record is not None]
         if head_record is None or task_record is None or not revisions:
@@ -118,7 +121,9 @@ class Decisions:
             return seen
         before = revisions[1] if len(revisions) > 1 else None
         changes = None if before is None else difference(before.form, revisions[0].form)
-        return replace(seen, revision=revisions[0], changes=changes, before=before)
+        seen = replace(seen, revision=revisions[0], changes=changes, before=before)
+        record = found.get(earlier)
+        return seen if record is None else replace(seen, confirmed=_confirmed(seen, read_task(record)))
 
     def history(self, opened: OpenedLink) -> tuple[ReviewTask, ...]:
         """The stages that were decided before the one that a reviewer sees, in every round, in their order."""
@@ -244,6 +249,16 @@ class Decisions:
                 **({"waits_until": to_text(settled)} if recall and settled > head.publish_at else {}),
             },
         )
+
+
+def _confirmed(seen: OpenedLink, earlier: ReviewTask) -> Opinion | None:
+    """The reviewer's approval of the revision before, where nothing but what the stage lets pass has changed since."""
+    opinion = earlier.opinion_of(seen.reviewer)
+    if opinion is None or opinion.decision is not Decision.APPROVE or not earlier.is_approved:
+        return None
+    changed = {str(change["field"]) for change in seen.changes or ()}
+    same_items = set(opinion.checklist) == seen.stage.items
+    return opinion if changed <= seen.stage.reconfirm and same_items else None
 
 
 def _ensure_whole(head: Submission, task: ReviewTask) -> None:
