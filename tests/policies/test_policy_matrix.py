@@ -33,8 +33,8 @@ OPEN_TO = {
     (Action.STAND_IN, "internal"): {
         "center_editor@center",
         "center_director@center",
-        *(f"department_head@{place}" for place in ("marketing", "sales", "center")),
-        *(f"supervising_executive@{place}" for place in ("marketing", "sales", "center")),
+        "department_head@marketing",
+        "supervising_executive@marketing",
     },
     (Action.REASSIGN, "internal"): {"center_director@center"},
     (Action.SCHEDULE, "internal"): set(),

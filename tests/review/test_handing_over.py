@@ -8,6 +8,7 @@ import pytest
 from chalicelib.people.model import Person, Role
 from chalicelib.people.store import put_person
 from tests.browsing import Browser
+from tests.review.test_substitutes import instead_of
 from tests.world import (
     DIRECTOR,
     EDITOR,
@@ -18,18 +19,20 @@ from tests.world import (
     Answer,
     World,
     a_person,
+    a_procedure,
     a_world,
 )
 
 SECOND = a_person("second", (Role.CENTER_EDITOR, "center"))
 OTHER_HEAD = a_person("other-head", (Role.DEPARTMENT_HEAD, "research"))
-HEAD_WHO_WRITES = a_person("writing-head", (Role.DEPARTMENT_HEAD, "research"), (Role.LIAISON, "marketing"))
+AWAY = a_person("away-executive", (Role.SUPERVISING_EXECUTIVE, "marketing"))
+DEPUTY = instead_of(a_person("deputy", (Role.EMPLOYEE, "research")), AWAY)
 PATH = "/api/v1/review-links/delegation"
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world(*PEOPLE, DIRECTOR, SECOND, OTHER_HEAD, HEAD_WHO_WRITES) as world:
+    with a_world(*PEOPLE, DIRECTOR, SECOND, OTHER_HEAD, AWAY, DEPUTY) as world:
         yield world
 
 
@@ -59,18 +62,18 @@ def codes(answer: Answer) -> list[tuple[str, str]]:
 
 def test_whom_a_stage_was_handed_over_to_is_mailed_and_decides_for_the_reviewer(world: World) -> None:
     """Clause 3.3.4: opinions are signed, with whose they are."""
-    before = len(world.links(OTHER_HEAD))
+    before = len(world.links(DIRECTOR))
     submission = at_the_head(world)
     mine = world.opinion(HEAD)
-    assert hand_over(world, HEAD, OTHER_HEAD.id).body["reviewers"] == [OTHER_HEAD.id]
-    assert hand_over(world, HEAD, OTHER_HEAD.id).status == 200, "again changes nothing"
-    assert len(world.links(OTHER_HEAD)) == before + 1
+    assert hand_over(world, HEAD, DIRECTOR.id).body["reviewers"] == [DIRECTOR.id]
+    assert hand_over(world, HEAD, DIRECTOR.id).status == 200, "again changes nothing"
+    assert len(world.links(DIRECTOR)) == before + 1
     assert world.call("POST", "/api/v1/review-links/decision", mine, as_=HEAD).status == 403
     progress = Browser(world, LIAISON).get(f"/submissions/{submission}").page.text
-    assert f"等待{OTHER_HEAD.name}提出意见" in progress
-    assert world.decide(OTHER_HEAD).status == 200
+    assert f"等待{DIRECTOR.name}提出意见" in progress
+    assert world.decide(DIRECTOR).status == 200
     decided = world.events(submission, "Decided")[-1]
-    assert (decided.actor, decided.payload["instead_of"]) == (OTHER_HEAD.id, HEAD.id)
+    assert (decided.actor, decided.payload["instead_of"]) == (DIRECTOR.id, HEAD.id)
     world.cloud.settle()
     assert world.stage_open(submission) == "executive"
     assert len(world.events(submission, "TaskDelegated")) == 1
@@ -101,13 +104,15 @@ def test_only_who_is_asked_hands_over_and_only_to_whom_policy_lets_stand_in(worl
     """No chain, no circle, nobody who wrote the text (clause 3.3.1)."""
     at_the_head(world)
     assert codes(hand_over(world, HEAD, LIAISON.id)) == [("/to", "cannot_stand_in")]
-    assert codes(hand_over(world, HEAD, "p-nobody")) == [("/to", "cannot_stand_in")]
+    for other in ("p-nobody", OTHER_HEAD.id, AWAY.id, EDITOR.id):
+        refused = codes(hand_over(world, HEAD, other))
+        assert refused == [("/to", "cannot_stand_in")], "of no other department, away, or heard already"
     assert codes(hand_over(world, HEAD, HEAD.id)) == [("/to", "is_asked_already")]
-    assert hand_over(world, EXECUTIVE, OTHER_HEAD.id, world.links(HEAD)[0]).status == 404
-    assert hand_over(world, HEAD, OTHER_HEAD.id).status == 200
-    assert hand_over(world, OTHER_HEAD, EXECUTIVE.id).status == 403, "no chain"
-    assert hand_over(world, OTHER_HEAD, HEAD.id).status == 403, "no circle"
-    assert world.decide(OTHER_HEAD).status == 200
+    assert hand_over(world, EXECUTIVE, DIRECTOR.id, world.links(HEAD)[0]).status == 404
+    assert hand_over(world, HEAD, DIRECTOR.id).status == 200
+    assert hand_over(world, DIRECTOR, EXECUTIVE.id).status == 403, "no chain"
+    assert hand_over(world, DIRECTOR, HEAD.id).status == 403, "no circle"
+    assert world.decide(DIRECTOR).status == 200
     assert hand_over(world, HEAD, EXECUTIVE.id, world.links(HEAD)[0]).status == 409
 
 
@@ -120,18 +125,18 @@ def test_where_several_are_asked_nobody_decides_for_two(world: World) -> None:
     assert world.decide(SECOND).status == 200
 
 
-@pytest.mark.parametrize("who", [HEAD, OTHER_HEAD], ids=["who handed it over", "who it was handed over to"])
+@pytest.mark.parametrize("who", [HEAD, DIRECTOR], ids=["who handed it over", "who it was handed over to"])
 def test_once_either_duty_has_ended_the_other_decides_nothing_by_it(world: World, who: Person) -> None:
     """Clause 5.3.2."""
     submission = at_the_head(world)
-    assert hand_over(world, HEAD, OTHER_HEAD.id).status == 200
-    opinion = world.opinion(OTHER_HEAD)
+    assert hand_over(world, HEAD, DIRECTOR.id).status == 200
+    opinion = world.opinion(DIRECTOR)
     gone = replace(who, duties=(), version=2)
     world.plain_table.put(replace(put_person(gone), condition=None))
     try:
-        refused = world.call("POST", "/api/v1/review-links/decision", opinion, as_=OTHER_HEAD)
+        refused = world.call("POST", "/api/v1/review-links/decision", opinion, as_=DIRECTOR)
         assert refused.status == 403
-        if who is OTHER_HEAD:
+        if who is DIRECTOR:
             world.let_lie(submission, steps=1)
             world.cloud.settle()
             assert world.tasks(submission)[-1].waits_for == (HEAD.id,), "it is the reviewer's again"
@@ -139,6 +144,27 @@ def test_once_either_duty_has_ended_the_other_decides_nothing_by_it(world: World
     finally:
         world.plain_table.put(replace(put_person(replace(who, version=3)), condition=None))
     world.withdraw(submission)
+
+
+def test_a_substitute_hands_nothing_over(world: World) -> None:
+    """No chain: the absent, the substitute, and somebody else (clause 3.3.4)."""
+    submission = at_the_head(world)
+    assert world.decide(HEAD).status == 200
+    world.cloud.settle()
+    assert hand_over(world, DEPUTY, DIRECTOR.id).status == 403
+    assert world.decide(DEPUTY).status == 200
+    assert world.events(submission, "Decided")[-1].payload["instead_of"] == AWAY.id
+
+
+def test_where_all_must_approve_nobody_is_left_out(world: World) -> None:
+    """Clause 2.2.1: whom the procedure asks, it asks."""
+    with world.under(a_procedure(initial={"quorum": "all"})):
+        submission = world.submit()
+        world.cloud.settle()
+        path = f"/api/v1/submissions/{submission}/reviewers"
+        given = {"reviewers": [SECOND.id], "reason": "编辑甲休假。"}
+        assert codes(world.call("POST", path, given, as_=DIRECTOR)) == [("/reviewers", "too_few_reviewers")]
+        world.withdraw(submission)
 
 
 def test_the_director_gives_a_review_to_one_of_those_who_could_do_it(world: World) -> None:

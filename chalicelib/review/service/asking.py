@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import Now
@@ -69,12 +70,13 @@ class Asking:
 
     def stand_ins(self, head: Submission, stage: Stage, task: ReviewTask) -> tuple[Person, ...]:
         """To whom the stage may be handed over, of those with a duty in the department or the center."""
-        post = self._post(head, stage, raised=task.raised)
-        return tuple(
-            person
-            for person in self._candidates(head, None)
-            if person.id not in task.reviewers and post.may_stand_in(person)
-        )
+        post, persons = self._post(head, stage, raised=task.raised), self._candidates(head, None)
+        others = {*task.reviewers, *_away(persons, post.now)}
+        return tuple(person for person in persons if person.id not in others and post.may_stand_in(person))
+
+    def away(self, head: Submission) -> frozenset[str]:
+        """Who is absent now and has a substitute, of those with a duty in the department or the center."""
+        return _away(self._candidates(head, None), self.now())
 
     def _post(self, head: Submission, stage: Stage, *, raised: bool) -> Post:
         return Post(access=self.access, head=head, stage=stage, raised=raised, now=self.now())
@@ -91,6 +93,11 @@ def _was_written_by_one_of(post: Post, persons: Iterable[Person]) -> bool:
     role, place = post.stage.reviewers.duty(post.head.department)
     authors = {post.head.drafter, *post.head.co_drafters}
     return any(person.id in authors and person.holds(role, place, post.now) for person in persons)
+
+
+def _away(persons: Iterable[Person], now: datetime) -> frozenset[str]:
+    duties = [duty for person in persons for duty in person.duties_at(now)]
+    return frozenset(duty.instead_of for duty in duties if duty.instead_of)
 
 
 def _eligible(post: Post, persons: Iterable[Person]) -> list[Person]:

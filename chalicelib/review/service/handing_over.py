@@ -22,7 +22,7 @@ from chalicelib.people.store import PeopleStore, unchanged
 from chalicelib.review.model import Delegation, ReviewLink, ReviewTask
 from chalicelib.review.service.asking import Asking
 from chalicelib.review.service.links import Links, ensure_current
-from chalicelib.review.store import put_open_task, read_task, task_key
+from chalicelib.review.store import put_open_task, read_task, task_key, tasks_of
 from chalicelib.submission.model import State, Submission
 from chalicelib.submission.procedure import Stage
 from chalicelib.submission.service import Journal, Procedures, resource_of
@@ -60,7 +60,8 @@ class HandingOver:
             return task
         own = self.asking.post(head, stage, replace(task, delegations=()))
         grant = self.access.grant(subject_of(person, own.now), Action.REVIEW, own.resource)
-        if person.id not in {*task.reviewers, *(each.by for each in task.delegations)}:
+        is_asked = person.id in {*task.reviewers, *(each.by for each in task.delegations)}
+        if not is_asked or own.instead_of(person) is not None:
             raise NotPermitted
         if task.opinion_of(person.id) is not None or task.opinion_of(present or "") is not None:
             raise AlreadyDecided
@@ -75,20 +76,33 @@ class HandingOver:
         return after
 
     def _stand_in(self, head: Submission, stage: Stage, task: ReviewTask, to: str) -> Person:
-        """Whom the stage may go to. Raises InvalidInput."""
+        """Whom the stage may go to: somebody who is there, and has decided no other stage of the round.
+
+        Raises InvalidInput.
+        """
         found = self.people.persons((to,))
         post = self.asking.post(head, stage, replace(task, delegations=()))
-        if not found or not post.may_stand_in(found[0]):
+        is_free = to not in self.asking.away(head) and to not in self._spoke(task)
+        if not found or not is_free or not post.may_stand_in(found[0]):
             raise InvalidInput((FieldError(pointer="/to", code="cannot_stand_in"),))
         if to in {*task.reviewers, *(each.by for each in task.delegations)}:
             raise InvalidInput((FieldError(pointer="/to", code="is_asked_already"),))
         return found[0]
 
+    def _spoke(self, task: ReviewTask) -> set[str]:
+        """Who decided another stage of the round."""
+        return {
+            opinion.reviewer
+            for other in tasks_of(self.journal.table, task.submission)
+            if other.revision == task.revision and other.stage != task.stage
+            for opinion in other.opinions
+        }
+
     def could_stand_in(self, head: Submission, task: ReviewTask) -> tuple[Person, ...]:
         """Whom to offer: to whom the stage may be handed over, of those with a duty in the department or the center."""
-        handed_over = {each.by for each in task.delegations}
+        others = {each.by for each in task.delegations} | self._spoke(task)
         stage = self.procedures.version(task.procedure)[task.stage]
-        return tuple(each for each in self.asking.stand_ins(head, stage, task) if each.id not in handed_over)
+        return tuple(each for each in self.asking.stand_ins(head, stage, task) if each.id not in others)
 
     def reassign(
         self,
@@ -100,6 +114,8 @@ class HandingOver:
         correlation_id: str,
     ) -> ReviewTask:
         """Let a stage ask only these persons, by id, of those whom it could ask; delegations end.
+
+        Where all must approve, all stay asked.
 
         Raises NotFound where policy forbids even to know of it, InvalidInput by person, IllegalTransition when no stage
         waits, NotPermitted by policy.
@@ -127,7 +143,7 @@ class HandingOver:
             if each not in able
         )
         spoke = {opinion.reviewer for opinion in task.opinions}
-        needed = stage.needed(len({*spoke, *reviewers}))
+        needed = stage.needed(len({*spoke, *able}))
         if not errors and len({*spoke, *reviewers}) < needed:
             errors = (FieldError(pointer="/reviewers", code="too_few_reviewers", params={"least": needed}),)
         if errors:
