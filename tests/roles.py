@@ -23,6 +23,7 @@ from urllib.parse import unquote, urlsplit
 
 import botocore.session
 from botocore.credentials import Credentials, ReadOnlyCredentials
+from botocore.exceptions import ClientError
 from chalice.app import Chalice
 from moto.core.authorization import ActionAuthenticatorMixin, enable_iam_authentication
 from moto.core.exceptions import AccessDeniedError
@@ -56,6 +57,7 @@ _NAMES = {
     "Prefix": PREFIX,
     "MailIdentity": "desk@imprimatur.test",
 }
+_WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
 _SIGNED = re.compile(r"Credential=([^,]+)")
 
 
@@ -322,6 +324,21 @@ def _authorized(_original: Method) -> Method:
     return authorize
 
 
+def ask(operation: str, pk: str | None, index: str | None) -> None:
+    """What the table in memory asks before each operation: the same as above, of the function at work.
+
+    Raises ClientError where DynamoDB would for want of a right.
+    """
+    function = function_at_work()
+    if function is None:
+        return
+    need = _of_memory(operation, pk, index)
+    _account.asked[function].add(need)
+    if not _is_allowed(function, need):
+        _account.refused.append((function, need))
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": str(need)}}, operation)
+
+
 def _ensure_allowed(function: str, need: Need) -> None:
     """Raise AccessDeniedError unless the role's file allows it, its conditions included."""
     if not _is_allowed(function, need):
@@ -420,11 +437,24 @@ def _of_dynamodb(operation: str, request: Mapping[str, Any]) -> Iterator[Need]:
 
 def _partition(operation: str, request: Mapping[str, Any]) -> str | None:
     """Where a write goes; roles do not tell apart where a read looks."""
-    if operation not in {"PutItem", "UpdateItem", "DeleteItem"}:
+    if operation not in _WRITES:
         return None
     key = request.get("Key") or request["Item"]
-    begin, mark, _ = str(key["pk"]["S"]).partition("#")
+    return _begin(key["pk"]["S"])
+
+
+def _begin(pk: str) -> str:
+    begin, mark, _ = pk.partition("#")
     return begin + mark
+
+
+def _of_memory(operation: str, pk: str | None, index: str | None) -> Need:
+    """As `_of_dynamodb`, of what the table in memory asks."""
+    return Need(
+        action=f"dynamodb:{operation}",
+        resource=_table(f"{PREFIX}-records") + (f"/index/{index}" if index else ""),
+        partition=_begin(pk) if pk is not None and operation in {*_WRITES, "BatchWriteItem"} else None,
+    )
 
 
 def _table(name: str) -> str:

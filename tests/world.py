@@ -17,7 +17,7 @@ from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.ids import new_secret
 from chalicelib.core.settings import from_environment
-from chalicelib.core.table import Table
+from chalicelib.core.table import Key, Record, Table
 from chalicelib.identity.store import put_session
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
@@ -31,14 +31,15 @@ from chalicelib.submission.procedure import Procedure, procedure_from_document, 
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
 from infra.local.cloud import Cloud
+from infra.simulation.table import MemoryTable
 from tests.api_description import ensure_described
 from tests.infra.lambda_events import A_TICK
-from tests.roles import OwnRoleAws
+from tests.roles import OwnRoleAws, ask
 
 ADDRESS = "192.0.2.1"
 """The network address that requests come from unless a test says another."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-_AWS = OwnRoleAws()
+OWN_ROLES = OwnRoleAws()
 _PLAIN = Aws(region=REGION)
 """The test's own hands, which no role holds."""
 _NUMBERS = itertools.count(1)
@@ -165,18 +166,21 @@ class Gate:
 
 
 class World:
-    """A running product. `now` is the product's clock: real time plus what a test has let pass."""
+    """A running product. `now` is the product's clock: real time plus what a test has let pass.
 
-    def __init__(self, cloud: Cloud, parts: Parts) -> None:
+    `memory` is its table, where that is not the emulated DynamoDB's.
+    """
+
+    def __init__(self, cloud: Cloud, parts: Parts, memory: MemoryTable | None) -> None:
         self.cloud = cloud
         self.parts = parts
         self.passed = timedelta(0)
-        self.plain_table = Table(client=_PLAIN.dynamodb, name=cloud.environment["TABLE_NAME"])
+        self.memory = memory
+        self.plain_table = memory or Table(client=_PLAIN.dynamodb, name=cloud.environment["TABLE_NAME"])
         """The table by a client that no test makes fail."""
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_brake = Brake(table=self.plain_table, now=self.now)
         self.plain_s3 = _PLAIN.s3()
-        self.plain_dynamodb = _PLAIN.dynamodb()
         self._tokens: dict[str, str] = {}
 
     def now(self) -> datetime:
@@ -343,22 +347,34 @@ class World:
 
     def items(self) -> dict[tuple[str, str], dict[str, Any]]:
         """Everything in the table but the rate limits' counters, raw, by its key."""
-        pages = _PLAIN.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
         return {
             (item["pk"]["S"], item["sk"]["S"]): item
-            for page in pages
-            for item in cast("list[dict[str, Any]]", page["Items"])
+            for item in self.all_items()
             if not item["pk"]["S"].startswith("RATE#")
         }
 
+    def all_items(self) -> list[dict[str, Any]]:
+        """Everything in the table, raw."""
+        if self.memory is not None:
+            return self.memory.items()
+        pages = _PLAIN.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
+        return [item for page in pages for item in cast("list[dict[str, Any]]", page["Items"])]
+
     def put_back(self, items: Mapping[tuple[str, str], dict[str, Any]]) -> None:
         """Make the table hold what `items` answered earlier, whatever has become of it."""
-        name, client, present = self.plain_table.name, _PLAIN.dynamodb(), self.items()
+        present = self.items()
         for pk, sk in present.keys() - items.keys():
-            client.delete_item(TableName=name, Key={"pk": {"S": pk}, "sk": {"S": sk}})
+            self.plain_table.delete(Key(Record, pk, sk))
         for key, item in items.items():
             if present.get(key) != item:
-                client.put_item(TableName=name, Item=item)
+                self.put_raw(item)
+
+    def put_raw(self, item: dict[str, Any]) -> None:
+        """Put an item as it is, whatever is there and whether or not the product could read it."""
+        if self.memory is not None:
+            self.memory.put_raw(item)
+        else:
+            _PLAIN.dynamodb().put_item(TableName=self.plain_table.name, Item=item)
 
     def events(self, submission: str, kind: str | None = None) -> list[Event]:
         """The submission's events in order: all, or those of one type."""
@@ -425,11 +441,23 @@ def a_world(
     roster: Roster | None = None,
     departments: tuple[str, ...] = (),
 ) -> Iterator[World]:
-    """A fresh product with its roster applied, and with queues for the systems of these departments."""
-    with Cloud(app=app, wait_scale=wait_scale, departments=departments) as cloud:
+    """A fresh product with its roster applied, and with queues for the systems of these departments.
+
+    Its table is in memory, which answers as DynamoDB does and asks the functions' roles as well. With `aws`, all of it
+    is AWS's: for tests of how that is called, of what goes wrong with it, and of two at a time.
+    """
+    memory = MemoryTable(ask=ask) if aws is None else None
+    with Cloud(
+        app=app,
+        wait_scale=wait_scale,
+        departments=departments,
+        read_stream=memory.read_stream if memory else None,
+    ) as cloud:
         settings = from_environment(cloud.environment)
-        world = World(cloud, cast("Parts", None))
-        world.parts = Parts(settings, aws=aws or _AWS, now=world.now)
+        world = World(cloud, cast("Parts", None), memory)
+        world.parts = Parts(settings, aws=aws or OWN_ROLES, now=world.now)
+        if memory:
+            world.parts.table = memory
         vars(world.parts.procedures)["present"] = PROCEDURE
         bootstrap.use(world.parts)
         try:

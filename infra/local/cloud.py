@@ -30,7 +30,7 @@ from infra.local import interpreter, machines, mail_events, mailbox, mends, reso
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
 from infra.local.functions import Functions
-from infra.local.pumps import Pumps
+from infra.local.pumps import Pumps, ReadStream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -70,10 +70,12 @@ def build(
     site_url: str,
     wait_scale: float,
     departments: Iterable[str] = (),
+    read_stream: ReadStream | None = None,
 ) -> Built:
     """Create everything with these clients and let the state machines run on this app's functions.
 
-    `departments` are those whose own systems may send requests: each gets its queues.
+    `departments` are those whose own systems may send requests: each gets its queues. `read_stream` answers the changes
+    of a table that stands in for the emulated one.
     """
     functions = Functions(app, PREFIX)
     made = resources.create(files.data, PREFIX, clients, {"DeskOrigin": base_url})
@@ -120,6 +122,7 @@ def build(
         subscriptions=subscriptions.of(app, files.app),
         feeds=feeds,
         wait_scale=wait_scale,
+        read_stream=read_stream,
     )
     return Built(environment=environment, runtime=runtime, pumps=pumps)
 
@@ -157,7 +160,10 @@ def read_page(s3: "S3Client", bucket: str, key: str) -> Page | None:
 
 
 class Cloud:
-    """A cloud for a test. `environment` is for the app's settings; os.environ is left alone."""
+    """A cloud for a test. `environment` is for the app's settings; os.environ is left alone.
+
+    With `read_stream`, the changes of another table than the emulated DynamoDB's feed the pumps.
+    """
 
     environment: Mapping[str, str]
     pumps: Pumps
@@ -171,8 +177,10 @@ class Cloud:
         wait_scale: float = 1,
         files: Files | None = None,
         departments: Iterable[str] = (),
+        read_stream: ReadStream | None = None,
     ) -> None:
         self._app = app
+        self._read_stream = read_stream
         self._departments = tuple(departments)
         self._wait_scale = wait_scale
         self._files = files or Files()
@@ -192,6 +200,7 @@ class Cloud:
                 site_url="https://site.test",
                 wait_scale=self._wait_scale,
                 departments=self._departments,
+                read_stream=self._read_stream,
             )
             stack.callback(built.runtime.close)
             self._exit = stack.pop_all()

@@ -13,7 +13,7 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 Record = Mapping[str, Any]
+ReadStream = Callable[[], Sequence[Record]]
+"""Answers what has changed since it was asked before."""
 Invoke = Callable[[str, Mapping[str, Any]], Answer]
 
 _PAGE = 1000
@@ -41,7 +43,8 @@ class Pumps:
     """The event sources of one cloud. Not for use by two threads at a time.
 
     `duplicate` delivers everything twice; `shuffle`, seeded by the caller, delivers it out of order and holds
-    a part back for a later step. Both may be changed at any time.
+    a part back for a later step. Both may be changed at any time. `read_stream` answers the table's changes since it
+    was asked before, where the table is not the emulated DynamoDB's.
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class Pumps:
         subscriptions: Iterable[Subscription],
         feeds: Iterable[Feed] = (),
         wait_scale: float = 1,
+        read_stream: ReadStream | None = None,
     ) -> None:
         self.duplicate = False
         self.shuffle: random.Random | None = None
         self._functions = functions
         self._wait_scale = wait_scale
         queues, sqs = resources.queues, cast("SQSClient", clients("sqs"))
-        self._reader = _StreamReader(clients, resources.handed["table-stream-arn"])
+        self._read = read_stream or _StreamReader(clients, resources.handed["table-stream-arn"]).read
         self._streams: list[_StreamPump] = []
         self._queues: list[_QueuePump] = []
         self._schedules: dict[str, _Timer] = {}
@@ -91,7 +95,7 @@ class Pumps:
 
         What a handler refuses stays pending for the next step. Without `feeds`, the queues of departments wait.
         """
-        records = self._reader.read()
+        records = list(self._read())
         for stream in self._streams:
             stream.add(records * 2 if self.duplicate else records)
         queues = [*self._queues, *self._feeds] if feeds else self._queues

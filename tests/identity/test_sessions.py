@@ -11,6 +11,7 @@ from chalicelib.core.ids import new_secret
 from chalicelib.identity.model import SESSION_LIFE
 from chalicelib.identity.store import put_session
 from chalicelib.people.model import Duty, Person, Role
+from tests.overreaching import ensure_refused
 from tests.world import EDITOR, LIAISON, LONG_AGO, PEOPLE, Answer, World, a_form, a_world
 
 BRIEF = Person(
@@ -206,3 +207,7 @@ def test_me_shows_the_duties_that_count_now(world: World) -> None:
 def test_every_route_but_signing_in_wants_a_session(world: World, method: str, path: str) -> None:
     """Clause 5.3.2: only authorised people reach a resource."""
     assert world.call(method, path, {}).status == 401
+
+
+def test_a_function_is_refused_what_its_role_does_not_allow_by_the_table_in_memory_too(world: World) -> None:
+    ensure_refused(world)

@@ -63,10 +63,7 @@ def told(answer: Answer) -> tuple[int, dict[str, Any], dict[str, str]]:
 
 def stored_items(world: World) -> list[str]:
     """Every item of the table as text."""
-    pages = (
-        world.plain_table._client().get_paginator("scan").paginate(TableName=world.parts.settings.table_name)
-    )
-    return [json.dumps(item, ensure_ascii=False, default=list) for page in pages for item in page["Items"]]
+    return [json.dumps(item, ensure_ascii=False, default=list) for item in world.all_items()]
 
 
 def test_the_answer_and_the_work_are_the_same_for_known_and_unknown_mailboxes(world: World) -> None:

@@ -11,17 +11,15 @@ from chalicelib.identity.model import BROWSER_COOKIE, COOKIE, SIGN_IN_LIFE
 from chalicelib.people.model import Role
 from chalicelib.web import static
 from tests.browsing import Browser, Shown
-from tests.faults import FaultyAws
 from tests.world import EDITOR, LIAISON, PEOPLE, World, a_person, a_world
 
-AWS = FaultyAws()
 HONGKONG = a_person("hongkong", (Role.LIAISON, "research"), language="zh-Hant")
 SESSION = COOKIE
 
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world(*PEOPLE, HONGKONG, aws=AWS) as world:
+    with a_world(*PEOPLE, HONGKONG) as world:
         yield world
 
 

@@ -9,7 +9,7 @@ from tests.infra.test_roles import REPEATED
 from tests.roles import FILES, Grant, enforced, grants, of_lambda, refused
 from tests.test_crash_matrix import live, straight
 from tests.walk import SENDING_DEPARTMENT, WALKERS, Walk
-from tests.world import World, a_world
+from tests.world import OWN_ROLES, World, a_world
 
 
 @pytest.mark.crash_full
@@ -17,7 +17,7 @@ from tests.world import World, a_world
 def test_whatever_grant_is_taken_away_something_is_refused(function: str) -> None:
     for gone in sorted(set(grants(function)) - of_lambda(function), key=str):
         with ExitStack() as stack, suppress(Exception):  # whatever the refusal made of the rest
-            world = stack.enter_context(a_world(*WALKERS, departments=(SENDING_DEPARTMENT,)))
+            world = stack.enter_context(a_world(*WALKERS, aws=OWN_ROLES, departments=(SENDING_DEPARTMENT,)))
             stack.enter_context(enforced(without=(function, gone)))
             Walk(world).everywhere()
         for repeated in REPEATED:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from chalicelib.identity.service import Sessions
-from chalicelib.publication.store import FREEZES_KEY
 from tests.browsing import Browser
 from tests.faults import Fault, Mode, Point
+from tests.overreaching import ensure_refused
 from tests.roles import (
     ANY,
     FILES,
@@ -32,7 +31,7 @@ from tests.roles import (
 )
 from tests.test_crash_matrix import live, straight
 from tests.walk import SENDING_DEPARTMENT, WALKERS, Walk, every_route
-from tests.world import HEAD, LIAISON, World, a_world
+from tests.world import LIAISON, OWN_ROLES, World, a_world
 
 Asked = Mapping[str, set[Need]]
 WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "dynamodb:ListStreams"}
@@ -65,7 +64,11 @@ REPEATED = (
 
 def asked_on_a_walk() -> Asked:
     """What every function asks for on a walk, each under its assumed role."""
-    with a_world(*WALKERS, departments=(SENDING_DEPARTMENT,)) as world, enforced(), noted() as asked:
+    with (
+        a_world(*WALKERS, aws=OWN_ROLES, departments=(SENDING_DEPARTMENT,)) as world,
+        enforced(),
+        noted() as asked,
+    ):
         walk = Walk(world)
         walk.everywhere()
     assert walk.walked == every_route(), "a route that is not walked is a route whose calls nobody has seen"
@@ -97,7 +100,7 @@ def test_a_role_allows_what_its_function_asks_for_and_what_lambda_does_for_it_an
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
-    with a_world() as world:
+    with a_world(aws=OWN_ROLES) as world:
         yield world
 
 
@@ -164,24 +167,8 @@ def test_without_a_grant_its_step_fails(
     assert all(who == function and gone.covers(need) for who, need in told), told
 
 
-class Overreaching(Sessions):
-    """Signing out that ends the freeze as well."""
-
-    def end(self, token: str) -> None:
-        super().end(token)
-        self._table.delete(FREEZES_KEY)
-
-
-def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Conditions included: the role may delete, but nothing else than sessions."""
-    sessions = Overreaching(table=world.parts.table, now=world.now)
-    monkeypatch.setitem(world.parts.__dict__, "sessions", sessions)
-    browser = Browser(world, HEAD)
-    assert browser.submit(browser.get("/"), "/sign-out").status == 500
-    ((function, need),) = refused()
-    assert (function, need.action, need.partition) == (HTTP, "dynamodb:DeleteItem", "FREEZE")
+def test_in_every_test_a_function_is_refused_what_its_role_does_not_allow(world: World) -> None:
+    ensure_refused(world)
 
 
 @pytest.mark.parametrize("function", sorted(FILES))

@@ -30,7 +30,7 @@ def at_rest(world: World) -> Iterator[None]:
 
 def lose_events(world: World) -> None:
     """Whatever the table's stream holds reaches nobody."""
-    assert world.cloud.pumps._reader.read() != []
+    assert world.cloud.pumps._read() != []
 
 
 def sweep(world: World, **passed: float) -> int:

@@ -337,15 +337,14 @@ def copied(world: World, submission: str, number: int, *, hours: int) -> str:
             if sk != "HEAD":
                 due = datetime.fromisoformat(item["deadline"]["S"]) + timedelta(hours=hours)
                 moved["deadline"] = {"S": text(due)}
-                world.plain_dynamodb.put_item(
-                    TableName=world.plain_table.name,
-                    Item={
+                world.put_raw(
+                    {
                         "pk": {"S": f"DESK#{EDITOR.id}"},
                         "sk": {"S": f"{text(due)}#{other}#0001#initial"},
                         "v": {"N": "1"},
-                    },
+                    }
                 )
-            world.plain_dynamodb.put_item(TableName=world.plain_table.name, Item=moved)
+            world.put_raw(moved)
     return other
 
 

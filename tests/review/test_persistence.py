@@ -122,14 +122,8 @@ def test_a_record_that_nobody_can_read_does_not_end_the_sweep(caplog: pytest.Log
         unreadable, healthy = world.submit(), world.submit(title="另一条通知")
         world.cloud.settle()
         world.kill(healthy)
-        key = {"pk": {"S": f"SUBMISSION#{unreadable}"}, "sk": {"S": "HEAD"}}
-        world.plain_dynamodb.update_item(
-            TableName=world.plain_table.name,
-            Key=key,
-            UpdateExpression="SET #s = :s",
-            ExpressionAttributeNames={"#s": "state"},
-            ExpressionAttributeValues={":s": {"S": "of_a_later_version"}},
-        )
+        head = world.items()[f"SUBMISSION#{unreadable}", "HEAD"]
+        world.put_raw(head | {"state": {"S": "of_a_later_version"}})
         with caplog.at_level(logging.ERROR):
             world.passed += timedelta(days=5)
             assert world.parts.sweeper.sweep() == 2

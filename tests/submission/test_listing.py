@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
@@ -35,6 +36,7 @@ def world() -> Iterator[World]:
     """47 submissions of two departments, a few of them withdrawn or confidential; none of them settled."""
     with a_world(*PEOPLE, ADMINISTRATOR, EMPLOYEE) as world:
         for number in range(max(MINE, THEIRS)):
+            world.passed += timedelta(milliseconds=1)  # or what comes after might come at the same instant
             if number < MINE:
                 submission = submit(world, LIAISON, "marketing", number)
                 if number < WITHDRAWN:

@@ -14,6 +14,7 @@ from chalicelib.attachment.store import FileStore
 from chalicelib.core.events import UnforeseenError
 from chalicelib.core.ids import new_id
 from chalicelib.submission.service.tidying import DOUBT, LOOKED_BACK
+from chalicelib.submission.store import revision_key
 from tests.attachment.files import CSV, keys, put_ready, stored
 from tests.browsing import Browser
 from tests.faults import Fault, FaultyAws, Mode, Point
@@ -226,9 +227,7 @@ def test_a_request_that_comes_late_just_while_its_old_copy_goes_keeps_its_file(w
 def test_where_a_revision_is_missing_nothing_of_its_submission_is_removed(world: World) -> None:
     submission = hand_in(world, form(world, ready(world)), "k-torn").body["id"]
     kept_for_nothing(world, key="k-torn-other")
-    name = world.plain_table.name
-    place = {"pk": {"S": f"SUBMISSION#{submission}"}, "sk": {"S": "REVISION#0001"}}
-    world.plain_dynamodb.delete_item(TableName=name, Key=place)
+    world.plain_table.delete(revision_key(submission, 1))
     assert tidy(world, days=2) == 1
     assert [each.split("/")[1] for each in keys(world, "kept/")] == [submission]
 
