@@ -19,7 +19,7 @@ RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes
 CHECKS := infra/checks
 VALIDATOR := $(CHECKS)/node_modules/.installed
 
-.PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench capacity package catalogues lock clean
+.PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench capacity simulate package catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -84,6 +84,9 @@ capacity: $(READY) ## measure what requests consume, and write docs/capacity.md:
 	@mkdir -p build
 	@$(BIN)/python -m infra.capacity --measure --check > build/capacity.md
 	@mv build/capacity.md docs/capacity.md
+
+simulate: $(READY) ## a year of 2,000 requests with simulated people, in under a minute (ARGS='--requests 200 --seed 7 --json')
+	@$(BIN)/python -m infra.simulation $(ARGS)
 
 package: $(READY) ## build the package for AWS into build/ (ARGS='--architecture x86_64')
 	$(BIN)/python -m infra.cli package $(ARGS)

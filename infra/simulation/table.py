@@ -135,9 +135,14 @@ class MemoryTable(Table):
     def scan(self, kind: type[R], prefix: str) -> Iterator[R]:
         """As the base says, in no order."""
         self._ask("Scan", None, None)
-        for item in self.items():
-            if item["pk"]["S"].startswith(prefix):
-                yield kind.from_raw_data(item)
+        with self._turn:
+            found = [
+                self._items[pk, sk]
+                for pk, names in self._partitions.items()
+                if pk.startswith(prefix)
+                for sk in names
+            ]
+        yield from map(kind.from_raw_data, found)
 
     def items(self) -> list[Item]:
         """Everything, raw."""
