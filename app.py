@@ -11,7 +11,7 @@ from chalicelib.core.health import health_routes
 from chalicelib.core.openapi import openapi_routes
 from chalicelib.identity.api import identity_routes
 from chalicelib.identity.jobs import identity_jobs
-from chalicelib.identity.pages import identity_pages
+from chalicelib.identity.pages import account_pages, identity_pages, proof_pages
 from chalicelib.notices.jobs import notices_jobs
 from chalicelib.publication.api import publication_routes
 from chalicelib.publication.jobs import publication_jobs
@@ -31,6 +31,8 @@ app.register_blueprint(openapi_routes)
 app.register_blueprint(web_routes)
 app.register_blueprint(identity_routes)
 app.register_blueprint(identity_pages)
+app.register_blueprint(account_pages)
+app.register_blueprint(proof_pages)
 app.register_blueprint(identity_jobs)
 app.register_blueprint(attachment_routes)
 app.register_blueprint(attachment_jobs)

@@ -27,8 +27,12 @@ if TYPE_CHECKING:
     from chalicelib.core.mail import Mailer
     from chalicelib.core.outbox import Outbox
     from chalicelib.core.queues import Queues
+    from chalicelib.core.signing import Signer
     from chalicelib.core.table import Table
     from chalicelib.identity.service import RateLimits, Sessions, SignIn
+    from chalicelib.identity.service.accounts import Accounts
+    from chalicelib.identity.service.enrolling import Enrolling
+    from chalicelib.identity.service.proving import ProofBook, Prover
     from chalicelib.notices.service import Notices
     from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
@@ -174,6 +178,60 @@ class Parts:
             now=self.now,
             base_url=self.settings.base_url,
         )
+
+    @cached_property
+    def signer(self) -> "Signer":
+        """The service's own signature."""
+        from chalicelib.core.signing import Signer
+
+        return Signer(client=self.aws.kms, key=self.settings.signing_key)
+
+    @cached_property
+    def proof_book(self) -> "ProofBook":
+        """What people have enrolled to prove to be there."""
+        from chalicelib.identity.service.proving import ProofBook
+
+        return ProofBook(table=self.table, now=self.now, signer=self.signer)
+
+    @cached_property
+    def prover(self) -> "Prover":
+        """Whether somebody is the very person."""
+        from chalicelib.identity.service.proving import ProofRules, Prover
+
+        return Prover(
+            book=self.proof_book,
+            limits=self.limits,
+            rules=ProofRules.load(POLICIES / "proofs.json"),
+            base_url=self.settings.base_url,
+        )
+
+    @cached_property
+    def enrolling(self) -> "Enrolling":
+        """What people do about their proofs."""
+        from chalicelib.identity.service.enrolling import Enrolling
+
+        return Enrolling(book=self.proof_book, prover=self.prover, limits=self.limits)
+
+    @cached_property
+    def accounts(self) -> "Accounts":
+        """Signing in with the company's account. Raises NotFound where there are none."""
+        from chalicelib.core.errors import NotFound
+        from chalicelib.core.fetching import fetch_json
+        from chalicelib.identity.model import ACCOUNT_PAGE
+        from chalicelib.identity.service.accounts import Accounts, AccountsConfiguration, Provider
+
+        settings = self.settings
+        if not settings.oidc_issuer:
+            raise NotFound
+        configuration = AccountsConfiguration(
+            issuer=settings.oidc_issuer,
+            client_id=settings.oidc_client_id,
+            client_secret=settings.oidc_client_secret,
+            person_claim=settings.oidc_person_claim,
+            redirect_uri=f"{settings.base_url}{ACCOUNT_PAGE}",
+        )
+        provider = Provider(configuration=configuration, fetch=fetch_json, now=self.now)
+        return Accounts(table=self.table, people=self.people, provider=provider, now=self.now)
 
     @cached_property
     def attachment_rules(self) -> "AttachmentRules":
@@ -405,6 +463,8 @@ class Parts:
             access=self.access,
             asking=self.asking,
             procedures=self.procedures,
+            prover=self.prover,
+            signer=self.signer,
             scale=self.settings.scale,
             max_lateness=self.settings.max_lateness,
         )

@@ -56,18 +56,25 @@ def _parser() -> argparse.ArgumentParser:
     apply.add_argument("--dry-run", action="store_true", help="only show what would change")
     apply.set_defaults(command=_roster_apply)
 
+    _add_proofs(commands)
+    key = commands.add_parser("signing-key", help="the public key of the service's signature, as PEM")
+    key.set_defaults(command=_signing_key)
+
     verify = commands.add_parser("verify", help="check an archive package, offline")
     verify.add_argument("package", type=Path)
     verify.add_argument("--sha256", help="the package's SHA-256 from the catalogue")
+    verify.add_argument(
+        "--service-key",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="the public key of the service's signature (PEM); may be given again",
+    )
     verify.add_argument("--language", default="zh-Hans", choices=["zh-Hans", "zh-Hant", "en"])
     verify.set_defaults(command=_verify)
 
-    site = commands.add_parser("site", help="the website")
-    rebuild = site.add_subparsers(required=True, metavar="ACTION").add_parser(
-        "rebuild", help="render every page again from the records"
-    )
-    rebuild.set_defaults(command=_site_rebuild)
-
+    _add_site(commands)
     publishing = commands.add_parser("publishing", help="the brake: freeze publication, and go on")
     acts = publishing.add_subparsers(required=True, metavar="ACTION")
     freeze = acts.add_parser("freeze", help="hold every channel back from now on, or one")
@@ -101,6 +108,29 @@ def _parser() -> argparse.ArgumentParser:
     package.set_defaults(command=_package)
     _add_deployment(commands)
     return parser
+
+
+def _add_site(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    site = commands.add_parser("site", help="the website")
+    rebuild = site.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "rebuild", help="render every page again from the records"
+    )
+    rebuild.set_defaults(command=_site_rebuild)
+
+
+def _add_proofs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    proof = commands.add_parser("proof", help="what proves people to be there")
+    actions = proof.add_subparsers(required=True, metavar="ACTION", dest="action")
+    invite = actions.add_parser("invite", help="make a code with which a person enrols a first proof, once")
+    invite.add_argument(
+        "--mail", action="store_true", help="mail it instead of printing it, where the mailbox is trusted"
+    )
+    actions.add_parser("list", help="show what a person has enrolled")
+    revoke = actions.add_parser("revoke", help="take back what a person has enrolled, at once")
+    revoke.add_argument("--id", metavar="PROOF", help="only this one")
+    for parser in actions.choices.values():
+        parser.add_argument("email", help="the person's address in the roster")
+    proof.set_defaults(command=_proof)
 
 
 def _add_architecture(parser: argparse.ArgumentParser) -> None:
@@ -160,7 +190,24 @@ def _roster_apply(options: argparse.Namespace) -> int:
 def _verify(options: argparse.Namespace) -> int:
     from infra.commands import verify  # noqa: PLC0415 — as above
 
-    return verify.run(options.package, sha256=options.sha256, language=options.language)
+    return verify.run(
+        options.package,
+        sha256=options.sha256,
+        service_keys=options.service_key,
+        language=options.language,
+    )
+
+
+def _proof(options: argparse.Namespace) -> int:
+    from infra.commands import proofs  # noqa: PLC0415 — as above
+
+    return proofs.run(options)
+
+
+def _signing_key(_options: argparse.Namespace) -> int:
+    from infra.commands import proofs  # noqa: PLC0415 — as above
+
+    return proofs.print_signing_key()
 
 
 def _site_rebuild(_options: argparse.Namespace) -> int:

@@ -129,6 +129,7 @@ class Browser:
         self._world = world
         self._ends: dict[str, datetime] = {}
         self._language = language
+        self._person = person
         if person is not None:
             self.cookies["__Host-imprimatur"] = world.token(person)
 
@@ -151,6 +152,8 @@ class Browser:
         address, query = urlsplit(path), dict(parse_qsl(urlsplit(path).query))
         resource, parameters = route_of(address.path)
         self._forget_what_has_ended()
+        if self._person is not None:
+            self._world.token(self._person)  # whose proof is then a fresh one
         sent = {
             "accept-language": self._language,
             "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),

@@ -11,6 +11,7 @@ from chalicelib.archive.model.verification import verify
 from chalicelib.archive.store import object_key, series_key
 from chalicelib.core.errors import OutcomeUnknown
 from chalicelib.core.mail import Mail, Mailer
+from chalicelib.identity.proofs import chain_of
 from chalicelib.ledger.model import chain_faults
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, Role
@@ -22,6 +23,7 @@ from chalicelib.publication.store import entries_under, read_mailing, suppressio
 from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Point
 from tests.notices.told import ensure_told
+from tests.proving import given_passkey, read_passkeys
 from tests.world import (
     A_CONFIRMATION,
     DIRECTOR,
@@ -116,8 +118,13 @@ class Life:
             "checklist": {item: decision == "approve" or item != items[0] for item in items},
             "content_digest": seen.body["content_digest"],
         }
+        opinion = self.proved(reviewer, opinion)
         decided = persist(lambda: world.call("POST", "/api/v1/review-links/decision", opinion, as_=reviewer))
         assert decided.status == 200, decided
+
+    def proved(self, _reviewer: Person, opinion: dict[str, Any]) -> dict[str, Any]:
+        """The opinion as it is sent: everybody here has just signed in with the company's account."""
+        return opinion
 
     def return_and_hand_in_again(self) -> None:
         """The department head asks for changes, and the liaison makes them."""
@@ -216,6 +223,31 @@ class DeclinedLife(AmendedLife):
 
     answer: Mapping[str, Any] = {"decision": "decline", "reason": "原题即可。"}
     answered = "AmendmentDeclined"
+
+
+class PasskeyLife(Life):
+    """The life of a submission whose first stage is decided by a passkey."""
+
+    def __init__(self, world: World) -> None:
+        self.passkey = given_passkey(world, EDITOR)
+        super().__init__(world)
+
+    def proved(self, reviewer: Person, opinion: dict[str, Any]) -> dict[str, Any]:
+        if reviewer is not EDITOR:
+            return opinion
+        path = "/api/v1/review-links/challenge"
+        asked = persist(lambda: self.world.call("POST", path, opinion, as_=reviewer))
+        assert asked.status == 200, asked
+        return opinion | {"passkey": self.passkey.get(asked.body["options"])}
+
+    def ensure_well(self, *, told_again: bool) -> None:
+        """As everybody's; the passkey was used once, and the person's chain is intact."""
+        super().ensure_well(told_again=told_again)
+        first = self.world.events(self.submission, "Decided")[0]
+        assert first.payload["proof"]["kind"] == "passkey"
+        (kept,) = read_passkeys(self.world, EDITOR)
+        assert kept.sign_count == self.passkey.count
+        assert chain_faults(events_of(self.world.plain_table, chain_of(EDITOR.id))) == []
 
 
 class FrozenLife(Life):

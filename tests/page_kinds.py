@@ -17,11 +17,13 @@ from app import app
 from chalicelib.attachment.model import MediaType
 from chalicelib.core.clock import to_second_text
 from chalicelib.core.ids import new_secret
+from chalicelib.identity.model import ACCOUNT_PAGE
 from chalicelib.people.model import Person
 from chalicelib.publication.store import put_unsubscribe
 from chalicelib.web.pages import TEMPLATES
 from tests.attachment.files import a_picture, attach
 from tests.browsing import Browser
+from tests.proving import PROOFS, company_of, given_passkey
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
@@ -98,7 +100,10 @@ def routes() -> set[str]:
 @contextmanager
 def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, list[Sight]]]:
     """A desk in whose pages people have written these words, and a sight of each kind of page on it."""
-    with a_world(*PEOPLE, SECOND_EDITOR, DIRECTOR, departments=("marketing",)) as world:
+    with (
+        a_world(*PEOPLE, SECOND_EDITOR, DIRECTOR, departments=("marketing",)) as world,
+        company_of(world),
+    ):
         text: dict[str, Any] = {name: words[name] for name in ("title", "summary", "body")}
         text["keywords"] = [words["keyword"]]
         text["attachments"] = [
@@ -153,6 +158,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 *_of_reviewers(world, decided, reviewed),
                 *_of_amendments(world, amendable, amended, to_amend),
                 *_of_the_switch(),
+                *_of_proofs(world),
                 Sight(
                     name="refused-requests",
                     template="refused_requests",
@@ -225,6 +231,29 @@ def _of_amendments(world: World, amendable: str, amended: str, handle: str) -> l
             fields={**by_liaison, "decision": "confirm", "content_digest": "x"},
             status=422,
         ),
+    ]
+
+
+def _of_proofs(world: World) -> list[Sight]:
+    given_passkey(world, HEAD)
+    browser = Browser(world, HEAD)
+    shown = browser.get(PROOFS)
+    mark = shown.form(f"{PROOFS}/app")["csrf"]
+    assert browser.submit(shown, f"{PROOFS}/app").status == 200
+    return [
+        Sight(name="proofs-none", template="proofs", path=PROOFS, person=LIAISON),
+        Sight(name="proofs", template="proofs", path=PROOFS, person=HEAD),
+        Sight(
+            name="proofs-wrong",
+            template="proofs",
+            path=f"{PROOFS}/app",
+            person=HEAD,
+            fields={"csrf": mark, "code": "1"},
+            status=422,
+        ),
+        Sight(name="leaving", template="leaving", path=ACCOUNT_PAGE, fields={"next": PROOFS}),
+        Sight(name="account-refused", template="account_refused", path=ACCOUNT_PAGE, status=502),
+        Sight(name="nothing-to-go-on-with", template="trouble", path="/r/again", person=HEAD, status=404),
     ]
 
 

@@ -28,6 +28,7 @@ from chalice.app import Chalice
 from moto.core.authorization import ActionAuthenticatorMixin, enable_iam_authentication
 from moto.core.exceptions import AccessDeniedError
 from moto.dynamodb.responses import DynamoHandler
+from moto.kms.responses import KmsResponse
 from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey
 from moto.s3.responses import S3Response
@@ -58,6 +59,10 @@ _NAMES = {
     "MailIdentity": "desk@imprimatur.test",
 }
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
+SIGNING_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{PREFIX}-signing"
+"""What the key of that alias is called here: KMS makes up the end of its name."""
+_HANDED = {f"{{{{resolve:ssm:/{PREFIX}/data/signing-key-arn}}}}": SIGNING_KEY}
+"""What only another stack knows."""
 _SIGNED = re.compile(r"Credential=([^,]+)")
 
 
@@ -105,7 +110,8 @@ def policy(function: str) -> dict[str, Any]:
 
 
 def _substituted(text: str) -> str:
-    return re.sub(r"\$\{([\w:]+)}", lambda found: _NAMES[found[1]], text)
+    named = re.sub(r"\$\{([\w:]+)}", lambda found: _NAMES[found[1]], text)
+    return _HANDED.get(named, named)
 
 
 def grants(function: str) -> list[Grant]:
@@ -393,6 +399,11 @@ def _needs(response: Any, resource: str) -> Iterator[Need]:  # noqa: ANN401 — 
             yield from _of_dynamodb(operation, response.body)
         case S3Response():
             yield from _of_s3(response, operation, resource)
+        case KmsResponse():
+            key = json.loads(response.body)["KeyId"]
+            named = response.kms_backend.get_key_id_from_alias(f"alias/{PREFIX}-signing")
+            resource = SIGNING_KEY if key.endswith(f"/{named}") else key
+            yield Need(action=f"kms:{operation}", resource=resource)
         case SQSResponse():
             yield Need(action=f"sqs:{operation}", resource=resource)
         case SESV2Response():

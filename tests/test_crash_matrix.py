@@ -11,7 +11,7 @@ from functools import cache
 
 import pytest
 
-from tests.faults import Fault, FaultyAws, Mode
+from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.lives import (
     AmendedLife,
     AnnouncedLife,
@@ -20,6 +20,7 @@ from tests.lives import (
     FrozenLife,
     HandedOverLife,
     Life,
+    PasskeyLife,
 )
 from tests.world import World, a_world
 
@@ -97,7 +98,15 @@ def handed_over(life: Life) -> None:
     life.end()
 
 
-STORIES: tuple[Story, ...] = (straight, returned, attached, announced, frozen, amended, handed_over)
+def signed(life: Life) -> None:
+    """Decided by a passkey."""
+    life.end()
+
+
+STORIES: tuple[Story, ...] = (
+    *(straight, returned, attached, announced, frozen),
+    *(amended, handed_over, signed),
+)
 LIVES: dict[Story, type[Life]] = {
     attached: AttachedLife,
     announced: AnnouncedLife,
@@ -105,7 +114,10 @@ LIVES: dict[Story, type[Life]] = {
     amended: AmendedLife,
     declined: DeclinedLife,
     handed_over: HandedOverLife,
+    signed: PasskeyLife,
 }
+DECIDED = Point(label="TransactWriteItems Decided", nth=1)
+"""In every life, and in one of them with a passkey's use in it."""
 
 
 @cache
@@ -119,7 +131,7 @@ def every_fault() -> list[tuple[Story, Fault]]:
     """Each call of an undisturbed life of each story, in each way, but none twice that lives have in common.
 
     Of a returned life that is what follows the first that is new; with a file, mails, a freeze or an amendment, what
-    these bring, and an amendment begins a second round as a return does.
+    these bring, and an amendment begins a second round as a return does; with a passkey the decision that it signs, too.
 
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """
@@ -131,6 +143,7 @@ def every_fault() -> list[tuple[Story, Fault]]:
         n for n, pair in enumerate(zip(of[straight], of[returned], strict=False)) if len({*pair}) > 1
     )
     of[returned] = of[returned][parting:]
+    of[signed] = [*of[signed], DECIDED]
     return [
         (story, Fault(point=point, mode=mode))
         for story in STORIES
@@ -216,6 +229,13 @@ def test_the_matrix_has_the_calls_that_a_freeze_brings_and_each_that_writes_is_s
     ):
         assert needed in about, about
     disturbed([each for each in faults if "Publishing" in each[1].point.label])
+
+
+def test_an_opinion_that_a_passkey_signs_is_recorded_once_whatever_fails() -> None:
+    """Clause 3.3.4: challenge and sign count are used up with the opinion, and the same POST again finds it."""
+    faults = [(story, fault) for story, fault in every_fault() if story is signed]
+    assert any("CHALLENGE" in fault.point.label for _, fault in faults), faults
+    disturbed([(story, fault) for story, fault in faults if fault.point == DECIDED])
 
 
 @pytest.mark.crash_full

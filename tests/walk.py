@@ -3,11 +3,14 @@
 What a route or a job needs of AWS is seen here. A route that is added and not walked fails the tests that walk.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from urllib.parse import quote
 
+import pyotp
 import requests
 
 from app import app
@@ -18,8 +21,10 @@ from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.publication.store import read_mailing
 from chalicelib.web.static import address_of
 from tests.attachment.files import CSV, declared, keys, post_form
+from tests.authenticator import Authenticator
 from tests.browsing import Browser, Shown
 from tests.infra.lambda_events import A_TICK
+from tests.proving import PROOFS, at_the_company, company_of, mailed_browser, operations
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
@@ -115,6 +120,7 @@ class Walk:
         self.settle_unknown_mails(submission)
         self.choose_announcements()
         self.freeze_and_let_go()
+        self.prove_oneself()
         self.read_the_archive(submission)
         self.miss_files()
         self.amend(liaison)
@@ -227,6 +233,51 @@ class Walk:
         items = {e.attributes["name"] for e in shown.page.all("input", type="radio")} - {"decision"}
         passed = dict.fromkeys(sorted(items), "yes")
         browser.submit(shown, "/r/decision", decision="approve", comment="同意。", **passed)
+
+    def prove_oneself(self) -> None:
+        """Enrol by an invitation, confirm, revoke; sign in with the company's account; decide by what is enrolled."""
+        browser = _Stroller(self, EDITOR)
+        browser.cookies = mailed_browser(self.world, EDITOR).cookies
+        shown = browser.get(PROOFS)
+        code = operations(self.world).invite(EDITOR)
+        shown = browser.submit(shown, f"{PROOFS}/invitation", code=code)
+        passkey = Authenticator()
+        made = passkey.create(self.options(browser, "enrol"))
+        shown = browser.submit(shown, f"{PROOFS}/passkeys", name="手机", passkey=json.dumps(made))
+        said = passkey.get(self.options(browser, "confirm"))
+        shown = browser.submit(shown, f"{PROOFS}/confirmation", passkey=json.dumps(said))
+        begun = browser.submit(shown, f"{PROOFS}/app")
+        app = pyotp.TOTP("".join(begun.page.all("code")[0].text.split()))
+        enrolled = browser.submit(begun, f"{PROOFS}/app", code=app.at(self.world.now()))
+        (first, *_) = enrolled.page.all("form", action=f"{PROOFS}/revocation")
+        proof = {field.attributes["name"]: field.attributes["value"] for field in first.all("input")}
+        self.decide_by(passkey)
+        browser.post(f"{PROOFS}/revocation", proof)
+        with company_of(self.world):
+            submission = self.submit()
+            self.world.cloud.settle()
+            browser.post("/sign-in/account", {"next": PROOFS})
+            shown = browser.submit(browser.get("/r"), "/r", handle=self.world.links(EDITOR)[0])
+            away = browser.post("/r/account", shown.form("/r/decision"))
+            assert browser.get(at_the_company(away, EDITOR.id)).path == "/r/again"
+        self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
+        self.world.finish()
+
+    def options(self, browser: Browser, purpose: str) -> dict[str, Any]:
+        """What a browser asks a passkey in its session."""
+        bearer = {"authorization": f"Bearer {browser.cookies['__Host-imprimatur']}"}
+        asked = self.call("POST", "me/passkeys/options", {"purpose": purpose}, headers=bearer)
+        return dict(asked.body["options"])
+
+    def decide_by(self, passkey: Authenticator) -> None:
+        """The editor asks for changes, and a passkey signs it; what was asked for in vain is withdrawn."""
+        submission = self.submit()
+        self.world.cloud.settle()
+        opinion = self.world.opinion(EDITOR, "request_changes")
+        asked = self.call("POST", "review-links/challenge", opinion, as_=EDITOR).body["options"]
+        self.call("POST", "review-links/decision", opinion | {"passkey": passkey.get(asked)}, as_=EDITOR)
+        self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
+        self.world.finish()
 
     def settle_unknown_mails(self, submission: str) -> None:
         """An editor lets mails of unknown outcome go out again, one of them to a mailbox that is gone, or be."""

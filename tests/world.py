@@ -5,7 +5,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -15,10 +15,12 @@ from chalicelib import bootstrap
 from chalicelib.bootstrap import Parts
 from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text
+from chalicelib.core.errors import Stale
 from chalicelib.core.ids import new_secret
 from chalicelib.core.settings import from_environment
 from chalicelib.core.table import Key, Record, Table
-from chalicelib.identity.store import put_session
+from chalicelib.identity.model import ProofKind, SessionProof
+from chalicelib.identity.store import SessionRecord, put_session
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Duty, Person, Role
@@ -38,9 +40,11 @@ from tests.roles import OwnRoleAws, ask
 
 ADDRESS = "192.0.2.1"
 """The network address that requests come from unless a test says another."""
+PROVED_FOR = timedelta(minutes=5)
+"""How long a session's proof is used before it is made anew: well within `policies/proofs.json`."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 OWN_ROLES = OwnRoleAws()
-_PLAIN = Aws(region=REGION)
+PLAIN = Aws(region=REGION)
 """The test's own hands, which no role holds."""
 _NUMBERS = itertools.count(1)
 LINK = re.compile(r"https://desk\.test/([rs])#(\S+)")
@@ -176,12 +180,14 @@ class World:
         self.parts = parts
         self.passed = timedelta(0)
         self.memory = memory
-        self.plain_table = memory or Table(client=_PLAIN.dynamodb, name=cloud.environment["TABLE_NAME"])
+        self.plain_table = memory or Table(client=PLAIN.dynamodb, name=cloud.environment["TABLE_NAME"])
         """The table by a client that no test makes fail."""
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_brake = Brake(table=self.plain_table, now=self.now)
-        self.plain_s3 = _PLAIN.s3()
+        self.plain_s3 = PLAIN.s3()
+        self.plain_dynamodb = PLAIN.dynamodb()
         self._tokens: dict[str, str] = {}
+        self._proved: dict[str, datetime] = {}
 
     def now(self) -> datetime:
         return datetime.now(UTC) + self.passed
@@ -206,12 +212,23 @@ class World:
         return call_app(method, path, text, named, query, address=address)
 
     def token(self, person: Person) -> str:
-        """The token of a session of that person, as signing in would have made it."""
+        """The token of a session of that person, as signing in with the company's account would have made it."""
         if person.id not in self._tokens:
-            token = f"{person.id}.{new_secret()}"
-            self.plain_table.put(put_session(token, person.id, self.now() + timedelta(days=300)))
-            self._tokens[person.id] = token
+            self._tokens[person.id] = f"{person.id}.{new_secret()}"
+            self._prove(person)
+        elif abs(self.now() - self._proved[person.id]) > PROVED_FOR:
+            self._prove(person)
         return self._tokens[person.id]
+
+    def _prove(self, person: Person) -> None:
+        """Let a session begin with the company's account, or anew with it: whoever decides has just done so."""
+        now, token = self.now(), self._tokens[person.id]
+        proof = SessionProof(kind=ProofKind.OIDC, id=f"account-of-{person.id}", at=now)
+        fresh = put_session(token, person.id, now + timedelta(days=300), proof)
+        known = self._proved.get(person.id) is not None
+        with suppress(Stale):  # signed out since
+            self.plain_table.put(replace(fresh, condition=SessionRecord.pk.exists()) if known else fresh)
+        self._proved[person.id] = now
 
     def links(self, person: Person, kind: str = "r") -> list[str]:
         """The handles in a person's mails, newest first: `r` to review, `s` to sign in."""
@@ -337,7 +354,7 @@ class World:
     def kill(self, submission: str) -> None:
         """Stop every execution of a submission as soon as it waits, as an operator might, or a failing region."""
         self.cloud.settle()
-        states = _PLAIN.stepfunctions()
+        states = PLAIN.stepfunctions()
         for machine in states.list_state_machines()["stateMachines"]:
             arn = machine["stateMachineArn"]
             running = states.list_executions(stateMachineArn=arn, statusFilter="RUNNING")["executions"]
@@ -357,7 +374,7 @@ class World:
         """Everything in the table, raw."""
         if self.memory is not None:
             return self.memory.items()
-        pages = _PLAIN.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
+        pages = PLAIN.dynamodb().get_paginator("scan").paginate(TableName=self.plain_table.name)
         return [item for page in pages for item in cast("list[dict[str, Any]]", page["Items"])]
 
     def put_back(self, items: Mapping[tuple[str, str], dict[str, Any]]) -> None:
@@ -374,7 +391,7 @@ class World:
         if self.memory is not None:
             self.memory.put_raw(item)
         else:
-            _PLAIN.dynamodb().put_item(TableName=self.plain_table.name, Item=item)
+            PLAIN.dynamodb().put_item(TableName=self.plain_table.name, Item=item)
 
     def events(self, submission: str, kind: str | None = None) -> list[Event]:
         """The submission's events in order: all, or those of one type."""

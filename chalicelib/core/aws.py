@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
@@ -65,6 +66,10 @@ class Aws:
     def s3(self) -> "S3Client":
         """Site and archive."""
         return cast("S3Client", self.client("s3"))
+
+    def kms(self) -> "KMSClient":
+        """The key that the service signs with."""
+        return cast("KMSClient", self.client("kms"))
 
     def sqs(self) -> "SQSClient":
         """Queues."""

@@ -4,6 +4,7 @@
     ├── BadRequest            400  the request cannot be read at all
     ├── NotSignedIn           401  no session, or one that has ended
     ├── NotPermitted          403  policy says no
+    │   ├── NotProved              the session has not proved the person to be there, or not lately
     │   └── StaleForm              a page's form from before the present session: it is shown again
     ├── NotFound              404  unknown, expired, or not for this person: one answer for all three
     ├── Conflict              409
@@ -16,6 +17,7 @@
     ├── InvalidInput          422  every wrong field at once, in `errors`
     │   └── InvalidSubmission      the publication request
     ├── RateLimited           429
+    ├── AccountRefused        502  signing in with the company's account came to nothing
     └── Unready               (no status: only state machines and queues see it; they try again)
         ├── TooEarly               the due instant has not come
         ├── ChannelsFrozen         publishing is frozen
@@ -77,6 +79,12 @@ class NotPermitted(ImprimaturError):
 
     status = 403
     code = "not_permitted"
+
+
+class NotProved(NotPermitted):
+    """This needs a proof that it is the person: a mailbox alone is not enough."""
+
+    code = "not_proved"
 
 
 class StaleForm(NotPermitted):
@@ -166,6 +174,13 @@ class RateLimited(ImprimaturError):
     def __init__(self, retry_after: int) -> None:
         super().__init__(retry_after=retry_after)
         self.retry_after = retry_after
+
+
+class AccountRefused(ImprimaturError):
+    """The provider of the company's accounts said no, said nothing, or said what proves nothing."""
+
+    status = 502
+    code = "account_refused"
 
 
 class Unready(ImprimaturError):

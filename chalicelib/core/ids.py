@@ -31,6 +31,17 @@ def new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
+def new_totp_secret() -> str:
+    """160 random bits in base 32, as authenticator apps take them (RFC 4226, 4)."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
+
+
+def new_spoken_code() -> str:
+    """A secret of 100 random bits in five groups, such as `k7qd-…`: to be read from paper and typed in."""
+    raw = _base32(secrets.token_bytes(13))[:20]
+    return "-".join(raw[place : place + 4] for place in range(0, 20, 4))
+
+
 def new_salt() -> str:
     """128 random bits in hexadecimal, mixed into a digest so that its content cannot be guessed."""
     return secrets.token_hex(16)

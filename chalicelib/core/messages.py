@@ -52,7 +52,8 @@ class _WithEllipses(dict[str, str]):
 def _shown(name: str, value: object, catalogue: Mapping[str, str]) -> str:
     try:
         if isinstance(value, (list, tuple)):
-            return catalogue["word.separator"].join(map(str, value))
+            words = (catalogue.get(f"word.{name}.{each}", str(each)) for each in value)
+            return catalogue["word.separator"].join(words)
         return catalogue.get(f"word.{name}.{value}", str(value))
     except (ValueError, RecursionError):  # too many digits, or too deep, for Python to write
         return _UNKNOWN

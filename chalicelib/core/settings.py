@@ -29,6 +29,8 @@ class Settings:
     """Where what has happened waits to be told to people by mail."""
     review_machine_arn: str
     publication_machine_arn: str
+    signing_key: str
+    """The ARN of the key with which the service signs opinions."""
     base_url: str
     """Where people open the desk's pages; links in mails start with it."""
     public_site_url: str
@@ -47,6 +49,13 @@ class Settings:
     smtp_username: str = ""
     """Empty: the server asks for none."""
     smtp_password: str = field(default="", repr=False)
+    oidc_issuer: str = ""
+    """Where the company's accounts are (OpenID Connect); empty: there are none, and nobody is sent there."""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    """Empty: the provider knows the desk by its address and PKCE alone."""
+    oidc_person_claim: str = "email"
+    """Which claim says who it is: `email`, once the provider has verified it, or another that holds a person's id."""
     wait_scale: str = "1"
     """How many times shorter the waits of state machines, retries and pumps are; 1 everywhere but on a laptop."""
     max_lateness_hours: str = "48"

@@ -6,7 +6,7 @@ from chalicelib import bootstrap
 from chalicelib.core.clock import to_text
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import caller, session_cookie
+from chalicelib.identity.caller import caller, caller_with, claimed, session_cookie, session_of
 from chalicelib.people.model import Person
 
 identity_routes = Blueprint(__name__)
@@ -37,6 +37,16 @@ def open_session(exchange: Exchange) -> Response:
 @endpoint(identity_routes)
 def me(exchange: Exchange) -> Response:
     return answer(exchange, {"person": as_json(caller(exchange))})
+
+
+@identity_routes.route("/api/v1/me/passkeys/options", methods=["POST"])
+@endpoint(identity_routes)
+def ask_passkey(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    person, found = caller_with(exchange, *parts.enrolling.keys(claimed(exchange) or ""))
+    form = checked("passkey_options", exchange.body())
+    hand = parts.enrolling.hand(person, session_of(exchange, found), exchange.correlation_id)
+    return answer(exchange, {"options": parts.enrolling.options(hand, form["purpose"], found)})
 
 
 def as_json(person: Person) -> dict[str, object]:

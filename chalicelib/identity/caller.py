@@ -10,7 +10,8 @@ from chalicelib.core.errors import NotPermitted, NotSignedIn, StaleForm
 from chalicelib.core.http import Exchange, cookie
 from chalicelib.core.ids import fingerprint
 from chalicelib.core.table import Found, Key
-from chalicelib.identity.model import COOKIE, SESSION_LIFE, person_of_token
+from chalicelib.identity.model import COOKIE, SESSION_LIFE, SessionProof, person_of_token
+from chalicelib.identity.store import SessionRecord, read_session_proof, session_key
 from chalicelib.people.model import CENTER, REPRESENTED, Duty, Person, Role
 
 _OF_THE_CENTER = frozenset({Role.CENTER_EDITOR, Role.CENTER_DIRECTOR})
@@ -65,8 +66,24 @@ def caller_with(exchange: Exchange, *also: Key[Any]) -> tuple[Person, Found]:
 
 def claimed(exchange: Exchange) -> str | None:
     """Whose session it claims to be: enough to read what is that person's together with the session, and no more."""
-    token = _bearer(exchange) or exchange.cookie(COOKIE)
-    return None if token is None else person_of_token(token)
+    return person_of_token(_token(exchange))
+
+
+def session_of(exchange: Exchange, found: Found) -> SessionRecord:
+    """The caller's session, read by `caller_with`, `visit` or `posted`."""
+    record = found.get(session_key(_token(exchange)))
+    if record is None:
+        raise NotSignedIn
+    return record
+
+
+def session_proof(exchange: Exchange, found: Found) -> SessionProof | None:
+    """What the person of the caller's session has proved, if anything."""
+    return read_session_proof(session_of(exchange, found))
+
+
+def _token(exchange: Exchange) -> str:
+    return _bearer(exchange) or exchange.cookie(COOKIE) or ""
 
 
 def visit(exchange: Exchange, *also: Key[Any]) -> tuple[Visit, Found]:

@@ -10,7 +10,7 @@ from chalicelib.core.errors import BadRequest, InvalidInput
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.table import Found
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import caller, caller_with, claimed
+from chalicelib.identity.caller import caller, caller_with, claimed, session_proof
 from chalicelib.people.model import Person
 from chalicelib.review.model import Opinion, ReviewTask
 from chalicelib.submission.model import Revision
@@ -54,8 +54,27 @@ def decide(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
     form, person, found = _read(exchange, "decision")
-    head = parts.decisions.decide(person, form["handle"], form, found, correlation_id=exchange.correlation_id)
+    head = parts.decisions.decide(
+        person,
+        form["handle"],
+        form,
+        found,
+        session=session_proof(exchange, found),
+        correlation_id=exchange.correlation_id,
+    )
     return answer(exchange, {"state": head.state})
+
+
+@review_routes.route("/api/v1/review-links/challenge", methods=["POST"])
+@endpoint(review_routes)
+def ask_passkey_to_sign(exchange: Exchange) -> Response:
+    parts = bootstrap.parts()
+    parts.limits.count_handle(parts.address_of(exchange))
+    form, person, found = _read(exchange, "decision")
+    options = parts.decisions.challenge(
+        person, form["handle"], form, found, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, {"options": options})
 
 
 @review_routes.route("/api/v1/tasks", methods=["GET"])

@@ -192,8 +192,37 @@ class Waiting:
     token: str
 
 
-def ensure_complete(opinion: Opinion, checklist: frozenset[str]) -> None:
-    """Raise InvalidInput unless the opinion answers its checklist (clause 3.2.2).
+def statement_of(link: ReviewLink, opinion: Opinion, nonce: str) -> dict[str, Any]:
+    """What a reviewer's passkey signs (clause 3.3.4); docs/archive-format.md freezes it.
+
+    `nonce` is a number used once, so that no assertion counts for another opinion.
+    """
+    return {
+        "purpose": "opinion",
+        "submission": link.submission,
+        "revision": link.revision,
+        "stage": link.stage,
+        "content_digest": opinion.content_digest,
+        "decision": opinion.decision,
+        "comment": opinion.comment,
+        "checklist": dict(opinion.checklist),
+        "reviewer": opinion.reviewer,
+        "nonce": nonce,
+    }
+
+
+def recorded(link: ReviewLink, opinion: Opinion, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """What the service signs of an opinion: all that its event says, whose and of what (as above)."""
+    return {
+        "purpose": "opinion-recorded",
+        "submission": link.submission,
+        "reviewer": opinion.reviewer,
+        **payload,
+    }
+
+
+def ensure_complete(opinion: Opinion, checklist: frozenset[str], also: Iterable[FieldError] = ()) -> None:
+    """Raise InvalidInput unless the opinion answers its checklist (clause 3.2.2), and for what `also` is wrong.
 
     Every item is answered; an approval has none failed; a return or refusal names a failed item and says why.
     """
@@ -213,6 +242,7 @@ def ensure_complete(opinion: Opinion, checklist: frozenset[str]) -> None:
             errors.append(FieldError(pointer="/checklist", code="no_failed_item"))
         if not opinion.comment.strip():
             errors.append(FieldError(pointer="/comment", code="blank"))
+    errors += also
     if errors:
         raise InvalidInput(tuple(errors))
 

@@ -57,6 +57,12 @@ class TaskRecord(Record):
     delegations = DocumentAttribute(null=True)
 
 
+class DraftRecord(Record):
+    """An opinion as far as it was typed, while its reviewer is away to sign in with the company's account."""
+
+    typed = DocumentAttribute()
+
+
 class LinkRecord(Record):
     """What a handle leads to, found by the hash of the handle."""
 
@@ -143,6 +149,19 @@ def task_key(submission: str, revision: int, stage: str) -> Key[TaskRecord]:
 def link_key(handle: str) -> Key[LinkRecord]:
     """Where a handle leads."""
     return Key(LinkRecord, f"LINK#{fingerprint(handle)}", "LINK")
+
+
+def draft_key(handle: str, person: str) -> Key[DraftRecord]:
+    """Where it is kept what a person has typed below a link."""
+    return Key(DraftRecord, f"LINK#{fingerprint(handle)}", f"DRAFT#{person}")
+
+
+def put_draft(handle: str, person: str, typed: Mapping[str, Any], expires_at: datetime) -> Put:
+    """Describe what a person has typed below a link so far."""
+    key = draft_key(handle, person)
+    return Put(
+        record=DraftRecord(pk=key.pk, sk=key.sk, typed=dict(typed), expires_at=int(expires_at.timestamp()))
+    )
 
 
 def refusal_key(link: ReviewLink, person: str) -> Key[RefusalRecord]:

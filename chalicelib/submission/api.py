@@ -1,6 +1,7 @@
 """Publication requests over HTTP."""
 
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
@@ -67,7 +68,7 @@ def get_submission(exchange: Exchange, submission: str) -> Response:
         "attachments": [file.document() for file in record.revision.attachments],
         "content_digest": record.head.content_digest,
         "amendment": None if amendment is None else _amendment(amendment),
-        "opinions": opinions_in(that_stand(record.events)),
+        "opinions": list(map(_opinion, opinions_in(that_stand(record.events)))),
         "deliveries": with_later_outcomes(deliveries_in(record.events, record.head.revision), record.events),
         "events": [_event(event) for event in record.events],
     }
@@ -192,6 +193,13 @@ def _amendment(amendment: "Amendment") -> dict[str, Any]:
         "amends": amendment.before.number,
         "diff": amendment.changes,
     }
+
+
+def _opinion(opinion: Mapping[str, Any]) -> dict[str, Any]:
+    """An opinion without what verifies it, which its event has."""
+    left_out = {"service_signature", "proof"}
+    shown = {name: value for name, value in opinion.items() if name not in left_out}
+    return shown | ({"proof": opinion["proof"]["kind"]} if "proof" in opinion else {})
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -6,7 +6,7 @@ review keeps the one that it began with.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
@@ -15,8 +15,11 @@ from typing import Any
 
 from chalicelib.core.canonical import digest
 from chalicelib.core.messages import DEFAULT, LANGUAGES
+from chalicelib.identity.model import ProofKind
 from chalicelib.people.model import CENTER, Role
 
+CONFIDENTIAL = "confidential"
+_ANY, _STRICT = frozenset(ProofKind), frozenset({ProofKind.PASSKEY, ProofKind.OIDC})
 _ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -63,6 +66,7 @@ class Stage:
 
     `superior` stands above the reviewers: told when a deadline has passed, asked instead of them where all of them
     wrote the text; None where nobody does. `quorum` is how many must approve, None for everybody who is asked.
+    `proofs` says, by classification, how a reviewer may prove to be there.
     """
 
     id: str
@@ -74,6 +78,14 @@ class Stage:
     checklist: tuple[ChecklistItem, ...]
     reconfirm: frozenset[str] = frozenset()
     """The fields of the form that may differ from what was approved before, to be confirmed again in one step."""
+    proofs: Mapping[str, frozenset[ProofKind]] = field(default_factory=dict)
+
+    def accepted(self, classification: str) -> frozenset[ProofKind]:
+        """Which proofs of person are enough to decide on a text so classified (clauses 3.3.4, 5.3.1).
+
+        A round that began with a procedure that does not say needs the strictest for what is confidential.
+        """
+        return self.proofs.get(classification, _STRICT if classification == CONFIDENTIAL else _ANY)
 
     def name(self, language: str) -> str:
         """What the stage is called."""
@@ -161,7 +173,7 @@ def procedure_from_document(document: Mapping[str, Any]) -> Procedure:
     return Procedure(version=version, stages=stages, recall=recall, document=document)
 
 
-def _stage(
+def _stage(  # noqa: PLR0913 — a stage has these members
     *,
     id: str,  # noqa: A002 — as above
     clause: str,
@@ -171,6 +183,7 @@ def _stage(
     checklist: Sequence[Mapping[str, Any]],
     superior: Mapping[str, str] | None = None,
     reconfirm: Sequence[str] = (),
+    proof: Mapping[str, Sequence[str]] | None = None,
 ) -> Stage:
     if not _ID.fullmatch(id):
         raise ValueError(f"{id!r} is no id of a stage")
@@ -187,7 +200,18 @@ def _stage(
         quorum=None if isinstance(quorum, str) else quorum,
         checklist=tuple(_item(**each) for each in checklist),
         reconfirm=frozenset(reconfirm),
+        proofs={} if proof is None else _proofs(id, **proof),
     )
+
+
+def _proofs(
+    stage: str, *, public: Sequence[str], internal: Sequence[str], confidential: Sequence[str]
+) -> Mapping[str, frozenset[ProofKind]]:
+    said = {"public": public, "internal": internal, CONFIDENTIAL: confidential}
+    proofs = {name: frozenset(map(ProofKind, kinds)) for name, kinds in said.items()}
+    if not all(proofs.values()):
+        raise ValueError(f"{stage}: nothing is enough of a proof")
+    return proofs
 
 
 def _post(*, role: str, of: str) -> Post:

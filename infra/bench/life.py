@@ -19,6 +19,7 @@ from chalicelib.bootstrap import POLICIES, Parts
 from chalicelib.core.aws import Aws
 from chalicelib.core.clock import to_second_text, utc_now
 from chalicelib.core.ids import new_secret
+from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.identity.store import put_session
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
@@ -224,9 +225,10 @@ class Company:
         return json.loads(text)
 
     def _token(self, person: Person) -> str:
-        """The token of a session, as signing in would have made it."""
+        """The token of a session, as signing in with the company's account would have made it."""
         if person.id not in self._tokens:
             token = f"{person.id}.{new_secret()}"
-            self._parts.table.put(put_session(token, person.id, utc_now() + timedelta(hours=1)))
+            proof = SessionProof(kind=ProofKind.OIDC, id=f"account-of-{person.id}", at=utc_now())
+            self._parts.table.put(put_session(token, person.id, utc_now() + timedelta(hours=1), proof))
             self._tokens[person.id] = token
         return self._tokens[person.id]

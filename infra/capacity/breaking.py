@@ -256,6 +256,12 @@ class Capacity:
                 "Ask for more; the stream waits meanwhile.",
             ),
             (
+                "Signatures of KMS a second",
+                quotas["kms_signatures_per_second"],
+                done["Sign"],
+                "Ask for more; until then some decisions are to be sent again.",
+            ),
+            (
                 "State transitions a second",
                 quotas["state_transitions_per_second"],
                 life["transitions"],

@@ -108,6 +108,7 @@ def lines(figures: Figures, kind: str) -> list[Line]:
         ("SQS", "requests", 3 * messages, "sqs_request"),
         ("SNS", "publications", life["messages"].get("mail_events", 0), "sns_publication"),
         ("SES", "mails", done.get("SendEmail", 0), "ses_mail"),
+        ("KMS", "signatures", done.get("Sign", 0), "kms_signature"),
         ("CloudWatch Logs", "GB", _log_gb(figures, life), "logs_gb"),
     )
     return [

@@ -21,7 +21,7 @@ from chalicelib.archive.store import listing_key as archive_listing_key
 from chalicelib.archive.store import series_key
 from chalicelib.core.ids import derived_id
 from chalicelib.identity.model import HANDLES_PER_ADDRESS
-from chalicelib.identity.store import counter_partition
+from chalicelib.identity.store import counter_partition, proofs_key
 from chalicelib.ledger.store import partition_key
 from chalicelib.people.model import CENTER
 from chalicelib.people.store import department_key, person_key
@@ -47,6 +47,7 @@ CENTER_PERSON, OWN_PERSON, RECIPIENT = (
     "PERSON#<recipient>",
 )
 CENTER_DESK, OWN_DESK = "DESK#<of the center>", "DESK#<of the department>"
+CENTER_PROOFS, OWN_PROOFS = "PROOFS#<of the center>", "PROOFS#<of the department>"
 PROCEDURE = "PROCEDURE#<version>"
 DEPARTMENTS, FREEZE = "DEPARTMENTS", "FREEZE"
 TRIES = "RATE#<handles of an address>"
@@ -81,6 +82,8 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         OWN_PERSON: {(TABLE, person_key(person).pk) for person in request.own},
         CENTER_DESK: {(TABLE, desk_partition(person)) for person in request.center},
         OWN_DESK: {(TABLE, desk_partition(person)) for person in request.own},
+        CENTER_PROOFS: {(TABLE, proofs_key(person).pk) for person in request.center},
+        OWN_PROOFS: {(TABLE, proofs_key(person).pk) for person in request.own},
         RECIPIENT: {(TABLE, person_key(person).pk) for person in request.recipients},
         "SUBSCRIPTION#<recipient>": {(TABLE, subscription_key(person).pk) for person in request.recipients},
         DEPARTMENTS: {(TABLE, department_key(department).pk) for department in (request.department, CENTER)},

@@ -183,7 +183,7 @@ class Visit:
                 "checklist": {item: item not in step.failed for item in review.checklist},
                 "content_digest": review.content_digest,
             },
-            token=self._desk.token(review.reviewer),
+            token=self._desk.proven_token(review.reviewer),
         )
         self.state = str(answer["state"])
         self.tell(f"{self._desk.name(review.reviewer)} ({step.stage}): {step.decision} → {self.state}")

@@ -106,6 +106,7 @@ def build(
         "QUEUE_URL_PREFIX": made.queues["sign-in"].removesuffix("sign-in"),
         "UPLOADS_QUEUE_URL": made.handed["uploads-queue-url"],
         "NOTICES_QUEUE_URL": made.handed["notices-queue-url"],
+        "SIGNING_KEY": made.handed["signing-key-arn"],
         "BASE_URL": base_url,
         "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
         "INTERNAL_SITE_URL": f"{site_url}/{INTERNAL}",

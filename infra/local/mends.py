@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, cast
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.core import responses
 from moto.core.serialize import BaseJSONSerializer
 from moto.dynamodb.models import DynamoDBBackend
@@ -25,6 +28,7 @@ from moto.dynamodb.responses import DynamoHandler
 from moto.dynamodbstreams.models import DynamoDBStreamsBackend
 from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
 from moto.kms import models as kms_models
+from moto.kms.utils import ECDSAPrivateKey
 from moto.s3.responses import S3Response
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
@@ -55,6 +59,7 @@ def apply() -> None:
     replace(Table, "all_items", _of_the_partition)
     replace(DynamoDBStreamsBackend, "get_records", _each_iterator_once)
     replace(BaseJSONSerializer, "_serialize_type_structure", _attribute_values_as_they_are)
+    replace(ECDSAPrivateKey, "sign", _over_a_digest)
     # It looks through a class's methods at every call.
     replace(responses, "method_names_from_class", functools.cache)
     # It makes an RSA key for every key that has no use for one, and for every table.
@@ -189,6 +194,17 @@ def _of_the_partition(original: Method) -> Method:
         return sorted(shelf, key=lambda item: (item.hash_key.value, item.range_key.value))
 
     return all_items
+
+
+def _over_a_digest(original: Method) -> Method:
+    """KMS signs the digest that it is given; moto makes a digest of it once more."""
+
+    def sign(key: ECDSAPrivateKey, message: bytes, signing_algorithm: str) -> bytes:
+        if signing_algorithm != "ECDSA_SHA_256" or len(message) != hashes.SHA256.digest_size:
+            return bytes(original(key, message, signing_algorithm))
+        return bytes(key.private_key.sign(message, ECDSA(Prehashed(hashes.SHA256()))))
+
+    return sign
 
 
 def _attribute_values_as_they_are(original: Method) -> Method:

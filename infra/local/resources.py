@@ -230,7 +230,10 @@ class _Aws:
 
     def key(self, properties: _Properties) -> _Made:
         made = self.kms.create_key(
-            Description=properties.take("Description"), Policy=json.dumps(properties.take("KeyPolicy"))
+            Description=properties.take("Description"),
+            Policy=json.dumps(properties.take("KeyPolicy")),
+            KeySpec=properties.take("KeySpec", "SYMMETRIC_DEFAULT"),
+            KeyUsage=properties.take("KeyUsage", "ENCRYPT_DECRYPT"),
         )["KeyMetadata"]
         if properties.take("EnableKeyRotation"):
             self.kms.enable_key_rotation(KeyId=made["KeyId"])

@@ -25,16 +25,20 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from chalicelib.core import logs
+from chalicelib.identity.model import ACCOUNT_PAGE
 from chalicelib.people.roster import Roster
 from infra.local import mailbox
 from infra.local.clients import REGION, Clients
 from infra.local.cloud import MOTO, Files, build, mend, read_page
+from infra.local.company import CLIENT, Company, serving
 from infra.local.front import Front
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 HOST = "127.0.0.1"
+NAME = "localhost"
+"""What browsers call it: passkeys belong to a name, never to an address."""
 TAKEN = 2
 """The exit status when the port is in use."""
 _ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ACCOUNT_ID_ENDPOINT_MODE")
@@ -67,7 +71,7 @@ def run(
             raise
         print(f"Port {port} is taken. Choose another: make run PORT={port + 1}", file=sys.stderr)
         return TAKEN
-    address = f"http://{HOST}:{listener.getsockname()[1]}"
+    address = f"http://{NAME}:{listener.getsockname()[1]}"
     stop = threading.Event()
     with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -83,14 +87,16 @@ def run(
             departments=departments,
         )
         stack.callback(_close_quietly, built.runtime.close)
-        os.environ.update(built.environment)
-        prepare(built.environment)
+        accounts = stack.enter_context(serving(_company(people, address)))
+        environment = {**built.environment, "OIDC_ISSUER": accounts.issuer, "OIDC_CLIENT_ID": CLIENT}
+        os.environ.update(environment)
+        prepare(environment)
         front = Front(
             app=app,
             mails=lambda: mailbox.mails(REGION),
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
-            environment={**built.environment, **{name: os.environ[name] for name in _ENDPOINT}},
+            environment={**environment, **{name: os.environ[name] for name in _ENDPOINT}},
         )
         _serve(stack, front, listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)
@@ -99,6 +105,18 @@ def run(
             pass
     gc.freeze()  # or Python's last collection takes longer than all the rest of stopping
     return 0
+
+
+def _company(people: Callable[[], Roster], address: str) -> Company:
+    """Everybody's account."""
+
+    def accounts() -> dict[str, dict[str, object]]:
+        return {
+            person.id: {"name": person.name, "email": person.email, "email_verified": True}
+            for person in people().persons
+        }
+
+    return Company(people=accounts, redirect_uri=f"{address}{ACCOUNT_PAGE}")
 
 
 class _Short(logging.Formatter):

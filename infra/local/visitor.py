@@ -9,15 +9,19 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 from chalicelib.core.ids import new_id
+from infra.local.account import sign_in_with_account
 
 MAIL_PAUSE = 0.5
 RETRY_PAUSE = 0.2
+PROVED_FOR = 300
+"""Seconds for which a session's proof is used before it is made anew: well within `policies/proofs.json`."""
 CALL_TIMEOUT = 30
 """Seconds."""
 
@@ -38,7 +42,7 @@ class Site:
 
     def __init__(self, base_url: str, *, deadline: float) -> None:
         """`deadline` is an instant of `time.monotonic`."""
-        self._base_url = base_url.rstrip("/")
+        self.base_url = base_url.rstrip("/")
         self._deadline = deadline
 
     def pause(self, seconds: float, waiting_for: str) -> None:
@@ -71,7 +75,7 @@ class Site:
             headers["Idempotency-Key"] = key
         payload = None if body is None else json.dumps(body).encode()
         while True:
-            status, retry_after, raw = _exchange(method, self._base_url + path, payload, headers)
+            status, retry_after, raw = _exchange(method, self.base_url + path, payload, headers)
             answer = _json(raw)
             if status < HTTPStatus.MULTIPLE_CHOICES:
                 return answer
@@ -211,9 +215,17 @@ class Desk:
     """The site, its mailbox, its people and their sessions. Raises AstrayError when nothing answers."""
 
     def __init__(
-        self, site: Site, *, people: Iterable[Mapping[str, Any]] | None = None, mails: Mails | None = None
+        self,
+        site: Site,
+        *,
+        people: Iterable[Mapping[str, Any]] | None = None,
+        mails: Mails | None = None,
+        prove: Callable[[str], str] | None = None,
     ) -> None:
-        """Without `people` (`id`, `name`, `email` of each) and `mails` those of the laptop."""
+        """Without `people` (`id`, `name`, `email` of each) and `mails` those of the laptop.
+
+        `prove` makes a session in which a person, by id, has just been proved; without it, the company's account does.
+        """
         self.site = site
         self.mailbox = Mailbox(site, mails)
         known = site.call("GET", "/_local/people") if people is None else people
@@ -221,6 +233,8 @@ class Desk:
         self._ids = {person["email"]: person["id"] for person in self._people.values()}
         self._reviews: dict[Due, Review] = {}
         self._tokens: dict[str, str] = {}
+        self._proven: dict[str, tuple[str, float]] = {}
+        self._prove = prove or partial(sign_in_with_account, site.base_url)
         self._locks = {person: threading.Lock() for person in self._people}
 
     def name(self, person: str) -> str:
@@ -235,6 +249,16 @@ class Desk:
             if person not in self._tokens:
                 self._tokens[person] = self._sign_in(self._people[person]["email"])
             return self._tokens[person]
+
+    def proven_token(self, person: str) -> str:
+        """The token of a session in which the person has proved to be there lately: who decides needs one."""
+        if person not in self._people:
+            raise AstrayError(f"the roster has no person {person}")
+        with self._locks[person]:
+            made = self._proven.get(person)
+            if made is None or time.monotonic() - made[1] > PROVED_FOR:
+                made = self._proven[person] = (self._prove(person), time.monotonic())
+            return made[0]
 
     def attach(self, person: str, department: str, name: str, media_type: str, content: bytes) -> str:
         """Upload a file, wait until it has been checked, and answer its id."""

@@ -66,7 +66,7 @@ def announce(desk: Desk, liaison: dict[str, Any]) -> list[dict[str, Any]]:
             "checklist": dict.fromkeys(review.checklist, True),
             "content_digest": review.content_digest,
         }
-        token = program.token(review.reviewer)
+        token = program.proven_token(review.reviewer)
         program.site.call("POST", "/api/v1/review-links/decision", opinion, token=token)
 
     def is_archived() -> bool:

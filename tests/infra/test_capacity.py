@@ -81,7 +81,7 @@ def test_every_key_of_a_life_is_made_by_the_stores_or_is_a_steps_own(fresh: Mapp
 
 def test_every_call_has_its_price() -> None:
     called = {name for kind in ("sign_in", *STORIES) for name in FIGURES.life(kind)["operations"]}
-    assert called <= OF_DYNAMODB | OF_S3 | FREE | {"SendMessage", "SendEmail"}
+    assert called <= OF_DYNAMODB | OF_S3 | FREE | {"SendMessage", "SendEmail", "Sign"}
     assert FIGURES.prices["per_unit"].keys() >= {"dynamodb_write_unit", "s3_write", "sqs_request", "ses_mail"}
 
 

@@ -98,7 +98,7 @@ def laptop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laptop]:
 
 
 def test_app_mailbox_and_people_are_served_on_loopback(laptop: Laptop) -> None:
-    assert laptop.address.startswith("http://127.0.0.1:")
+    assert laptop.address.startswith("http://localhost:")
     assert laptop.ask("/api/v1/things/x") == {"name": "x"}
     assert laptop.ask("/_local/mail") == []
     assert laptop.ask("/_local/people") == []

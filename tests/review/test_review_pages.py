@@ -16,6 +16,8 @@ from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
 from chalicelib.identity.caller import Visit
+from chalicelib.identity.proofs import Proofs
+from chalicelib.identity.service.enrolling import Standing
 from chalicelib.people.model import Person
 from chalicelib.review.pages import reviews as review_pages
 from chalicelib.review.service import OpenedLink
@@ -345,6 +347,7 @@ def reviewed(link: OpenedLink, reviewer: Person, text: str) -> Element:
         Visit(person=reviewer, csrf="x", duties=reviewer.duties),
         text,
         opened_link,
+        standing=Standing(proofs=Proofs(person=reviewer.id), proved=None),
         typed={"decision": text, "comment": text},
         error=InvalidInput((FieldError(pointer="/comment", code="blank"),)),
     )

@@ -27,6 +27,9 @@ BODIES = (
     "unknown_mails",
     "freeze",
     "unfreeze",
+    "proof",
+    "new_passkey",
+    "passkey_options",
 )
 
 

@@ -15,6 +15,7 @@ from chalicelib.archive.model.approvals import approved_by, stages_of, that_stan
 from chalicelib.archive.model.catalog import parse
 from chalicelib.archive.model.findings import Code, Finding
 from chalicelib.archive.model.reading import OPINION_NAME, Payload, read, read_document
+from chalicelib.archive.model.signatures import is_signed, proof_not_accepted, signature_findings
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
 from chalicelib.ledger.model import GENESIS, Event
@@ -44,6 +45,9 @@ class Facts:
     last_event_hash: str
     format_version: int
     attachment_count: int
+    opinion_count: int = 0
+    signed_count: int = 0
+    """Opinions of all rounds, and those of them that carry signatures."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,10 +70,11 @@ class _Publication:
     attachments: Sequence[Mapping[str, Any]]
 
 
-def examine(files: Mapping[str, bytes]) -> Examination:
+def examine(files: Mapping[str, bytes], service_keys: Sequence[bytes] = ()) -> Examination:
     """Examine the files under `data/`, by path inside the package's top folder. Never raises.
 
-    What the files say is examined only when all can be read.
+    What the files say is examined only when all can be read. With the service's public keys (PEM) every opinion must
+    be signed with one of them.
     """
     payload, findings = read(files)
     if findings:
@@ -84,6 +89,7 @@ def examine(files: Mapping[str, bytes]) -> Examination:
         *_amendment_findings(payload),
         *_approval_findings(payload, publication),
         *_opinion_findings(payload),
+        *_signature_findings(payload, service_keys),
         *_delivery_findings(payload, publication),
         *_content_findings(payload, publication),
         *_attachment_findings(payload, publication),
@@ -271,6 +277,19 @@ def _opinion_findings(payload: Payload) -> Iterator[Finding]:
         yield Finding(where=name, code=Code.UNEXPECTED_FILE)
 
 
+def _signature_findings(payload: Payload, service_keys: Sequence[bytes]) -> Iterator[Finding]:
+    """Every opinion that is signed is signed as it says; with keys of the service, every one is (clause 3.3.4)."""
+    for seq, event in enumerate(payload.events, start=1):
+        if event.type == "Decided":
+            where = layout.event_name(seq)
+            for code in signature_findings(event, service_keys):
+                yield Finding(where=where, code=code)
+            form = payload.contents.get(layout.revision_of(event) or 0, {}).get("form", {})
+            found = proof_not_accepted(event, payload.procedure, form.get("classification"))
+            if found is not None:
+                yield Finding(where=where, code=Code.PROOF, params={"found": found})
+
+
 def _delivery_findings(payload: Payload, publication: _Publication) -> Iterator[Finding]:
     """The record is what the events say last of each channel; rendered files are those delivered (3.5.2)."""
     deliveries: dict[str, dict[str, Any]] = {}
@@ -353,6 +372,8 @@ def _facts(payload: Payload, publication: _Publication) -> Facts:
         last_event_hash=payload.events[-1].hash,
         format_version=layout.format_version(payload.contents.values(), payload.events, payload.procedure),
         attachment_count=len(publication.attachments),
+        opinion_count=sum(event.type == "Decided" for event in payload.events),
+        signed_count=sum(event.type == "Decided" and is_signed(event) for event in payload.events),
     )
 
 

@@ -45,6 +45,12 @@ class Code(StrEnum):
     NOT_A_PERSON = "not_a_person"
     APPROVED_BEFORE_SUBMITTED = "approved_before_submitted"
     OPINION = "opinion"
+    UNSIGNED = "unsigned"
+    SERVICE_SIGNATURE = "service_signature"
+    ENROLMENT = "enrolment"
+    PASSKEY_SIGNATURE = "passkey_signature"
+    DECIDED_AT = "decided_at"
+    PROOF = "proof"
     DELIVERIES = "deliveries"
     FORM = "form"
     CONTENT = "content"
@@ -176,6 +182,30 @@ TEXTS: Mapping[Code, tuple[str, str]] = {
     Code.OPINION: (
         "审核意见与审核事件（{event}）不一致：{members}。",
         "The opinion differs from the decision in the events ({event}): {members}.",
+    ),
+    Code.UNSIGNED: (
+        "审核意见没有签名：它早于签名制度，或签名已被移除。",
+        "The opinion is not signed: it is older than signatures are, or its signatures were taken away.",
+    ),
+    Code.SERVICE_SIGNATURE: (
+        "系统对审核意见的签名不成立：意见、检查清单、审核人或决定被改动，或签名出自另一把密钥。",
+        "The service's signature does not hold: the opinion or its reviewer was changed, or another key signed.",
+    ),
+    Code.ENROLMENT: (
+        "没有系统签名的登记记录证明这个通行密钥属于该审核人。",
+        "No enrolment under the service's signature says that this passkey is the reviewer's.",
+    ),
+    Code.PASSKEY_SIGNATURE: (
+        "审核人通行密钥的签名不是对这份意见的签名。",
+        "The signature of the reviewer's passkey is not one over this opinion.",
+    ),
+    Code.DECIDED_AT: (
+        "签名的决定时间与事件时间不符。",
+        "The time of the decision that was signed is not that of the event.",
+    ),
+    Code.PROOF: (
+        "审核人以 {found} 证明本人；按审核程序，该环节对此密级不接受这种方式。",
+        "The proof of person, {found}, is not enough for this stage and classification by the procedure.",
     ),
     Code.DELIVERIES: (
         "发布记录与发布事件（Delivered）不一致。",

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from chalicelib.archive.model.signatures import is_signed
 from chalicelib.core.clock import to_text
 from chalicelib.ledger.model import Event
 
@@ -53,8 +54,11 @@ DECLINED = "AmendmentDeclined"
 def format_version(
     contents: Iterable[Mapping[str, Any]], events: Iterable[Event], procedure: Mapping[str, Any] | None
 ) -> int:
-    """The version that these need: 1 knows no attachments, neither 1 nor 2 a procedure, and only 4 amendments."""
-    if any(event.type == AMENDED for event in events):
+    """The version that these need: 1 knows no attachments, 2 no procedure, 3 no amendments, 4 no signed opinions."""
+    happened = tuple(events)
+    if any(is_signed(event) for event in happened if event.type == "Decided"):
+        return 5
+    if any(event.type == AMENDED for event in happened):
         return 4
     if procedure is not None:
         return 3

@@ -6,7 +6,7 @@ agrees with itself; that it is the very one archived is known only by its SHA-25
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from chalicelib.archive.model import bag, container
@@ -36,10 +36,13 @@ class Report:
         return not self.findings
 
 
-def verify(package: bytes, *, expected_sha256: str | None = None) -> Report:
+def verify(
+    package: bytes, *, expected_sha256: str | None = None, service_keys: Sequence[bytes] = ()
+) -> Report:
     """Verify a package, with nothing but its bytes; never raises, whatever they are (clauses 1.3.4, 3.5.2).
 
-    `expected_sha256`, in hexadecimal, is the digest from a trusted place. Nothing is ever unpacked, so
+    `expected_sha256`, in hexadecimal, is the digest from a trusted place; so are `service_keys` (PEM), with one of
+    which every opinion must then be signed (clause 3.3.4). Nothing is ever unpacked, so
     the memory needed is a small multiple of the package's size.
     """
     sha256 = hashlib.sha256(package).hexdigest()
@@ -54,7 +57,7 @@ def verify(package: bytes, *, expected_sha256: str | None = None) -> Report:
     facts = None
     if not damage:
         payload = _payload(files)
-        examination = examine(payload)
+        examination = examine(payload, service_keys)
         facts = examination.facts
         damage = [*examination.findings]
         if facts is not None:

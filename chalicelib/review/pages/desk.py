@@ -9,7 +9,7 @@ from chalice.app import Blueprint, Response
 from chalicelib import bootstrap
 from chalicelib.core.http import Exchange
 from chalicelib.identity.caller import claimed, posted, visit
-from chalicelib.review.pages.reviews import review_page
+from chalicelib.review.pages.reviews import review_page, standing_of
 from chalicelib.web.pages import FORM, page, page_view
 
 desk_pages = Blueprint(__name__)
@@ -44,6 +44,7 @@ def open_task(exchange: Exchange) -> Response:
     form = exchange.form()
     parts.limits.count_handle(parts.address_of(exchange))
     key = parts.review_desk.entry_key(claimed(exchange), form.get("task", [""])[0])
-    present, found = posted(exchange, form, key)
+    present, found = posted(exchange, form, key, *parts.enrolling.keys(claimed(exchange) or ""))
     handle, opened = parts.review_desk.open(present.person, key, found)
-    return review_page(exchange, present, handle, opened)
+    standing = standing_of(exchange, present, found)
+    return review_page(exchange, present, handle, opened, standing=standing)

@@ -5,6 +5,7 @@ The handle comes in a form, from the script that takes it out of the address; th
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
@@ -12,17 +13,30 @@ from chalice.app import Blueprint, Response
 from chalicelib import bootstrap
 from chalicelib.access.model import Action
 from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
-from chalicelib.core.http import Exchange
-from chalicelib.core.table import Found
+from chalicelib.core.http import Exchange, cookie
+from chalicelib.core.table import Found, Key
 from chalicelib.core.validation import checked
-from chalicelib.identity.caller import Visit, posted, refuse_foreign_page, visit
+from chalicelib.identity.caller import (
+    Visit,
+    claimed,
+    posted,
+    refuse_foreign_page,
+    session_of,
+    session_proof,
+    visit,
+)
+from chalicelib.identity.model import ProofKind, SessionProof
+from chalicelib.identity.pages.accounts import AGAIN, leave
+from chalicelib.identity.pages.proofs import Filled, proof_of
 from chalicelib.review.model import Decision, Opinion, ReviewTask
 from chalicelib.web.pages import (
     FORM,
+    RETURN_COOKIE,
     SIGN_IN,
     faults_by_field,
     page,
     page_view,
+    place_to_return_to,
     readable,
     return_cookie,
     see_other,
@@ -30,6 +44,7 @@ from chalicelib.web.pages import (
 )
 
 if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with the app
+    from chalicelib.identity.service.enrolling import Standing
     from chalicelib.review.service import OpenedLink
 
 review_pages = Blueprint(__name__)
@@ -38,6 +53,9 @@ HANDLE = re.compile(r"[A-Za-z0-9_-]{43}")
 ITEM = "item-"
 """What the names of the checklist's fields begin with."""
 ANSWERS = {"yes": True, "no": False}
+MOST_ITEMS, MOST_COMMENT = 50, 2000
+"""As `schemas/decision.json` has them: no more is kept while somebody signs in."""
+_REMEMBERED = re.compile(rf"/r#({HANDLE.pattern})")
 
 
 @review_pages.route("/r", methods=["GET"])
@@ -50,14 +68,44 @@ def show_review_link(exchange: Exchange) -> Response:
 @page_view(review_pages)
 def open_review(exchange: Exchange) -> Response:
     refuse_foreign_page(exchange)
-    handle = _handle_of(exchange.form())
+    return _open(exchange, _handle_of(exchange.form()))
+
+
+@review_pages.route(AGAIN, methods=["GET"])
+@page_view(review_pages)
+def open_review_again(exchange: Exchange) -> Response:
+    """Go on where one was before signing in with the company's account, with what was typed by then."""
+    match = _REMEMBERED.fullmatch(place_to_return_to(exchange) or "")
+    if match is None:
+        raise NotFound
+    answer = _open(exchange, match[1])
+    answer.headers.setdefault("Set-Cookie", [cookie(RETURN_COOKIE, "", life=0)])
+    return answer
+
+
+def _open(exchange: Exchange, handle: str) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
     try:
-        present, found = visit(exchange, parts.links.key(handle))
+        present, found = visit(exchange, *_keys(exchange, handle))
     except NotSignedIn:
         return see_other(exchange, SIGN_IN, cookies=[return_cookie(f"/r#{handle}")])
-    return review_page(exchange, present, handle, parts.decisions.open(present.person, handle, found))
+    opened = parts.decisions.open(present.person, handle, found)
+    typed, standing = (
+        parts.links.draft(present.person, handle, found),
+        standing_of(exchange, present, found),
+    )
+    return review_page(exchange, present, handle, opened, standing=standing, typed=typed)
+
+
+@review_pages.route("/r/account", methods=["POST"], content_types=[FORM])
+@page_view(review_pages)
+def confirm_with_account(exchange: Exchange) -> Response:
+    """Keep what was typed, and lead to the provider of the company's accounts."""
+    handle, present, found = _posted(exchange)
+    kept = _kept(_typed(exchange.form()))
+    bootstrap.parts().links.keep_draft(present.person, handle, kept, found)
+    return leave(exchange, f"/r#{handle}")
 
 
 @review_pages.route("/r/decision", methods=["POST"], content_types=[FORM])
@@ -65,16 +113,28 @@ def open_review(exchange: Exchange) -> Response:
 def decide_by_page(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     handle, present, found = _posted(exchange)
-    typed = _typed(exchange.form())
+    typed, decisions = _typed(exchange.form()), parts.decisions
+    session = session_proof(exchange, found)
     try:
         opinion = checked("decision", {"handle": handle, **typed})
-        parts.decisions.decide(present.person, handle, opinion, found, correlation_id=exchange.correlation_id)
+        decisions.decide(
+            present.person,
+            handle,
+            opinion,
+            found,
+            session=session,
+            correlation_id=exchange.correlation_id,
+        )
     except (Conflict, InvalidInput) as error:
-        opened = parts.decisions.open(present.person, handle, found)
-        told = _with_items_left_open(error, opened, typed) if isinstance(error, InvalidInput) else error
-        return review_page(exchange, present, handle, opened, typed=typed, error=told)
+        opened = decisions.open(present.person, handle, found)
+        told = (
+            _with_what_is_missing(error, opened, typed, session) if isinstance(error, InvalidInput) else error
+        )
+        standing = standing_of(exchange, present, found)
+        return review_page(exchange, present, handle, opened, standing=standing, typed=typed, error=told)
+    opened = decisions.open(present.person, handle, found)
     return review_page(
-        exchange, present, handle, parts.decisions.open(present.person, handle, found), done=True
+        exchange, present, handle, opened, standing=standing_of(exchange, present, found), done=True
     )
 
 
@@ -86,9 +146,16 @@ def recall_by_page(exchange: Exchange) -> Response:
     try:
         parts.recalling.recall(present.person, handle, found, correlation_id=exchange.correlation_id)
     except Conflict as error:
-        opened = parts.decisions.open(present.person, handle, found)
-        return review_page(exchange, present, handle, opened, error=error)
-    return review_page(exchange, present, handle, parts.decisions.open(present.person, handle, found))
+        opened, standing = (
+            parts.decisions.open(present.person, handle, found),
+            standing_of(exchange, present, found),
+        )
+        return review_page(exchange, present, handle, opened, standing=standing, error=error)
+    opened, standing = (
+        parts.decisions.open(present.person, handle, found),
+        standing_of(exchange, present, found),
+    )
+    return review_page(exchange, present, handle, opened, standing=standing)
 
 
 @review_pages.route("/r/delegation", methods=["POST"], content_types=[FORM])
@@ -104,9 +171,11 @@ def delegate_by_page(exchange: Exchange) -> Response:
         )
     except (Conflict, InvalidInput) as refusal:
         error = refusal
-    return review_page(
-        exchange, present, handle, parts.decisions.open(present.person, handle, found), error=error
+    opened, standing = (
+        parts.decisions.open(present.person, handle, found),
+        standing_of(exchange, present, found),
     )
+    return review_page(exchange, present, handle, opened, standing=standing, error=error)
 
 
 def _posted(exchange: Exchange) -> tuple[str, Visit, Found]:
@@ -114,8 +183,26 @@ def _posted(exchange: Exchange) -> tuple[str, Visit, Found]:
     parts, form = bootstrap.parts(), exchange.form()
     handle = _handle_of(form)
     parts.limits.count_handle(parts.address_of(exchange))
-    present, found = posted(exchange, form, parts.links.key(handle))
+    present, found = posted(exchange, form, *_keys(exchange, handle))
     return handle, present, found
+
+
+def standing_of(exchange: Exchange, present: Visit, found: Found) -> "Standing":
+    """What the reviewer has enrolled, and what the session has proved."""
+    return bootstrap.parts().enrolling.look(present.person, session_of(exchange, found), found)
+
+
+def _keys(exchange: Exchange, handle: str) -> tuple[Key[Any], ...]:
+    """What is read together with the session: the link, what was typed, and what the person has enrolled."""
+    parts, person = bootstrap.parts(), claimed(exchange) or ""
+    return parts.links.key(handle), parts.links.draft_key(handle, person), *parts.enrolling.keys(person)
+
+
+def _kept(typed: Mapping[str, Any]) -> dict[str, Any]:
+    """What is worth keeping of what was typed: of the opinion as much as the page may hold, and no proof."""
+    checklist = dict(islice(typed["checklist"].items(), MOST_ITEMS))
+    kept = {"decision": typed.get("decision", "")[:40], "comment": typed.get("comment", "")[:MOST_COMMENT]}
+    return {**kept, "checklist": {name[:40]: passed for name, passed in checklist.items()}}
 
 
 def _handle_of(form: Mapping[str, Sequence[str]]) -> str:
@@ -130,6 +217,7 @@ def _typed(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     typed: dict[str, Any] = {
         name: form[name][0] for name in ("decision", "comment", "content_digest") if form.get(name)
     }
+    typed |= proof_of(Filled(form))
     typed["checklist"] = {
         name.removeprefix(ITEM): ANSWERS[values[0]]
         for name, values in form.items()
@@ -138,15 +226,17 @@ def _typed(form: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     return typed
 
 
-def _with_items_left_open(
-    error: InvalidInput, opened: "OpenedLink", typed: Mapping[str, Any]
+def _with_what_is_missing(
+    error: InvalidInput, opened: "OpenedLink", typed: Mapping[str, Any], session: SessionProof | None
 ) -> InvalidInput:
-    """Every fault at once: the items without an answer, too, where the form was found wrong before they counted."""
+    """Every fault at once: items without an answer and a missing proof, too, though the form was wrong before."""
     left_open = {f"/checklist/{item}" for item in opened.stage.items - set(typed["checklist"])}
-    untold = left_open - {fault.pointer for fault in error.errors}
-    return InvalidInput(
-        (*error.errors, *(FieldError(pointer=pointer, code="required") for pointer in sorted(untold)))
+    lacking = bootstrap.parts().decisions.lacking_proof(
+        opened, passkey=typed.get("passkey"), code=typed.get("code"), session=session
     )
+    more = [*(FieldError(pointer=pointer, code="required") for pointer in sorted(left_open)), *lacking]
+    told = {fault.pointer for fault in error.errors}
+    return InvalidInput((*error.errors, *(fault for fault in more if fault.pointer not in told)))
 
 
 def review_page(
@@ -155,6 +245,7 @@ def review_page(
     handle: str,
     opened: "OpenedLink",
     *,
+    standing: "Standing",
     typed: Mapping[str, Any] | None = None,
     error: Conflict | InvalidInput | None = None,
     done: bool = False,
@@ -178,6 +269,8 @@ def review_page(
         "review",
         status=200 if error is None else error.status,
         visit=present,
+        proving=_proving(opened, standing),
+        proved_at=None if standing.proved is None else standing.proved.at,
         handle=handle,
         opened=opened,
         form=form,
@@ -223,6 +316,20 @@ def _steps(present: Visit, opened: "OpenedLink") -> dict[str, Any]:
     }
 
 
+def _proving(opened: "OpenedLink", standing: "Standing") -> dict[str, bool]:
+    """Which ways to prove who one is the page offers; `account_now` says that it has just been done."""
+    parts = bootstrap.parts()
+    accepted, enrolled = opened.stage.accepted(opened.head.classification), standing.proofs.kinds
+    proved = standing.proved is not None and standing.proved.kind == ProofKind.OIDC
+    return {
+        "passkey": ProofKind.PASSKEY in accepted & enrolled,
+        "code": ProofKind.TOTP in accepted & enrolled,
+        "account": ProofKind.OIDC in accepted and bool(parts.settings.oidc_issuer),
+        "account_now": ProofKind.OIDC in accepted and proved,
+        "code_is_enough": ProofKind.TOTP in accepted,
+    }
+
+
 def _summary(
     wrong: Mapping[str, Sequence[str]], items: Sequence[str]
 ) -> list[tuple[str | None, int | None, str]]:
@@ -236,6 +343,9 @@ def _summary(
         "/checklist": (f"{ITEM}{items[0]}" if items else None, None),
         "/decision": ("decision", None),
         "/comment": ("comment", None),
+        "/code": ("code", None),
+        "/passkey": ("prove", None),
+        "/proof": ("prove", None),
     }
     pointers = dict.fromkeys((*places, *wrong))
     return [(*places.get(each, (None, None)), text) for each in pointers for text in wrong.get(each, ())]

@@ -9,9 +9,20 @@ from chalicelib.access.model import Action, Resource, service_subject, subject_o
 from chalicelib.access.service import AccessControl
 from chalicelib.core import metrics
 from chalicelib.core.clock import to_text
-from chalicelib.core.errors import AlreadyDecided, Conflict, IllegalTransition, NotFound, NotPermitted, Stale
+from chalicelib.core.errors import (
+    AlreadyDecided,
+    Conflict,
+    FieldError,
+    IllegalTransition,
+    NotFound,
+    NotPermitted,
+    Stale,
+)
 from chalicelib.core.retry import again_when_stale
-from chalicelib.core.table import Found
+from chalicelib.core.signing import Signer
+from chalicelib.core.table import Found, Write
+from chalicelib.identity.model import ProofKind, SessionProof
+from chalicelib.identity.service.proving import Asked, Offered, Prover, Trial, missing
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
@@ -22,6 +33,8 @@ from chalicelib.review.model import (
     ReviewTask,
     approved_stages,
     ensure_complete,
+    recorded,
+    statement_of,
 )
 from chalicelib.review.service.asking import Asking
 from chalicelib.review.service.links import Links, ensure_current
@@ -86,6 +99,8 @@ class Decisions:
     access: AccessControl
     asking: Asking
     procedures: Procedures
+    prover: Prover
+    signer: Signer
     scale: float
     max_lateness: timedelta
 
@@ -145,16 +160,68 @@ class Decisions:
         return {name: task for name, task in tasks.items() if not task.is_closed}
 
     def decide(
-        self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str
+        self,
+        person: Person,
+        handle: str,
+        form: Mapping[str, Any],
+        found: Found,
+        *,
+        session: SessionProof | None,
+        correlation_id: str,
     ) -> Submission:
         """Record a reviewer's one opinion, and move the submission on when it is the last that the stage needs.
 
-        The same POST again answers the same. Raises NotFound as `open` does, InvalidInput for an incomplete checklist,
-        Conflict `content_changed` when another text was seen, AlreadyDecided when the reviewer said something else or
-        nobody is waited for any more, NotPermitted by policy.
+        `session` is what the session has proved. The same POST again answers the same, whatever it proved. Raises
+        NotFound as `open` does, InvalidInput for an incomplete checklist and for a missing or wrong proof, Conflict
+        `content_changed` when another text was seen, AlreadyDecided when the reviewer said something else or nobody
+        is waited for any more, NotPermitted by policy.
         """
         link = self.links.own(person, handle, found)
-        opinion = Opinion(
+        opinion = self._opinion(person, form)
+        offered = Offered(passkey=form.get("passkey"), code=form.get("code"), session=session)
+        trial = self.prover.trial(person, offered)
+        return again_when_stale(lambda: self._decided(person, link, opinion, trial, correlation_id))
+
+    def challenge(
+        self, person: Person, handle: str, form: Mapping[str, Any], found: Found, *, correlation_id: str
+    ) -> dict[str, Any]:
+        """What a passkey of the reviewer is asked so that it signs this very opinion; raises as `decide` would.
+
+        Of what stands, nothing changes.
+        """
+        link = self.links.own(person, handle, found)
+        opinion = self._opinion(person, form)
+        where = task_key(link.submission, link.revision, link.stage)
+        keys = self.prover.keys(person.id, link.fingerprint)
+        found = self.journal.table.batch(head_key(link.submission), where, *keys)
+        head_record, task_record = found.get(head_key(link.submission)), found.get(where)
+        if head_record is None or task_record is None:
+            raise NotFound
+        head, task = read_head(head_record), read_task(task_record)
+        ensure_current(head, task, link)
+        self._ensure_asked(head, task, opinion)
+        stage = self.procedures.of(head)[task.stage]
+        ensure_complete(opinion, stage.items)
+        post = self.asking.post(head, stage, task)
+        self.access.grant(subject_of(person, post.now), Action.REVIEW, post.resource)
+        asked = self._asked(head, stage, link, opinion, correlation_id)
+        return self.prover.challenge(person, asked.about, asked.statement, found)
+
+    def lacking_proof(
+        self,
+        opened: OpenedLink,
+        *,
+        passkey: Mapping[str, Any] | None,
+        code: str | None,
+        session: SessionProof | None,
+    ) -> tuple[FieldError, ...]:
+        """What is to be told where nothing is offered as proof, beside whatever else is wrong."""
+        accepted = accepted_for(opened.stage, opened.head)
+        offered = Offered(passkey=passkey, code=code, session=session)
+        return missing(accepted).errors if self.prover.is_missing(accepted, offered) else ()
+
+    def _opinion(self, person: Person, form: Mapping[str, Any]) -> Opinion:
+        return Opinion(
             reviewer=person.id,
             decision=Decision(form["decision"]),
             comment=form.get("comment", ""),
@@ -162,10 +229,36 @@ class Decisions:
             content_digest=form["content_digest"],
             at=self.journal.now(),
         )
-        return again_when_stale(lambda: self._decided(person, link, opinion, correlation_id))
 
-    def _decided(self, person: Person, link: ReviewLink, opinion: Opinion, correlation_id: str) -> Submission:
-        head, tasks, _ = head_and_round(self.journal.table, self.procedures, link.submission, link.revision)
+    @staticmethod
+    def _asked(
+        head: Submission, stage: Stage, link: ReviewLink, opinion: Opinion, correlation_id: str
+    ) -> Asked:
+        return Asked(
+            accepted=accepted_for(stage, head),
+            about=link.fingerprint,
+            statement=lambda nonce: statement_of(link, opinion, nonce),
+            recorded={"submission": link.submission, "revision": link.revision, "stage": link.stage},
+            correlation_id=correlation_id,
+        )
+
+    @staticmethod
+    def _ensure_asked(head: Submission, task: ReviewTask, opinion: Opinion) -> None:
+        """Raise Conflict unless the stage waits for this reviewer's opinion, about this very text."""
+        if task.opinion_of(opinion.reviewer) is not None or task.is_closed:
+            raise AlreadyDecided
+        if head.state is not State.IN_REVIEW or head.stage != task.stage:
+            raise IllegalTransition(state=head.state.value)
+        if opinion.content_digest != head.content_digest:
+            raise Conflict("content_changed")
+
+    def _decided(
+        self, person: Person, link: ReviewLink, opinion: Opinion, trial: Trial, correlation_id: str
+    ) -> Submission:
+        proofs = self.prover.keys(person.id, link.fingerprint)
+        head, tasks, found = head_and_round(
+            self.journal.table, self.procedures, link.submission, link.revision, *proofs
+        )
         task = next((each for each in tasks if each.stage == link.stage), None)
         if head is None or task is None:
             raise NotFound
@@ -173,21 +266,21 @@ class Decisions:
         _ensure_whole(head, task)
         said = task.opinion_of(person.id)
         if said is not None and said.same_as(opinion):
-            return head
-        if said is not None or task.is_closed:
-            raise AlreadyDecided
-        if head.state is not State.IN_REVIEW or head.stage != link.stage:
-            raise IllegalTransition(state=head.state.value)
-        if opinion.content_digest != head.content_digest:
-            raise Conflict("content_changed")
+            return head  # recorded by the same POST, perhaps unheard: whatever it proved is used up by now
+        self._ensure_asked(head, task, opinion)
         stage = self.procedures.of(head)[task.stage]
-        ensure_complete(opinion, stage.items)
+        asked = self._asked(head, stage, link, opinion, correlation_id)
+        lacking = missing(asked.accepted).errors if trial.is_missing(asked) else ()
+        ensure_complete(opinion, stage.items, also=lacking)
         post = self.asking.post(head, stage, task)
         grant = self.access.grant(subject_of(person, post.now), Action.REVIEW, post.resource)
+        proven = trial.prove(asked, found)
         opinion = replace(opinion, instead_of=post.instead_of(person))
         decided = replace(task, opinions=(*task.opinions, opinion))
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
-        drafts = [Draft(type="Decided", cause=cause, payload=_payload(decided, opinion))]
+        payload = _payload(decided, opinion, proven.document)
+        payload["service_signature"] = self.signer.sign(recorded(link, opinion, payload))
+        drafts = [Draft(type="Decided", cause=cause, payload=payload)]
         after = self._after(head, decided, opinion)
         if after.state is State.SCHEDULED:
             approved = approved_stages(
@@ -200,9 +293,8 @@ class Decisions:
             drafts.append(Draft(type="PersonNeeded", cause=cause, payload=payload))
         used = replace(link, used_at=opinion.at)
         rests_on = {each.id: each for each in (person, *post.named)}.values()
-        after = self.journal.commit(
-            head, after, drafts, [put_open_task(decided), put_used_link(used), *map(unchanged, rests_on)]
-        )
+        also: list[Write] = [put_open_task(decided), put_used_link(used), *map(unchanged, rests_on)]
+        after = self.journal.commit(head, after, drafts, [*also, *proven.writes])
         if decided.is_closed:
             metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
         return after
@@ -271,7 +363,12 @@ def _ensure_whole(head: Submission, task: ReviewTask) -> None:
         raise Stale
 
 
-def _payload(task: ReviewTask, opinion: Opinion) -> dict[str, Any]:
+def accepted_for(stage: Stage, head: Submission) -> frozenset[ProofKind]:
+    """Which proofs are enough to decide a stage of a submission."""
+    return stage.accepted(head.classification)
+
+
+def _payload(task: ReviewTask, opinion: Opinion, proof: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "revision": task.revision,
         "stage": task.stage,
@@ -281,4 +378,6 @@ def _payload(task: ReviewTask, opinion: Opinion) -> dict[str, Any]:
         "content_digest": opinion.content_digest,
         **({"awaited": task.awaited} if task.awaited else {}),
         **({"instead_of": opinion.instead_of} if opinion.instead_of else {}),
+        "decided_at": to_text(opinion.at),
+        "proof": dict(proof),
     }

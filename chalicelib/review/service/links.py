@@ -1,6 +1,8 @@
 """A reviewer's link: it opens for its own reviewer, and whoever else tries is told of."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.core import logs
@@ -10,9 +12,12 @@ from chalicelib.core.table import Found, Key
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.review.model import ReviewLink, ReviewTask
-from chalicelib.review.store import link_key, put_refusal, read_link, refusal_key
+from chalicelib.review.store import draft_key, link_key, put_draft, put_refusal, read_link, refusal_key
 from chalicelib.submission.model import Submission
 from chalicelib.submission.service import Journal
+
+DRAFT_LIFE = timedelta(minutes=15)
+"""How long what was typed is kept for a reviewer who is away to sign in: as long as the way back is remembered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +44,25 @@ class Links:
             self._record_refusal(link, person)
             raise NotFound
         return link
+
+    @staticmethod
+    def draft_key(handle: str, person: str) -> Key[Any]:
+        """Where it is what a person has typed below a link, to be read likewise."""
+        return draft_key(handle, person)
+
+    def keep_draft(self, person: Person, handle: str, typed: Mapping[str, Any], found: Found) -> None:
+        """Keep what a reviewer has typed, while the reviewer is away for a moment. Raises NotFound as `own` does."""
+        self.own(person, handle, found)
+        until = self.journal.now() + DRAFT_LIFE
+        self.journal.table.put(put_draft(handle, person.id, typed, until))
+
+    def draft(self, person: Person, handle: str, found: Found) -> Mapping[str, Any]:
+        """What a reviewer has typed before, if it is still kept."""
+        record = found.get(draft_key(handle, person.id))
+        if record is None or (record.expires_at or 0) <= self.journal.now().timestamp():
+            return {}
+        typed: Mapping[str, Any] = record.typed
+        return typed
 
     def _record_refusal(self, link: ReviewLink, person: Person) -> None:
         """Tell the ledger, once, that somebody else held a reviewer's link: a forwarded mail, or worse."""

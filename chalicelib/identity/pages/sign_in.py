@@ -32,7 +32,21 @@ identity_pages = Blueprint(__name__)
 @identity_pages.route(SIGN_IN, methods=["GET"])
 @page_view(identity_pages)
 def show_sign_in(exchange: Exchange) -> Response:
-    return page(exchange, "sign_in", email="", wrong={}, returning=place_to_return_to(exchange) is not None)
+    return _sign_in(exchange, returning=place_to_return_to(exchange) is not None)
+
+
+def _sign_in(
+    exchange: Exchange, *, returning: bool, email: str = "", error: InvalidInput | None = None
+) -> Response:
+    return page(
+        exchange,
+        "sign_in",
+        status=200 if error is None else error.status,
+        email=email,
+        wrong={} if error is None else faults_by_field(error, exchange.language),
+        returning=returning,
+        accounts=bool(bootstrap.parts().settings.oidc_issuer),
+    )
 
 
 @identity_pages.route(SIGN_IN, methods=["POST"], content_types=[FORM])
@@ -45,8 +59,7 @@ def ask_by_page(exchange: Exchange) -> Response:
     try:
         checked("sign_in", {"email": email})
     except InvalidInput as error:
-        wrong, returning = faults_by_field(error, exchange.language), place is not None
-        return page(exchange, "sign_in", status=error.status, email=email, wrong=wrong, returning=returning)
+        return _sign_in(exchange, email=email, error=error, returning=place is not None)
     browser = exchange.cookie(BROWSER_COOKIE) or new_secret()
     parts = bootstrap.parts()
     parts.sign_in.ask(email, address=parts.address_of(exchange), browser=browser)
