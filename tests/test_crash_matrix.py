@@ -131,7 +131,7 @@ def every_fault() -> list[tuple[Story, Fault]]:
     """Each call of an undisturbed life of each story, in each way, but none twice that lives have in common.
 
     Of a returned life that is what follows the first that is new; with a file, mails, a freeze or an amendment, what
-    these bring, and an amendment begins a second round as a return does; with a passkey the decision that it signs, too.
+    these bring, and an amendment begins a second round as a return does; with a passkey also the decision it signs.
 
     The client never repeats the `SendEmail` of an announcement (tests/core/test_mail.py), so nor does a fault.
     """

@@ -26,6 +26,11 @@ _ARNS = {
     r"\w+(?=\.Arn)": "arn:aws:lambda:us-east-1:123456789012:function:name",
 }
 """What the resources are, whose ARNs a policy refers to by their names in the template."""
+_HANDED = re.compile(r"^\{\{resolve:ssm:/\$\{Prefix}/([\w/-]+)}}$")
+_HANDED_ARNS = {
+    "data/signing-key-arn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+}
+"""What another stack has handed over."""
 _PUT_IN = {
     "AWS::Partition": "aws",
     "AWS::Region": "us-east-1",
@@ -83,6 +88,7 @@ def _put_in_texts(value: Any) -> Any:  # noqa: ANN401 — a policy's values have
 
 
 def _arn(text: str) -> str:
+    text = _HANDED.sub(lambda found: _HANDED_ARNS[found[1]], text)
     for kind, arn in _ARNS.items():
         text = re.sub(rf"^\$\{{(?:{kind})(?:\.Arn)?}}", arn, text)
     return re.sub(r"\$\{([\w:]+)}", lambda found: _PUT_IN.get(found[1], "name"), text)

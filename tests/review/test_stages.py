@@ -195,7 +195,7 @@ def test_a_round_under_way_keeps_the_procedure_that_it_began_with(world: World) 
         report = verify(package)
         assert report.ok, report.findings
         assert report.facts is not None
-        assert report.facts.format_version == 3
+        assert report.facts.format_version == 5
         assert tuple(approval.stage for approval in report.facts.approvals) == stages
 
 

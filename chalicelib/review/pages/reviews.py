@@ -91,10 +91,8 @@ def _open(exchange: Exchange, handle: str) -> Response:
     except NotSignedIn:
         return see_other(exchange, SIGN_IN, cookies=[return_cookie(f"/r#{handle}")])
     opened = parts.decisions.open(present.person, handle, found)
-    typed, standing = (
-        parts.links.draft(present.person, handle, found),
-        standing_of(exchange, present, found),
-    )
+    typed = parts.links.draft(present.person, handle, found) or None
+    standing = standing_of(exchange, present, found)
     return review_page(exchange, present, handle, opened, standing=standing, typed=typed)
 
 
