@@ -89,7 +89,7 @@ def examine(files: Mapping[str, bytes], service_keys: Sequence[bytes] = ()) -> E
         *_amendment_findings(payload),
         *_approval_findings(payload, publication),
         *_opinion_findings(payload),
-        *_signature_findings(payload, service_keys),
+        *_signature_findings(payload, publication, service_keys),
         *_delivery_findings(payload, publication),
         *_content_findings(payload, publication),
         *_attachment_findings(payload, publication),
@@ -277,15 +277,21 @@ def _opinion_findings(payload: Payload) -> Iterator[Finding]:
         yield Finding(where=name, code=Code.UNEXPECTED_FILE)
 
 
-def _signature_findings(payload: Payload, service_keys: Sequence[bytes]) -> Iterator[Finding]:
-    """Every opinion that is signed is signed as it says; with keys of the service, every one is (clause 3.3.4)."""
+def _signature_findings(
+    payload: Payload, publication: _Publication, service_keys: Sequence[bytes]
+) -> Iterator[Finding]:
+    """Every opinion that is signed is signed as it says; with keys of the service, every one is (clause 3.3.4).
+
+    Those on the approved revision were proved as its procedure says; earlier rounds may have had another.
+    """
     for seq, event in enumerate(payload.events, start=1):
-        if event.type == "Decided":
-            where = layout.event_name(seq)
-            for code in signature_findings(event, service_keys):
-                yield Finding(where=where, code=code)
-            form = payload.contents.get(layout.revision_of(event) or 0, {}).get("form", {})
-            found = proof_not_accepted(event, payload.procedure, form.get("classification"))
+        if event.type != "Decided":
+            continue
+        where = layout.event_name(seq)
+        for code in signature_findings(event, service_keys):
+            yield Finding(where=where, code=code)
+        if layout.revision_of(event) == publication.revision:
+            found = proof_not_accepted(event, payload.procedure, publication.form["classification"])
             if found is not None:
                 yield Finding(where=where, code=Code.PROOF, params={"found": found})
 
