@@ -185,7 +185,6 @@ class World:
         self.plain_journal = Journal(table=self.plain_table, now=self.now)
         self.plain_brake = Brake(table=self.plain_table, now=self.now)
         self.plain_s3 = PLAIN.s3()
-        self.plain_dynamodb = PLAIN.dynamodb()
         self._tokens: dict[str, str] = {}
         self._proved: dict[str, datetime] = {}
 

@@ -11,6 +11,10 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.hashes import SHA256
+
 from app import app
 from chalicelib import bootstrap
 from chalicelib.access.model import Action, Resource, Subject
@@ -24,7 +28,9 @@ from chalicelib.core.errors import NotFound, NotPermitted
 from chalicelib.core.ids import new_id
 from chalicelib.core.mail import Mail
 from chalicelib.core.settings import Settings
+from chalicelib.core.signing import Signer
 from chalicelib.core.table import Found, Key, R, Record
+from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.people.model import Person
 from chalicelib.people.roster import Roster
 from chalicelib.publication.model import Delivery
@@ -40,6 +46,7 @@ from infra.simulation.machines import Machines
 from infra.simulation.table import MemoryTable
 
 if TYPE_CHECKING:
+    from mypy_boto3_kms import KMSClient
     from mypy_boto3_sqs import SQSClient
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -86,6 +93,8 @@ class Desk:
         self.parts.mailer = _Mailer(read)
         self.parts.adapters = dict.fromkeys((Channel.WEBSITE, Channel.EMAIL), _Instant())
         self.parts.packages = _Shelf(client=_nobody, bucket="archive")
+        kms = cast("KMSClient", _Kms())
+        self.parts.signer = Signer(client=lambda: kms, key="seal")
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -171,7 +180,8 @@ class Desk:
         }
         decisions, who = self.parts.decisions, self.person(person)
         found = self.table.batch(self.parts.links.key(handle))
-        decisions.decide(who, handle, form, found, correlation_id=new_id("c"))
+        proved = SessionProof(kind=ProofKind.OIDC, id=f"account-of-{person}", at=self.agenda.now())
+        decisions.decide(who, handle, form, found, session=proved, correlation_id=new_id("c"))
         post = seen.stage.superior if seen.task.raised else seen.stage.reviewers
         handed_over = [self.person(each.by) for each in seen.task.delegations if each.to == person]
         held = post is not None and any(
@@ -296,6 +306,18 @@ class _Notices:
         }
         agenda = self._desk.agenda
         agenda.at(agenda.now(), lambda: self._desk.call("send_notices", {"Records": [record]}))
+
+
+class _Kms:
+    """A key of this process alone."""
+
+    def __init__(self) -> None:
+        self._key = generate_private_key(SECP256R1())
+
+    def sign(self, **request: Any) -> dict[str, Any]:  # noqa: ANN401 — as the client's
+        """Sign a digest."""
+        value = self._key.sign(request["Message"], ECDSA(Prehashed(SHA256())))
+        return {"KeyId": request["KeyId"], "Signature": value}
 
 
 class _Mailer:

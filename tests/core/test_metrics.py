@@ -247,7 +247,7 @@ def test_a_sweep_tells_what_waits_since_when_and_by_how_much_too_long(world: Wor
     with written() as heard:
         app.handler_map["sweep"](A_TICK, None)
     told = {line["State"]: line for line in heard.figures("Waiting")}
-    assert told.keys() == {"in_review", "scheduled", "publishing", "published"}
+    assert told.keys() == {"in_review", "awaiting_confirmation", "scheduled", "publishing", "published"}
     assert (told["in_review"]["Waiting"], told["in_review"]["OverdueSeconds"]) == (1, 0)
     assert told["in_review"]["OldestSeconds"] > 0
     assert (told["scheduled"]["Waiting"], told["scheduled"]["OldestSeconds"]) == (0, 0)

@@ -63,7 +63,13 @@ class Recalling:
         if task.is_closed:
             attempt = head.attempt + 1
             after = replace(
-                head, state=State.IN_REVIEW, stage=task.stage, attempt=attempt, due_at=None, reason=None
+                head,
+                state=State.IN_REVIEW,
+                stage=task.stage,
+                attempt=attempt,
+                first_attempt=attempt,
+                due_at=None,
+                reason=None,
             )
         draft = Draft(
             type="DecisionRecalled",
