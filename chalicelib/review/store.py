@@ -1,6 +1,7 @@
 """Review tasks, links and waiting executions in the table."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -311,10 +312,12 @@ def lay_out(table: Table, entry: DeskEntry, link: ReviewLink | None, now: dateti
     table.put_side_by_side(desk_record(entry, now), *([_link_record(link)] if link else []))
 
 
-def put_used_link(link: ReviewLink) -> Put:
-    """Describe a link's single use."""
+def put_used_link(link: ReviewLink, used_at: datetime) -> Put:
+    """Describe a link's single use; or its next, after what it was used for has been taken back."""
+    unused = LinkRecord.used_at.does_not_exist()
+    as_read = unused if link.used_at is None else LinkRecord.used_at == to_text(link.used_at)
     return Put(
-        record=_link_record(link), condition=LinkRecord.pk.exists() & LinkRecord.used_at.does_not_exist()
+        record=_link_record(replace(link, used_at=used_at)), condition=LinkRecord.pk.exists() & as_read
     )
 
 

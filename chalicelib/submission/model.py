@@ -215,7 +215,7 @@ class Submission:
     `stage` is the review that is due while in review, `procedure` the version of the procedure that the round keeps;
     None for what was stored without it. `co_drafters` wrote, amended or sent in a revision, or answered for one: like
     the drafter they never decide. `amended_by` is the editor who amended the present revision. `attempt` counts the
-    workflow's starts and fences off older ones; `first_attempt` is the one that the present round began with. `seq` and
+    workflow's starts and fences off older ones; `first_attempt` is the one that the present stage began with. `seq` and
     `last_hash` are the end of its chain of events. `due_at` is the instant from which it may be published:
     `publish_at`, unless waits are scaled. `begun_at` is when the machine that now sees to it was begun, None for what
     was stored without it. `reason` says in a stable word why a person is needed.
@@ -259,7 +259,7 @@ class Submission:
 
     @property
     def restarts(self) -> int:
-        """How often the workflow was begun again since the present round began."""
+        """How often the workflow was begun again since the present stage began."""
         return self.attempt - self.first_attempt
 
     def is_at(self, state: State, *, revision: int, attempt: int) -> bool:

@@ -106,6 +106,21 @@ def test_a_refusal_is_taken_back_and_its_drafter_is_told(world: World) -> None:
     world.withdraw(submission)
 
 
+def test_each_link_of_a_reviewer_is_as_good_as_before_once_a_decision_is_taken_back(world: World) -> None:
+    submission = world.submit()
+    world.cloud.settle()
+    opinion = world.opinion(EDITOR, "reject")
+    world.let_lie(submission, steps=1)
+    world.kill(submission)
+    world.sweep()
+    assert world.links(EDITOR)[0] != opinion["handle"], "a reminder brought another"
+    for _ in range(2):
+        decided = world.call("POST", "/api/v1/review-links/decision", opinion, as_=EDITOR)
+        assert (decided.status, decided.body["state"]) == (200, "rejected")
+        assert recall(world, EDITOR).body["state"] == "in_review"
+    world.withdraw(submission)
+
+
 def test_after_its_time_or_by_another_a_decision_stands(world: World) -> None:
     submission = world.submit()
     world.cloud.settle()

@@ -291,9 +291,12 @@ class Decisions:
             cause = Cause(actor="service:review", correlation_id=correlation_id)
             payload = {"revision": head.revision, "stage": None, "reason": after.reason}
             drafts.append(Draft(type="PersonNeeded", cause=cause, payload=payload))
-        used = replace(link, used_at=opinion.at)
         rests_on = {each.id: each for each in (person, *post.named)}.values()
-        also: list[Write] = [put_open_task(decided), put_used_link(used), *map(unchanged, rests_on)]
+        also: list[Write] = [
+            put_open_task(decided),
+            put_used_link(link, opinion.at),
+            *map(unchanged, rests_on),
+        ]
         after = self.journal.commit(head, after, drafts, [*also, *proven.writes])
         if decided.is_closed:
             metrics.emit({metrics.STAGE_SECONDS: (opinion.at - task.opened_at).total_seconds()}, link.stage)
@@ -317,7 +320,7 @@ class Decisions:
             return head
         following = self.procedures.of(head).following(task.stage)
         if following is not None:
-            return replace(head, stage=following)
+            return replace(head, stage=following, first_attempt=head.attempt)
         now = self.journal.now()
         if now - head.publish_at > self.max_lateness:
             return replace(head, state=State.NEEDS_PERSON, stage=None, reason=Reason.TOO_LATE)

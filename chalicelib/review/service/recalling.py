@@ -16,7 +16,7 @@ from chalicelib.review.model import Decision, Opinion, ReviewLink, ReviewTask
 from chalicelib.review.service.asking import Asking
 from chalicelib.review.service.links import Links, ensure_current
 from chalicelib.review.service.posts import head_and_round
-from chalicelib.review.store import put_link, put_open_task, put_reopened_task
+from chalicelib.review.store import put_open_task, put_reopened_task
 from chalicelib.submission.model import State, Submission
 from chalicelib.submission.service import Journal, Procedures
 
@@ -87,7 +87,6 @@ class Recalling:
         rests_on = {each.id: each for each in (person, *post.named)}.values()
         also: list[Write] = [
             put_task(waits_again),
-            put_link(replace(link, used_at=None)),
             *map(unchanged, rests_on),
         ]
         return self.journal.commit(head, after, [draft], also)
