@@ -63,7 +63,7 @@ test-deploy: $(READY) $(EMULATOR)/.installed ## deploy to emulated AWS, main job
 test-crash: $(READY) ## the whole crash matrix, and each right of each role taken away in turn
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m crash_full tests/test_crash_matrix.py tests/submission/test_intake_crashes.py tests/publication tests/infra/test_rights_taken_away.py $(ARGS)
 
-test-fuzz: $(READY) ## 10,000 forms and thousands of made-up requests over HTTP
+test-fuzz: $(READY) ## 10,000 forms, thousands of made-up requests over HTTP, reviews in any order at length
 	$(BIN)/python -m pytest -m fuzz_full $(ARGS)
 
 check: $(READY) $(VALIDATOR) ## format, lint, types, import contracts, infrastructure

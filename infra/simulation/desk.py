@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 BASE_URL = "https://desk.test"
 _NAMES = {"base_url": BASE_URL, "review_machine_arn": "review", "publication_machine_arn": "publication"}
 _PREFIX = "simulated"
+_DECLARED: Mapping[str, Any] = {"declaration": {"accepted": True, "version": "2026-1"}}
+_NOT_AN_EDITORS = frozenset({"department", "drafter", "declaration"})
+"""The fields that no editor changes."""
 
 
 class DeskFailure(Exception):
@@ -199,6 +202,25 @@ class Desk:
         """Take a decision back. Raises what the service does."""
         found = self.table.batch(self.parts.links.key(handle))
         self.parts.recalling.recall(self.person(person), handle, found, correlation_id=new_id("c"))
+
+    def amend(self, person: str, submission: str, **changes: Any) -> None:  # noqa: ANN401 — as a form has
+        """Put another text into the place of the present one, as an editor. Raises what the service does."""
+        head = self.head(submission)
+        form = self.parts.journal.revision(submission, head.revision).form.document
+        kept = {name: value for name, value in form.items() if name not in _NOT_AN_EDITORS}
+        document = {**kept, **changes, "reason": "文字更清楚。", "content_digest": head.content_digest}
+        self.parts.amendments.amend(self.person(person), submission, document, correlation_id=new_id("c"))
+
+    def confirm(self, person: str, submission: str, *, declines: bool = False) -> None:
+        """Answer for what an editor amended, or decline it. Raises what the service does."""
+        said: dict[str, Any]
+        said = (
+            {"decision": "decline", "reason": "原文为准。"}
+            if declines
+            else {"decision": "confirm", **_DECLARED}
+        )
+        said["content_digest"] = self.head(submission).content_digest
+        self.parts.amendments.confirm(self.person(person), submission, said, correlation_id=new_id("c"))
 
     def waits_for(self, submission: str) -> tuple[str, ...]:
         """Who is asked for an opinion on a request and has not given it."""

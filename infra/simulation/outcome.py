@@ -135,7 +135,7 @@ def _runs(events: Iterable[Event]) -> list[Run]:
     importance, runs = "", list[Run]()
     for event in events:
         said = event.payload
-        if event.type in {"Submitted", "Resubmitted"}:
+        if "importance" in said:
             importance = said["importance"]
         elif event.type == "TaskOpened":
             deadline = from_text(said["deadline"])
@@ -162,17 +162,16 @@ def faults(desk: Desk, head: Submission, events: Sequence[Event]) -> Iterator[st
     for event in events:
         said = event.payload
         passed = approved.setdefault(said.get("revision", 0), [])
-        if event.type in {"Submitted", "Resubmitted"}:
-            authors.add(event.actor)
-            digests[said["revision"]] = said["content_digest"]
-        elif event.type == "Decided":
+        about = said.get("content_digest")
+        if about and digests.setdefault(said["revision"], about) != about:
+            yield f"{event.type} by {event.actor} is about another text"
+        authors |= _authors(event)
+        if event.type == "Decided":
             stage, due = said["stage"], required[len(passed)]
             if stage != due:
                 yield f"{stage} was decided where {due} was due"
             if event.actor in authors:
                 yield f"{event.actor} wrote the text and decided on it at {stage}"
-            if said["content_digest"] != digests[said["revision"]]:
-                yield f"{event.actor} decided at {stage} on another text"
             if not desk.decided.get((head.id, said["revision"], stage, event.actor)):
                 yield f"{event.actor} decided at {stage} without its duty"
             passed += [stage] if said["decision"] == Decision.APPROVE and not said.get("awaited") else []
@@ -180,6 +179,14 @@ def faults(desk: Desk, head: Submission, events: Sequence[Event]) -> Iterator[st
             approved[said["revision"]] = [stage for stage in passed if stage != said["stage"]]
         elif event.type == "Scheduled" and tuple(passed) != required:
             yield f"revision {said['revision']} was scheduled after {passed}"
+
+
+def _authors(event: Event) -> set[str]:
+    """Whoever answers for a text from this event on; a text that is restored has its own authors already."""
+    if event.type == "AmendmentConfirmed":
+        return {event.actor, event.payload["amended_by"]}
+    is_new = event.type in {"Submitted", "Resubmitted"} and "restores" not in event.payload
+    return {event.actor} if is_new else set()
 
 
 def _rows(year: Year, runs: Sequence[Run]) -> Iterator[Row]:

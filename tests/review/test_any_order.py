@@ -15,7 +15,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from chalicelib.core.errors import ImprimaturError
+from chalicelib.core.errors import ImprimaturError, NotPermitted
 from chalicelib.core.mail import Mail
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Duty, Person, Role
@@ -23,7 +23,7 @@ from chalicelib.review.deadlines import Case, Escalation
 from chalicelib.review.model import Decision
 from chalicelib.review.service import OpenedLink
 from chalicelib.review.store import read_task, task_key
-from chalicelib.submission.model import State, Submission
+from chalicelib.submission.model import REVISABLE, State, Submission
 from infra.simulation.agenda import Agenda
 from infra.simulation.desk import Desk
 from infra.simulation.outcome import faults
@@ -42,6 +42,8 @@ ABSENT = (EDITOR, HEAD, EXECUTIVE)
 """Who may be away, with the deputy standing in."""
 PATIENCE = timedelta(minutes=30)
 """Nothing is later than this: the sweeper, which finds what stands still for ten minutes, looks after every quarter."""
+NEXT_STAGE = timedelta(minutes=2)
+"""After so long what follows from a decision has followed; it can be taken back for a minute."""
 NUMBERS = st.integers(min_value=0, max_value=10**6)
 
 
@@ -66,7 +68,8 @@ class Reviews(RuleBasedStateMachine):
         self.desk_open = self.desk.open()
         self.desk_open.__enter__()
         self.desk.apply(a_roster(*PEOPLE))
-        self.pass_time(timedelta(0))
+        for number, importance in enumerate(("routine", "urgent")):
+            self.submit(number, importance)
 
     def teardown(self) -> None:
         if hasattr(self, "desk_open"):
@@ -106,12 +109,12 @@ class Reviews(RuleBasedStateMachine):
     @precondition(lambda self: self.mailed)
     @rule(number=NUMBERS, decision=st.sampled_from([*[Decision.APPROVE] * 4, *Decision]))
     def decide_by_a_link(self, number: int, decision: Decision) -> None:
-        """The newest come first: most of the old ones are of no use any more."""
-        person, handle = pick(number, self.mailed[:-9:-1])
-        seen = self.desk.look(person, handle)
-        if seen is not None:
-            self.desk.decide(person, handle, seen, decision)
-            self.pass_time(timedelta(0))
+        """By one of the newest that still lead to something."""
+        looks = [(person, handle, self.desk.look(person, handle)) for person, handle in self.mailed[:-9:-1]]
+        useful = [(person, handle, seen) for person, handle, seen in looks if seen is not None]
+        if useful:
+            self.desk.decide(*pick(number, useful), decision)
+            self.pass_time(pick(number // 9, (NEXT_STAGE, timedelta(0))))
 
     @precondition(lambda self: self.mailed)
     @rule(number=NUMBERS)
@@ -153,14 +156,32 @@ class Reviews(RuleBasedStateMachine):
         thief = pick(other, [each.id for each in PEOPLE if each.id != person])
         assert self.desk.look(thief, handle) is None
 
-    @precondition(lambda self: self.heads(State.CHANGES_REQUESTED, State.NEEDS_PERSON))
+    @precondition(lambda self: self.heads(*REVISABLE))
     @rule(number=NUMBERS)
     def resubmit(self, number: int) -> None:
-        head = pick(number, self.heads(State.CHANGES_REQUESTED, State.NEEDS_PERSON))
+        head = pick(number, self.heads(*REVISABLE))
         drafter = pick(number // 7, DRAFTERS)
         self.desk.revise(drafter.id, head.id, self.form(drafter, title=f"第 {number} 稿"))
         after = self.desk.head(head.id)
         assert (after.state, after.stage, after.revision) == (State.IN_REVIEW, "initial", head.revision + 1)
+        self.pass_time(timedelta(0))
+
+    @precondition(lambda self: self.heads(State.IN_REVIEW))
+    @rule(number=NUMBERS, editor=st.sampled_from([EDITOR, WRITING_EDITOR]))
+    def amend(self, number: int, editor: Person) -> None:
+        """An editor puts another text into the place of the one in initial review."""
+        head = pick(number, self.heads(State.IN_REVIEW))
+        with suppress(ImprimaturError):  # it is past that, or nobody else could review it
+            self.desk.amend(editor.id, head.id, title=f"第 {number} 稿，编辑改")
+        self.pass_time(timedelta(0))
+
+    @precondition(lambda self: self.heads(State.AWAITING_CONFIRMATION))
+    @rule(number=NUMBERS, declines=st.booleans())
+    def confirm_or_decline(self, number: int, declines: bool) -> None:  # noqa: FBT001 — hypothesis's
+        head = pick(number, self.heads(State.AWAITING_CONFIRMATION))
+        with suppress(NotPermitted):  # nobody answers for the own amendment
+            self.desk.confirm(pick(number // 7, DRAFTERS).id, head.id, declines=declines)
+            assert self.desk.head(head.id).state is State.IN_REVIEW
         self.pass_time(timedelta(0))
 
     @precondition(lambda self: self.submissions)
