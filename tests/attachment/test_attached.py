@@ -237,7 +237,7 @@ def test_the_package_holds_the_files_and_verifies(world: World, archived: str) -
     report = verify(package)
     assert report.ok, report.findings
     assert report.facts is not None
-    assert (report.facts.format_version, report.facts.attachment_count) == (3, 2)
+    assert (report.facts.format_version, report.facts.attachment_count) == (5, 2)
     files = files_of(package)
     assert files["data/attachments/0001.csv"] == CSV
     assert b"SECRET" not in files["data/attachments/0002.jpg"]
