@@ -93,3 +93,4 @@ def test_a_passkey_of_the_browser_signs_what_was_filled_in(desk: Desk, visitors:
     shown = program.site.call("GET", f"/api/v1/submissions/{submission}", token=token)
     assert [opinion["proof"] for opinion in shown["opinions"]] == ["passkey"]
     person.expect_no_complaint(but=REFUSED_CHALLENGE)
+    program.site.call("POST", f"/api/v1/submissions/{submission}/withdrawal", {}, token=token)
