@@ -8,7 +8,7 @@ from chalicelib import bootstrap
 from chalicelib.core.clock import to_text
 from chalicelib.core.errors import BadRequest, InvalidInput
 from chalicelib.core.http import Exchange, answer, endpoint
-from chalicelib.core.table import Found
+from chalicelib.core.table import Found, Key
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller, caller_with, claimed, session_proof
 from chalicelib.people.model import Person
@@ -117,7 +117,10 @@ def recall_decision(exchange: Exchange) -> Response:
 def delegate_review(exchange: Exchange) -> Response:
     parts = bootstrap.parts()
     parts.limits.count_handle(parts.address_of(exchange))
-    form, person, found = _read(exchange, "delegation")
+    proofs, _ = parts.prover.keys(claimed(exchange) or "", "")
+    form, person, found = _read(exchange, "delegation", proofs)
+    if form["to"] is not None:
+        parts.prover.ensure_proved(person, session_proof(exchange, found), found, pointer="/to")
     task = parts.handing_over.delegate(
         person, form["handle"], form["to"], found, correlation_id=exchange.correlation_id
     )
@@ -140,8 +143,8 @@ def _reviewers(task: ReviewTask) -> dict[str, Any]:
     return {"stage": task.stage, "reviewers": list(task.reviewers)}
 
 
-def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Found]:
-    """The checked form, who sends it, and what its handle leads to, with one AWS call.
+def _read(exchange: Exchange, schema: str, *also: Key[Any]) -> tuple[dict[str, Any], Person, Found]:
+    """The checked form, who sends it, and what its handle and `also` lead to, with one AWS call.
 
     Who is not signed in is told that, however wrong the form.
     """
@@ -150,7 +153,7 @@ def _read(exchange: Exchange, schema: str) -> tuple[dict[str, Any], Person, Foun
     except (BadRequest, InvalidInput):
         caller(exchange)
         raise
-    person, found = caller_with(exchange, bootstrap.parts().links.key(form["handle"]))
+    person, found = caller_with(exchange, bootstrap.parts().links.key(form["handle"]), *also)
     return form, person, found
 
 

@@ -17,7 +17,7 @@ from chalicelib.identity.store import put_session
 from tests.authenticator import Authenticator
 from tests.faults import FaultyAws, Mode
 from tests.proving import CHALLENGE, DECIDE, mailed_browser, mailed_session, signed, with_app, with_passkey
-from tests.world import EDITOR, HEAD, Answer, World, a_world
+from tests.world import EDITOR, EXECUTIVE, HEAD, Answer, World, a_world
 
 AWS = FaultyAws()
 Opinion = dict[str, Any]
@@ -207,3 +207,16 @@ def test_the_page_offers_what_the_reviewer_has_and_tells_who_has_nothing_what_to
     nobody = mailed_browser(world, HEAD)
     shown = nobody.submit(nobody.get("/r"), "/r", handle=world.links(HEAD)[0])
     assert "请向运维领取邀请码" in shown.html
+
+
+def test_a_mailed_session_gives_no_decision_away(world: World) -> None:
+    """Clause 3.3.4: who only reads the mailbox does not choose who decides instead."""
+    submission, _ = asked(world)
+    assert world.decide(EDITOR).status == 200
+    world.cloud.settle()
+    body = {"handle": world.links(HEAD)[0], "to": EXECUTIVE.id}
+    path = "/api/v1/review-links/delegation"
+    refused = world.call("POST", path, body, headers=mailed_session(world, HEAD))
+    assert codes(refused) == [("/to", "proof_first")]
+    assert world.events(submission, "TaskDelegated") == []
+    assert world.call("POST", path, body, as_=HEAD).status == 200

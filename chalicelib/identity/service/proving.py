@@ -14,7 +14,7 @@ from chalicelib.core.ids import new_secret
 from chalicelib.core.retry import again_when_stale
 from chalicelib.core.signing import Signer
 from chalicelib.core.table import Found, Key, Put, Table, Write
-from chalicelib.identity.model import CODES_PER_PERSON, ProofKind, SessionProof
+from chalicelib.identity.model import CODES_PER_PERSON, INVITATION, ProofKind, SessionProof
 from chalicelib.identity.proofs import (
     Proofs,
     challenge_of,
@@ -171,6 +171,17 @@ class Prover:
         if session is None or session.kind != ProofKind.OIDC or ProofKind.OIDC not in accepted:
             return True
         return not self.is_fresh(session, Proofs(person=""))
+
+    def ensure_proved(
+        self, person: Person, session: SessionProof | None, found: Found, *, pointer: str
+    ) -> None:
+        """Raise InvalidInput unless the session has proved its person lately: for what gives a decision away.
+
+        `found` has the first of `keys`; `pointer` is the field that says to whom.
+        """
+        proofs = read_proofs(person.id, found.get(proofs_key(person.id)))
+        if session is None or session.kind == INVITATION or not self.is_fresh(session, proofs):
+            raise refused(FieldError(pointer=pointer, code="proof_first"))
 
     def trial(self, person: Person, offered: Offered) -> "Trial":
         """One look at what is offered, however often the step that it is for is tried again."""

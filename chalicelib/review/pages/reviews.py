@@ -164,6 +164,9 @@ def delegate_by_page(exchange: Exchange) -> Response:
     (to, *_) = exchange.form().get("to", [""])
     error: Conflict | InvalidInput | None = None
     try:
+        if to:
+            session = session_proof(exchange, found)
+            parts.prover.ensure_proved(present.person, session, found, pointer="/to")
         parts.handing_over.delegate(
             present.person, handle, to or None, found, correlation_id=exchange.correlation_id
         )
