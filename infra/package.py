@@ -17,7 +17,13 @@ from typing import Any
 import yaml
 
 from infra.packaging.archive import compile_all, pack, unpacked_size
-from infra.packaging.dependencies import install, prune, renderers_requirements, runtime_requirements
+from infra.packaging.dependencies import (
+    install,
+    prune,
+    prune_pillow,
+    renderers_requirements,
+    runtime_requirements,
+)
 from infra.packaging.errors import PackagingError
 from infra.packaging.target import ARM64, Target, target
 from infra.packaging.tools import run_python
@@ -122,6 +128,7 @@ def _add_bytecode(archive: Path, folder: Path) -> None:
 def _pack_dependencies(folder: Path, chosen: Target, archive: Path) -> None:
     install(runtime_requirements(), folder / "python", chosen)
     prune(folder / "python")
+    prune_pillow(folder / "python")
     compile_all(folder, LAYER_ROOT)
     pack(folder, archive)
 

@@ -17,6 +17,17 @@ _USELESS_FOLDERS = ("tests", "test", "benchmarks", "bin", "node_modules")
 """npm's own files are in pycasbin's wheel by mistake."""
 _USELESS_FILES = ("*.pyi", "py.typed", "*.c", "*.h", "*.pyx", "*.pxd", "*.pc", "*.cmake")
 
+_OF_FONTS_AND_AVIF = (
+    "_avif.*",
+    "_imagingft.*",
+    "_imagingtk.*",
+    "libavif-*",
+    "libbrotli*",
+    "libfreetype-*",
+    "libharfbuzz-*",
+)
+"""What Pillow brings for writing letters and for a format that is attached to nothing; renderers may need it."""
+
 
 def runtime_requirements() -> str:
     """The locked requirements without Chalice and what only Chalice needs: it packs its own runtime itself."""
@@ -81,3 +92,10 @@ def prune(folder: Path, *, metadata: bool = False) -> None:
         if kept is not None:
             information.mkdir()
             (information / "METADATA").write_bytes(kept)
+
+
+def prune_pillow(folder: Path) -> None:
+    """Take away what the functions need nothing of: letters in pictures, AVIF, windows."""
+    for pattern in _OF_FONTS_AND_AVIF:
+        for file in (*folder.glob(f"PIL/{pattern}"), *folder.glob(f"pillow.libs/{pattern}")):
+            file.unlink()

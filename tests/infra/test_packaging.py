@@ -31,7 +31,7 @@ from chalicelib.submission.service.tidying import DOUBT
 from infra.local import subscriptions
 from infra.local.clients import REGION
 from infra.package import LAMBDA_ROOT, RENDERER, RENDERERS, ROOT, build, require_catalogues
-from infra.packaging.dependencies import SERVICES, prune, runtime_requirements
+from infra.packaging.dependencies import SERVICES, prune, prune_pillow, runtime_requirements
 from infra.packaging.errors import PackagingError
 from infra.packaging.target import ARCHITECTURES, target
 from infra.renderers import handler
@@ -200,6 +200,15 @@ def test_what_no_function_reads_is_taken_away(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     prune(tmp_path)
     assert {path.relative_to(tmp_path).as_posix() for path in files(tmp_path)} == set(read)
+
+
+def test_functions_carry_nothing_of_pillow_that_no_attachment_needs(tmp_path: Path) -> None:
+    read = {"PIL/_imaging.so", "PIL/_webp.so", "pillow.libs/libwebp-1.so", "PIL/AvifImagePlugin.py"}
+    for name in (*read, "PIL/_avif.cpython-313.so", "PIL/_imagingft.so", "pillow.libs/libfreetype-1.so.6"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    prune_pillow(tmp_path)
+    assert {path.relative_to(tmp_path).as_posix() for path in files(tmp_path)} == read
 
 
 def test_package_that_names_its_versions_keeps_them_and_no_more(tmp_path: Path) -> None:
