@@ -293,17 +293,17 @@ class HandedOverLife(Life):
         given = {"reviewers": [EDITOR.id], "reason": "分工。"}
         path = f"/api/v1/submissions/{self.submission}/reviewers"
         assert persist(lambda: self.world.call("POST", path, given, as_=DIRECTOR)).status == 200
-        over = {"handle": self.world.links(EDITOR)[0], "to": HEAD.id}
+        over = {"handle": self.world.links(EDITOR)[0], "to": DIRECTOR.id}
         path = "/api/v1/review-links/delegation"
         assert persist(lambda: self.world.call("POST", path, over, as_=EDITOR)).status == 200
-        self.decide("initial", HEAD, "reject")
-        back = {"handle": self.world.links(HEAD)[0]}
+        self.decide("initial", DIRECTOR, "reject")
+        back = {"handle": self.world.links(DIRECTOR)[0]}
         path = "/api/v1/review-links/recall"
-        taken = persist(lambda: self.world.call("POST", path, back, as_=HEAD))
+        taken = persist(lambda: self.world.call("POST", path, back, as_=DIRECTOR))
         assert taken.status in {200, 404}, "404 for what has taken effect before"
         vars(self.world.parts.procedures)["present"] = RECALL_OVER
-        self.read[HEAD.id] = 0
-        self.decide("initial", HEAD)
+        self.read[DIRECTOR.id] = 0
+        self.decide("initial", DIRECTOR)
         for stage in STAGES[1:]:
             self.review(stage)
         self.world.finish()

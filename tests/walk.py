@@ -390,9 +390,9 @@ class Walk:
             path = f"/submissions/{submission}/reviewers"
             director.submit(director.get(path), path, reason="分工。")
             handle = self.world.links(EDITOR)[0]
-            for to in (HEAD.id, None):
+            for to in (DIRECTOR.id, None):
                 self.call("POST", "review-links/delegation", {"handle": handle, "to": to}, as_=EDITOR)
-            shown = editor.submit(editor.post("/r", {"handle": handle}), "/r/delegation", to=HEAD.id)
+            shown = editor.submit(editor.post("/r", {"handle": handle}), "/r/delegation", to=DIRECTOR.id)
             self.world.cloud.settle()
             editor.submit(shown, "/r/delegation")
             self.world.decide(EDITOR, "reject")

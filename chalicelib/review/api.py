@@ -131,8 +131,10 @@ def delegate_review(exchange: Exchange) -> Response:
 @endpoint(review_routes)
 def reassign_review(exchange: Exchange, submission: str) -> Response:
     parts = bootstrap.parts()
-    person = caller(exchange)
+    proofs, _ = parts.prover.keys(claimed(exchange) or "", "")
+    person, found = caller_with(exchange, proofs)
     form = checked("reassignment", exchange.body())
+    parts.prover.ensure_proved(person, session_proof(exchange, found), found, pointer="/reviewers")
     task = parts.handing_over.reassign(
         person, submission, form["reviewers"], form["reason"], correlation_id=exchange.correlation_id
     )

@@ -40,6 +40,11 @@ class Opinion:
     instead_of: str | None = None
     """The absent person whose substitute decided."""
 
+    @property
+    def seat(self) -> str:
+        """In whose name it is: each has one opinion, whoever gives it."""
+        return self.instead_of or self.reviewer
+
     def same_as(self, other: "Opinion") -> bool:
         """Whether another says the same thing in the same name, at whatever time."""
         mine = (self.reviewer, self.decision, self.comment, dict(self.checklist), self.content_digest)
@@ -93,6 +98,7 @@ class ReviewTask:
     reminded: int = 0
     reminded_in: int = 0
     told: frozenset[str] = field(default_factory=frozenset)
+    version: int = 0
     opinions: tuple[Opinion, ...] = ()
 
     @property

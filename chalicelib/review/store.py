@@ -54,6 +54,7 @@ class TaskRecord(Record):
     raised = BooleanAttribute(null=True)
     opinions = DocumentAttribute(null=True)
     closed = BooleanAttribute(null=True)
+    version = NumberAttribute(default=0)
     assigned = DocumentAttribute(null=True)
     delegations = DocumentAttribute(null=True)
 
@@ -203,6 +204,7 @@ def _task_record(task: ReviewTask) -> TaskRecord:
         raised=task.raised or None,
         opinions=[_opinion_document(opinion) for opinion in task.opinions] or None,
         closed=task.is_closed or None,
+        version=task.version + 1,
         assigned=list(task.assigned) or None,
         delegations=[[each.by, each.to] for each in task.delegations] or None,
     )
@@ -238,15 +240,15 @@ def put_new_task(task: ReviewTask) -> Put:
 
 
 def put_open_task(task: ReviewTask) -> Put:
-    """Describe a change to a stage that somebody is waited for in: an opinion, or a new deadline."""
-    return Put(
-        record=_task_record(task), condition=TaskRecord.pk.exists() & TaskRecord.closed.does_not_exist()
-    )
+    """Describe a change to a stage that somebody is waited for in, as it was read: a batch read is no snapshot."""
+    as_read = TaskRecord.closed.does_not_exist() & (TaskRecord.version == task.version)
+    return Put(record=_task_record(task), condition=TaskRecord.pk.exists() & as_read)
 
 
 def put_reopened_task(task: ReviewTask) -> Put:
     """Describe that a stage waits again, whose last opinion was taken back."""
-    return Put(record=_task_record(task), condition=TaskRecord.closed.exists())
+    as_read = TaskRecord.closed.exists() & (TaskRecord.version == task.version)
+    return Put(record=_task_record(task), condition=as_read)
 
 
 def read_task(record: TaskRecord) -> ReviewTask:
@@ -270,6 +272,7 @@ def read_task(record: TaskRecord) -> ReviewTask:
         told=frozenset(record.told or ()),
         needed=int(record.needed),
         raised=bool(record.raised),
+        version=int(record.version),
         assigned=tuple(record.assigned or ()),
         delegations=tuple(Delegation(by=by, to=to) for by, to in record.delegations or ()),
         opinions=tuple(map(_read_opinion, record.opinions or ())),

@@ -85,16 +85,16 @@ def test_it_is_handed_over_and_taken_back_on_the_page(world: World) -> None:
     browser = Browser(world, HEAD)
     shown = browser.post("/r", {"handle": handle})
     offered = [option.text for option in shown.page.all("select", id="to")[0].all("option")]
-    assert EXECUTIVE.name in offered
-    assert LIAISON.name not in offered
-    shown = browser.submit(shown, "/r/delegation", to=EXECUTIVE.id)
-    assert f"您已将这一项审核委托给{EXECUTIVE.name}" in shown.page.text
+    assert DIRECTOR.name in offered
+    assert {LIAISON.name, EXECUTIVE.name, EDITOR.name}.isdisjoint(offered), "nobody has a say in two stages"
+    shown = browser.submit(shown, "/r/delegation", to=DIRECTOR.id)
+    assert f"您已将这一项审核委托给{DIRECTOR.name}" in shown.page.text
     assert not shown.page.all("select", id="to")
     world.cloud.settle()
-    delegated = world.opinion(EXECUTIVE)
+    delegated = world.opinion(DIRECTOR)
     shown = browser.submit(shown, "/r/delegation")
     assert "委托他人" in shown.page.text
-    late = world.call("POST", "/api/v1/review-links/decision", delegated, as_=EXECUTIVE)
+    late = world.call("POST", "/api/v1/review-links/decision", delegated, as_=DIRECTOR)
     assert late.status == 403, "what was taken back is nobody else's to decide"
     assert world.decide(HEAD).status == 200
     assert "instead_of" not in world.events(submission, "Decided")[-1].payload
@@ -104,23 +104,25 @@ def test_only_who_is_asked_hands_over_and_only_to_whom_policy_lets_stand_in(worl
     """No chain, no circle, nobody who wrote the text (clause 3.3.1)."""
     at_the_head(world)
     assert codes(hand_over(world, HEAD, LIAISON.id)) == [("/to", "cannot_stand_in")]
-    for other in ("p-nobody", OTHER_HEAD.id, AWAY.id, EDITOR.id):
+    for other in ("p-nobody", OTHER_HEAD.id, AWAY.id, EDITOR.id, EXECUTIVE.id):
         refused = codes(hand_over(world, HEAD, other))
-        assert refused == [("/to", "cannot_stand_in")], "of no other department, away, or heard already"
+        assert refused == [("/to", "cannot_stand_in")], (
+            "of no other department, away, or with a say in another stage"
+        )
     assert codes(hand_over(world, HEAD, HEAD.id)) == [("/to", "is_asked_already")]
     assert hand_over(world, EXECUTIVE, DIRECTOR.id, world.links(HEAD)[0]).status == 404
     assert hand_over(world, HEAD, DIRECTOR.id).status == 200
-    assert hand_over(world, DIRECTOR, EXECUTIVE.id).status == 403, "no chain"
+    assert hand_over(world, DIRECTOR, LIAISON.id).status == 403, "no chain"
     assert hand_over(world, DIRECTOR, HEAD.id).status == 403, "no circle"
     assert world.decide(DIRECTOR).status == 200
-    assert hand_over(world, HEAD, EXECUTIVE.id, world.links(HEAD)[0]).status == 409
+    assert hand_over(world, HEAD, LIAISON.id, world.links(HEAD)[0]).status == 409
 
 
 def test_where_several_are_asked_nobody_decides_for_two(world: World) -> None:
     world.submit()
     world.cloud.settle()
     assert codes(hand_over(world, EDITOR, SECOND.id)) == [("/to", "is_asked_already")]
-    assert hand_over(world, EDITOR, EXECUTIVE.id).status == 200
+    assert hand_over(world, EDITOR, DIRECTOR.id).status == 200
     assert codes(hand_over(world, SECOND, EDITOR.id)) == [("/to", "is_asked_already")], "no circle"
     assert world.decide(SECOND).status == 200
 
@@ -201,4 +203,17 @@ def test_the_director_gives_a_review_to_others_on_a_page(world: World) -> None:
     )
     assert f"等待{SECOND.name}提出意见" in done.page.text
     assert Browser(world, LIAISON).get(f"/submissions/{submission}/reviewers").status == 403
+    assert world.decide(SECOND).status == 200
+
+
+def test_whom_a_review_was_taken_from_decides_it_no_more(world: World) -> None:
+    """Clause 5.3.2."""
+    submission = world.submit()
+    world.cloud.settle()
+    opinion = world.opinion(EDITOR)
+    given = {"reviewers": [SECOND.id], "reason": "回避。"}
+    path = f"/api/v1/submissions/{submission}/reviewers"
+    assert world.call("POST", path, given, as_=DIRECTOR).status == 200
+    assert world.call("POST", "/api/v1/review-links/decision", opinion, as_=EDITOR).status == 403
+    assert world.open_link(opinion["handle"], EDITOR).status == 403
     assert world.decide(SECOND).status == 200

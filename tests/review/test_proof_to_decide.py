@@ -17,7 +17,7 @@ from chalicelib.identity.store import put_session
 from tests.authenticator import Authenticator
 from tests.faults import FaultyAws, Mode
 from tests.proving import CHALLENGE, DECIDE, mailed_browser, mailed_session, signed, with_app, with_passkey
-from tests.world import EDITOR, EXECUTIVE, HEAD, Answer, World, a_world
+from tests.world import DIRECTOR, EDITOR, HEAD, PEOPLE, Answer, World, a_world
 
 AWS = FaultyAws()
 Opinion = dict[str, Any]
@@ -25,7 +25,7 @@ Opinion = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[World]:
-    with a_world(aws=AWS) as world:
+    with a_world(*PEOPLE, DIRECTOR, aws=AWS) as world:
         yield world
 
 
@@ -214,9 +214,13 @@ def test_a_mailed_session_gives_no_decision_away(world: World) -> None:
     submission, _ = asked(world)
     assert world.decide(EDITOR).status == 200
     world.cloud.settle()
-    body = {"handle": world.links(HEAD)[0], "to": EXECUTIVE.id}
+    body = {"handle": world.links(HEAD)[0], "to": DIRECTOR.id}
     path = "/api/v1/review-links/delegation"
     refused = world.call("POST", path, body, headers=mailed_session(world, HEAD))
     assert codes(refused) == [("/to", "proof_first")]
     assert world.events(submission, "TaskDelegated") == []
     assert world.call("POST", path, body, as_=HEAD).status == 200
+    path = f"/api/v1/submissions/{submission}/reviewers"
+    given = {"reviewers": [HEAD.id], "reason": "分工。"}
+    refused = world.call("POST", path, given, headers=mailed_session(world, DIRECTOR))
+    assert codes(refused) == [("/reviewers", "proof_first")]

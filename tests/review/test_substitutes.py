@@ -8,6 +8,8 @@ import pytest
 
 from chalicelib.people.model import Duty, Person, Role
 from chalicelib.people.store import put_person
+from chalicelib.review.model import Decision, Opinion
+from chalicelib.review.store import put_open_task
 from tests.browsing import Browser
 from tests.world import EDITOR, HEAD, LIAISON, LONG_AGO, PEOPLE, World, a_person, a_world
 
@@ -106,3 +108,22 @@ def test_a_substitute_who_drafted_the_text_never_decides_it(world: World) -> Non
         assert world.decide(EDITOR).status == 200
     finally:
         world.plain_table.put(put_person(replace(LIAISON, version=3)))
+
+
+def test_the_absent_and_the_substitute_have_one_opinion_between_them(world: World) -> None:
+    """Clause 2.2.1: where two must approve, two persons' opinions are needed."""
+    submission = at_the_head(world)
+    opinion = world.opinion(DEPUTY)
+    (task,) = (each for each in world.tasks(submission) if each.stage == FORM_OF_HEAD)
+    given = Opinion(
+        reviewer=HEAD.id,
+        decision=Decision.APPROVE,
+        comment="",
+        checklist=opinion["checklist"],
+        content_digest=task.content_digest,
+        at=world.now(),
+    )
+    world.plain_table.put(replace(put_open_task(replace(task, needed=2, opinions=(given,))), condition=None))
+    again = world.call("POST", "/api/v1/review-links/decision", opinion, as_=DEPUTY)
+    assert (again.status, again.body["code"]) == (409, "already_decided")
+    world.withdraw(submission)

@@ -74,7 +74,7 @@ def that_stand(events: Iterable[Event], *, recalls: bool) -> list[Event]:
 
 
 def _enough(required: Required, approvers: Sequence[str], events: Iterable[Event]) -> bool:
-    """Whether so many persons approve a stage, each once; of everybody who is asked, those who were asked last."""
+    """Whether so many persons approve a stage, each once; for all, as many as were asked last, of whoever was asked."""
     if not approvers or len(set(approvers)) < len(approvers):
         return False
     if required.quorum is not None:
@@ -84,4 +84,8 @@ def _enough(required: Required, approvers: Sequence[str], events: Iterable[Event
         for event in events
         if event.type in _ASKING and event.payload.get("stage") == required.stage
     ]
-    return bool(asked) and isinstance(asked[-1], list) and set(map(str, asked[-1])) <= set(approvers)
+    lists = [each for each in asked if isinstance(each, list)]
+    if not lists or len(lists) < len(asked):
+        return False
+    ever = {str(person) for each in lists for person in each}
+    return set(approvers) <= ever and len(approvers) >= len(lists[-1]) > 0

@@ -10,7 +10,7 @@ from chalicelib.core.errors import Conflict, InvalidInput, NotFound
 from chalicelib.core.http import Exchange
 from chalicelib.core.ids import is_id
 from chalicelib.core.validation import checked, schema
-from chalicelib.identity.caller import Visit, posted, visit
+from chalicelib.identity.caller import Visit, claimed, posted, session_proof, visit
 from chalicelib.web.pages import FORM, faults_by_field, page, page_view, see_other, told_of
 
 reassigning_pages = Blueprint(__name__)
@@ -27,12 +27,16 @@ def show_reviewers(exchange: Exchange, submission: str) -> Response:
 @page_view(reassigning_pages)
 def choose_reviewers(exchange: Exchange, submission: str) -> Response:
     form = exchange.form()
-    present, _ = posted(exchange, form)
+    parts = bootstrap.parts()
+    proofs, _ = parts.prover.keys(claimed(exchange) or "", "")
+    present, found = posted(exchange, form, proofs)
     chosen, (reason, *_rest) = form.get("reviewers", []), form.get("reason", [""])
     _ensure_name(submission)
     try:
         said = checked("reassignment", {"reviewers": list(chosen), "reason": reason})
-        bootstrap.parts().handing_over.reassign(
+        session = session_proof(exchange, found)
+        parts.prover.ensure_proved(present.person, session, found, pointer="/reviewers")
+        parts.handing_over.reassign(
             present.person,
             submission,
             said["reviewers"],

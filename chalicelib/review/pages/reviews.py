@@ -12,7 +12,7 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
 from chalicelib.access.model import Action
-from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn
+from chalicelib.core.errors import Conflict, FieldError, InvalidInput, NotFound, NotSignedIn, RateLimited
 from chalicelib.core.http import Exchange, cookie
 from chalicelib.core.table import Found, Key
 from chalicelib.core.validation import checked
@@ -123,7 +123,7 @@ def decide_by_page(exchange: Exchange) -> Response:
             session=session,
             correlation_id=exchange.correlation_id,
         )
-    except (Conflict, InvalidInput) as error:
+    except (Conflict, InvalidInput, RateLimited) as error:
         opened = decisions.open(present.person, handle, found)
         told = (
             _with_what_is_missing(error, opened, typed, session) if isinstance(error, InvalidInput) else error
@@ -248,7 +248,7 @@ def review_page(
     *,
     standing: "Standing",
     typed: Mapping[str, Any] | None = None,
-    error: Conflict | InvalidInput | None = None,
+    error: Conflict | InvalidInput | RateLimited | None = None,
     done: bool = False,
 ) -> Response:
     """The page of a review; once that is decided, with a way to the next that waits for the same person."""

@@ -11,7 +11,7 @@ from chalicelib.people.store import PeopleStore
 from chalicelib.review.model import ReviewTask
 from chalicelib.review.service.posts import Post, persons_of
 from chalicelib.submission.model import Submission
-from chalicelib.submission.procedure import Stage
+from chalicelib.submission.procedure import Procedure, Stage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,9 @@ class Asking:
     def post(self, head: Submission, stage: Stage, task: ReviewTask) -> Post:
         """Who may decide a stage now, as it was opened and handed over."""
         post = self._post(head, stage, raised=task.raised)
+        if task.assigned:
+            asked = {*task.reviewers, *(each.by for each in task.delegations)}
+            post = replace(post, only=frozenset(asked))
         if not task.delegations:
             return post
         persons = self.people.persons(persons_of(task.delegations))
@@ -56,6 +59,10 @@ class Asking:
             post = replace(post, raised=True)
             eligible = _eligible(post, persons)
         spoke = () if task is None else tuple(opinion.reviewer for opinion in task.opinions)
+        seats = set() if task is None else {opinion.seat for opinion in task.opinions}
+        eligible = [
+            each for each in eligible if each.id in spoke or (post.instead_of(each) or each.id) not in seats
+        ]
         if task is not None:
             eligible = _as_handed_over(post, eligible, persons, task, spoke)
         needed = stage.needed(len({*spoke, *(person.id for person in eligible)}))
@@ -73,6 +80,14 @@ class Asking:
         post, persons = self._post(head, stage, raised=task.raised), self._candidates(head, None)
         others = {*task.reviewers, *_away(persons, post.now)}
         return tuple(person for person in persons if person.id not in others and post.may_stand_in(person))
+
+    def is_asked_elsewhere(self, person: Person, head: Submission, procedure: Procedure, stage: str) -> bool:
+        """Whether another stage of the round could ask the person: nobody has a say in two."""
+        return any(
+            self._post(head, other, raised=False).is_open_to(person)
+            for other in procedure.stages
+            if other.id != stage
+        )
 
     def away(self, head: Submission) -> frozenset[str]:
         """Who is absent now and has a substitute, of those with a duty in the department or the center."""
@@ -122,6 +137,7 @@ def _as_handed_over(
     """Of the eligible those whom the task was given to, if any of them are left, and whom they handed it over to."""
     known = {person.id: person for person in persons}
     given = [person for person in eligible if person.id in {*task.assigned, *spoke}]
-    chosen = given if set(task.assigned) & {person.id for person in given} else eligible
+    least = len(eligible) if post.stage.quorum is None else post.stage.quorum
+    chosen = given if task.assigned and len({*spoke, *(person.id for person in given)}) >= least else eligible
     instead = {each.by: known[each.to] for each in post.under(task.delegations, known).delegations}
     return list({(who := instead.get(person.id, person)).id: who for person in chosen}.values())

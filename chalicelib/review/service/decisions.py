@@ -87,7 +87,9 @@ class OpenedLink:
     def is_asked(self) -> bool:
         """Whether the reviewer has still to speak."""
         spoke = self.task.opinion_of(self.reviewer) is not None
-        return self.may_decide and not self.task.is_closed and not spoke
+        waits = self.head.state is State.IN_REVIEW and self.head.stage == self.task.stage
+        is_due = waits and self.head.revision == self.task.revision and not self.task.is_closed
+        return self.may_decide and is_due and not spoke
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +205,7 @@ class Decisions:
         stage = self.procedures.of(head)[task.stage]
         ensure_complete(opinion, stage.items)
         post = self.asking.post(head, stage, task)
+        post.ensure_asks(person)
         self.access.grant(subject_of(person, post.now), Action.REVIEW, post.resource)
         asked = self._asked(head, stage, link, opinion, correlation_id)
         return self.prover.challenge(person, asked.about, asked.statement, found)
@@ -273,9 +276,12 @@ class Decisions:
         lacking = missing(asked.accepted).errors if trial.is_missing(asked) else ()
         ensure_complete(opinion, stage.items, also=lacking)
         post = self.asking.post(head, stage, task)
+        post.ensure_asks(person)
         grant = self.access.grant(subject_of(person, post.now), Action.REVIEW, post.resource)
         proven = trial.prove(asked, found)
         opinion = replace(opinion, instead_of=post.instead_of(person))
+        if opinion.seat in {each.seat for each in task.opinions}:
+            raise AlreadyDecided  # the absent has spoken, or somebody else has for the same person
         decided = replace(task, opinions=(*task.opinions, opinion))
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         payload = _payload(decided, opinion, proven.document)

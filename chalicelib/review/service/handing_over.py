@@ -67,7 +67,9 @@ class HandingOver:
             raise AlreadyDecided
         others = tuple(each for each in task.delegations if each.by != person.id)
         reviewers = _exchanged(task.reviewers, present or person.id, to or person.id)
-        after = replace(task, delegations=others, reviewers=reviewers, mailed=task.mailed - {to or ""})
+        after = replace(
+            task, delegations=others, reviewers=reviewers, mailed=task.mailed & {*reviewers} - {to or ""}
+        )
         rests_on = [person]
         if to is not None:
             rests_on.append(self._stand_in(head, stage, task, to))
@@ -76,18 +78,27 @@ class HandingOver:
         return after
 
     def _stand_in(self, head: Submission, stage: Stage, task: ReviewTask, to: str) -> Person:
-        """Whom the stage may go to: somebody who is there, and has decided no other stage of the round.
+        """Whom the stage may go to: somebody who is there, and has no say in another stage of the round.
 
         Raises InvalidInput.
         """
         found = self.people.persons((to,))
         post = self.asking.post(head, stage, replace(task, delegations=()))
         is_free = to not in self.asking.away(head) and to not in self._spoke(task)
-        if not found or not is_free or not post.may_stand_in(found[0]):
+        if (
+            not found
+            or not is_free
+            or not post.may_stand_in(found[0])
+            or self._is_elsewhere(found[0], head, task)
+        ):
             raise InvalidInput((FieldError(pointer="/to", code="cannot_stand_in"),))
         if to in {*task.reviewers, *(each.by for each in task.delegations)}:
             raise InvalidInput((FieldError(pointer="/to", code="is_asked_already"),))
         return found[0]
+
+    def _is_elsewhere(self, person: Person, head: Submission, task: ReviewTask) -> bool:
+        procedure = self.procedures.version(task.procedure)
+        return self.asking.is_asked_elsewhere(person, head, procedure, task.stage)
 
     def _spoke(self, task: ReviewTask) -> set[str]:
         """Who decided another stage of the round."""
@@ -102,7 +113,11 @@ class HandingOver:
         """Whom to offer: to whom the stage may be handed over, of those with a duty in the department or the center."""
         others = {each.by for each in task.delegations} | self._spoke(task)
         stage = self.procedures.version(task.procedure)[task.stage]
-        return tuple(each for each in self.asking.stand_ins(head, stage, task) if each.id not in others)
+        return tuple(
+            each
+            for each in self.asking.stand_ins(head, stage, task)
+            if each.id not in others and not self._is_elsewhere(each, head, task)
+        )
 
     def reassign(
         self,

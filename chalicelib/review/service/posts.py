@@ -7,6 +7,7 @@ from typing import Any
 
 from chalicelib.access.model import Action, Resource, subject_of
 from chalicelib.access.service import AccessControl
+from chalicelib.core.errors import NotPermitted
 from chalicelib.core.table import Found, Key, Table
 from chalicelib.people.model import Person
 from chalicelib.review.model import Delegation, ReviewTask
@@ -30,6 +31,8 @@ class Post:
     raised: bool
     now: datetime
     delegations: tuple[Delegation, ...] = ()
+    only: frozenset[str] | None = None
+    """The only ones whom it asks, by id, where the center gave it to some; None for all who could be asked."""
     named: tuple[Person, ...] = ()
     """Whom these delegations name."""
 
@@ -44,8 +47,15 @@ class Post:
         )
 
     def is_open_to(self, person: Person) -> bool:
-        """Whether policy lets the person decide."""
+        """Whether the stage asks the person, if it asks only some, and policy lets the person decide."""
+        if self.only is not None and person.id not in self.only:
+            return False
         return self.access.allows(subject_of(person, self.now), Action.REVIEW, self.resource)
+
+    def ensure_asks(self, person: Person) -> None:
+        """Raise NotPermitted for whom the stage does not ask since the center gave it to others."""
+        if self.only is not None and person.id not in self.only:
+            raise NotPermitted
 
     def may_stand_in(self, person: Person) -> bool:
         """Whether policy lets the person decide for somebody who hands the stage over."""
@@ -53,7 +63,7 @@ class Post:
 
     def under(self, delegations: Iterable[Delegation], persons: Mapping[str, Person]) -> "Post":
         """The same with those of the delegations that count, told by the persons whom they name, by id."""
-        own = replace(self, delegations=(), named=())
+        own = replace(self, delegations=(), named=(), only=None)
         counting = tuple(
             each
             for each in delegations
@@ -62,7 +72,8 @@ class Post:
             and own.is_open_to(persons[each.by])
             and own.may_stand_in(persons[each.to])
         )
-        return replace(own, delegations=counting, named=tuple(persons[name] for name in persons_of(counting)))
+        named = tuple(persons[name] for name in persons_of(counting))
+        return replace(self, delegations=counting, named=named)
 
     def instead_of(self, person: Person) -> str | None:
         """For whom the person decides: who handed it over, or is absent; None in the own name."""

@@ -243,7 +243,7 @@ class Rounds:
         task_record = found.get(task_key(head.id, head.revision, head.stage))
         waiting_record = found.get(waiting_key(head.id))
         if task_record is None or waiting_record is None:
-            return True
+            return idle >= grace + self.procedures.of(head).recall / self.scale
         task, waiting = read_task(task_record), read_waiting(waiting_record)
         waited_for = (waiting.revision, waiting.stage, waiting.attempt)
         return (
