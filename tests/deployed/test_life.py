@@ -22,8 +22,8 @@ from infra.local.sample_requests import SAMPLES, Sample, load
 from infra.local.visitor import AstrayError
 from tests.deployed.cloud import ACCOUNT, PREFIX, ROSTER, STACKS, Cloud
 
-PATIENCE = 150
-"""Seconds for one submission's life, cold starts of every function included."""
+PATIENCE = 420
+"""Seconds for one submission's life, cold starts of every function and the minutes of `recall_minutes` included."""
 SAMPLE = "urgent"
 ADDED = "Read by the test of a deployment."
 

@@ -30,9 +30,10 @@ READS_METADATA = {
     "attr/__init__.py",
     "jsonschema/__init__.py",
     "markupsafe/__init__.py",
+    "segno/__init__.py",
     "urllib3/http2/__init__.py",
 }
-"""Modules that ask for installed packages' metadata, and only when their `__version__` or HTTP/2 is asked for."""
+"""Modules that ask for installed packages' metadata, and only when their `__version__`, HTTP/2 or a plugin is asked for."""
 
 
 @pytest.fixture(scope="module")
