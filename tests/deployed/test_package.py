@@ -33,7 +33,7 @@ READS_METADATA = {
     "segno/__init__.py",
     "urllib3/http2/__init__.py",
 }
-"""Modules that ask for installed packages' metadata, and only when their `__version__`, HTTP/2 or a plugin is asked for."""
+"""Modules that ask for installed packages' metadata, and only when their version, HTTP/2 or a plugin is asked for."""
 
 
 @pytest.fixture(scope="module")
