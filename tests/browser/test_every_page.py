@@ -4,6 +4,7 @@ The desk is in this process, so that each page is a request away and nothing has
 """
 
 import json
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -118,6 +119,10 @@ def assert_sound(found: dict[str, list[Any]]) -> None:
     assert not faulty, json.dumps(faulty, ensure_ascii=False, indent=1)
 
 
+ELSEWHERE = re.compile(r"/authorize\?")
+"""The provider of the company's accounts."""
+
+
 class Looker:
     """Looks at pages with one browser, as whoever may see them."""
 
@@ -126,6 +131,8 @@ class Looker:
         self._world = world
         self._address = address
         self._page: Page = context.new_page()
+        # The page that leads to the company's accounts goes on by itself: without a content in answer it stays.
+        self._page.route(ELSEWHERE, lambda route: route.fulfill(status=204))
         self._page.goto(f"{address}/sign-in")
         self._listener = Listener(self._page)
 
