@@ -142,6 +142,10 @@ class Notices:
         record = self.journal.table.get(task_key(head.id, event.payload["revision"], stage))
         return () if record is None else read_task(record).waits_for
 
+    def _awaited(self, said: Mapping[str, Any]) -> tuple[Person, ...]:
+        """Whom a stage waits for: those whom it asks, unless some have spoken."""
+        return self.people.persons(tuple(said.get("waits_for", said["reviewers"])))
+
     def _letter(
         self,
         kind: Kind,
@@ -153,7 +157,7 @@ class Notices:
     ) -> Mail:
         language, said = person.language, event.payload
         page = f"{self.base_url}/submissions/{event.submission}"
-        awaited = self.people.persons(tuple(said["reviewers"])) if kind is Kind.ESCALATED else ()
+        awaited = self._awaited(said) if kind is Kind.ESCALATED else ()
         did = self.people.persons((event.actor,)) if kind in _WITH_ACTOR else ()
         hidden = form.classification is Classification.CONFIDENTIAL
         params: dict[str, object] = {

@@ -122,6 +122,12 @@ class ReviewTask:
         spoke = {opinion.reviewer for opinion in self.opinions}
         return () if self.is_closed else tuple(each for each in self.reviewers if each not in spoke)
 
+    @property
+    def told_as_asked(self) -> dict[str, list[str]]:
+        """How events tell of whom it asks, and of whom it still waits for where some have spoken."""
+        asked = {"reviewers": list(self.reviewers)}
+        return asked | ({"waits_for": list(self.waits_for)} if self.opinions else {})
+
     def opinion_of(self, reviewer: str) -> Opinion | None:
         """What a reviewer said."""
         return next((opinion for opinion in self.opinions if opinion.reviewer == reviewer), None)

@@ -177,11 +177,14 @@ def _opened(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None
     )
 
 
+def _awaited(payload: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whom an event says that a stage waits for: those whom it asks, unless some have spoken."""
+    return tuple(payload.get("waits_for", payload["reviewers"]))
+
+
 def _reminded(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
     if steps and steps[-1].mark is Mark.NOW:
-        steps[-1] = replace(
-            steps[-1], reminded=(*steps[-1].reminded, event.at), reviewers=tuple(payload["reviewers"])
-        )
+        steps[-1] = replace(steps[-1], reminded=(*steps[-1].reminded, event.at), reviewers=_awaited(payload))
 
 
 def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> None:
@@ -190,7 +193,7 @@ def _overdue(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> No
             steps[-1],
             missed=(*steps[-1].missed, from_text(payload["missed"])),
             deadline=from_text(payload["deadline"]),
-            reviewers=tuple(payload["reviewers"]),
+            reviewers=_awaited(payload),
             told=(*steps[-1].told, *payload.get("told", ())),
         )
 
@@ -220,7 +223,7 @@ def _decided(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> Non
 
 def _handed_over(steps: list[Step], _event: Event, payload: Mapping[str, Any]) -> None:
     if steps and steps[-1].mark is Mark.NOW:
-        steps[-1] = replace(steps[-1], reviewers=tuple(payload["reviewers"]))
+        steps[-1] = replace(steps[-1], reviewers=_awaited(payload))
 
 
 def _recalled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
@@ -245,7 +248,7 @@ def _recalled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> No
                     reminded=(),
                     missed=(),
                     told=(),
-                    reviewers=tuple(payload["reviewers"]),
+                    reviewers=_awaited(payload),
                 )
             )
             return

@@ -127,6 +127,8 @@ def test_a_stage_that_all_must_approve_reminds_those_who_have_not(world: World) 
         world.let_lie(submission, steps=1)
         (task,) = tasks_of(world.plain_table, submission)
         world.parts.rounds.invitations.mail(world.plain_journal.head(submission), task)
+        awaited = "、".join(editor.name for editor in others)
+        assert f"等待{awaited}提出意见" in Browser(world, LIAISON).get(f"/submissions/{submission}").page.text
         mailed = {editor.id for editor in EDITORS if len(world.links(editor)) > before[editor]}
         assert mailed == {editor.id for editor in others}
         for editor in others:
@@ -205,6 +207,7 @@ def test_a_procedure_that_was_tampered_with_is_not_followed(world: World) -> Non
     version = world.plain_journal.head(submission).procedure
     assert version == PROCEDURE.version
     world.cloud.settle()
+    world.token(LIAISON), world.token(EDITOR)  # who is signed in stays so, whatever is put back
     item = (f"PROCEDURE#{version}", "PROCEDURE")
     kept = world.items()
     tampered = {**kept, item: kept[item] | {"document": {"S": '{"stages":[]}'}}}

@@ -223,7 +223,7 @@ class HandingOver:
         payload = {
             "revision": after.revision,
             "stage": after.stage,
-            "reviewers": list(after.reviewers),
+            **after.told_as_asked,
             **said,
         }
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)

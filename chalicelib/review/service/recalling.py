@@ -80,7 +80,7 @@ class Recalling:
                 "stage": task.stage,
                 "decision": opinion.decision,
                 "decided_at": to_text(opinion.at),
-                "reviewers": list(task.reviewers),
+                **waits_again.told_as_asked,
             },
         )
         put_task = put_reopened_task if task.is_closed else put_open_task

@@ -183,7 +183,7 @@ class Rounds:
             "revision": task.revision,
             "stage": task.stage,
             "deadline": to_text(task.deadline),
-            "reviewers": list(task.reviewers),
+            **task.told_as_asked,
         }
         after = replace(task, steps=task.steps + 1, next_at=self._later(now, following.pause))
         if due.to is not None:
