@@ -7,7 +7,6 @@ import pytest
 
 from chalicelib.people.model import Person, Role
 from chalicelib.people.store import put_person
-from chalicelib.review.store import put_reminder
 from tests.browsing import Browser
 from tests.review.test_substitutes import instead_of
 from tests.world import (
@@ -218,16 +217,3 @@ def test_whom_a_review_was_taken_from_decides_it_no_more(world: World) -> None:
     assert world.call("POST", "/api/v1/review-links/decision", opinion, as_=EDITOR).status == 403
     assert world.open_link(opinion["handle"], EDITOR).status == 403
     assert world.decide(SECOND).status == 200
-
-
-def test_whom_a_stage_is_handed_over_to_is_told_even_on_a_day_with_a_reminder(world: World) -> None:
-    """Clause 3.3.4: in time."""
-    submission = at_the_head(world)
-    world.let_lie(submission, steps=1)
-    (task,) = (each for each in world.tasks(submission) if each.stage == "department_head")
-    today = world.now().astimezone(world.parts.settings.center_zone).date()
-    world.plain_table.put(replace(put_reminder(DIRECTOR.id, today, replace(task, steps=9)), condition=None))
-    before = len(world.links(DIRECTOR))
-    assert hand_over(world, HEAD, DIRECTOR.id).status == 200
-    assert len(world.links(DIRECTOR)) == before + 1
-    world.withdraw(submission)

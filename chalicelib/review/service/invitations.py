@@ -14,7 +14,7 @@ from chalicelib.people.store import PeopleStore
 from chalicelib.review.deadlines import Case, Deadlines
 from chalicelib.review.model import LINK_LIFE, DeskEntry, ReviewLink, ReviewTask
 from chalicelib.review.service.desk import ReviewDesk
-from chalicelib.review.store import desk_key, lay_out, mark_mailed, put_reminder
+from chalicelib.review.store import lay_out, mark_mailed, put_reminder
 from chalicelib.submission.model import Classification, Submission
 from chalicelib.submission.service import Journal, Procedures
 
@@ -76,17 +76,14 @@ class Invitations:
         self._send(head, task, reviewer, handle)
 
     def _is_to_be_mailed(self, head: Submission, task: ReviewTask, reviewer: Person) -> bool:
-        """Whether a mail is due: nobody gets two reminders a day, for the first lists all that waits.
-
-        Who has not been asked before, because it was handed over or given to others, is told of it all the same.
-        """
+        """Whether a mail is due: nobody gets two reminders a day, for the first lists all that waits."""
         if self._code(head, task) != REMINDER:
             return True
         today = self.journal.now().astimezone(self.zone).date()
         try:
             self.journal.table.put(put_reminder(reviewer.id, today, task))
         except Stale:
-            return self.journal.table.get(desk_key(DeskEntry.of(task, reviewer.id))) is None
+            return False
         return True
 
     def _line(self, head: Submission, task: ReviewTask, language: str) -> str:
