@@ -279,7 +279,11 @@ class FrozenLife(Life):
 
 
 class HandedOverLife(Life):
-    """The life of a submission whose first review is given to an editor, handed over, refused, and not refused."""
+    """The life of a submission whose first review is given to an editor, handed over, refused, and not refused.
+
+    What follows from each step is waited for before the next, as a person would: two that are near each other wake the
+    machine once or twice, as it happens, and lives make the same calls, however fast the machine is.
+    """
 
     people = (*PEOPLE, DIRECTOR)
     recalled = 1
@@ -293,10 +297,12 @@ class HandedOverLife(Life):
         given = {"reviewers": [EDITOR.id], "reason": "分工。"}
         path = f"/api/v1/submissions/{self.submission}/reviewers"
         assert persist(lambda: self.world.call("POST", path, given, as_=DIRECTOR)).status == 200
+        self.world.cloud.settle()
         over = {"handle": self.world.links(EDITOR)[0], "to": DIRECTOR.id}
         path = "/api/v1/review-links/delegation"
         assert persist(lambda: self.world.call("POST", path, over, as_=EDITOR)).status == 200
         self.decide("initial", DIRECTOR, "reject")
+        self.world.cloud.settle()
         back = {"handle": self.world.links(DIRECTOR)[0]}
         path = "/api/v1/review-links/recall"
         taken = persist(lambda: self.world.call("POST", path, back, as_=DIRECTOR))
