@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.email.adapter import EmailChannel
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
+    from chalicelib.publication.service.delivering import Delivering
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
@@ -568,11 +569,19 @@ class Parts:
             access=self.access,
             rules=self.channel_rules,
             procedures=self.procedures,
+            delivering=self.delivering,
             adapters=self.adapters,
             shelf=self.shelf,
             max_lateness=self.settings.max_lateness,
             grace=self.grace,
         )
+
+    @cached_property
+    def delivering(self) -> "Delivering":
+        """Deliveries to channels."""
+        from chalicelib.publication.service.delivering import Delivering
+
+        return Delivering(journal=self.journal, adapters=self.adapters, scale=self.settings.scale)
 
     @cached_property
     def freezing(self) -> "Freezing":

@@ -17,8 +17,8 @@ from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import TERM
 from chalicelib.publication.freeze import CHAIN
+from chalicelib.publication.service.delivering import Delivering
 from chalicelib.publication.service.mailings import Mailings
-from chalicelib.publication.service.publishing import Publishing
 from chalicelib.publication.store import entries_under, read_mailing, suppression_key
 from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Point
@@ -355,7 +355,7 @@ class AnnouncedLife(Life):
     def __init__(self, world: World) -> None:
         parts = world.parts
         parts.__dict__["mailer"] = _Lossy(parts.mailer, to=EXECUTIVE.email)
-        parts.__dict__["publishing"] = _InTurn.of(parts.publishing, world)
+        parts.__dict__["delivering"] = _InTurn.of(parts.delivering, world)
         parts.__dict__["mailings"] = _Repeated.of(parts.mailings, world)
         super().__init__(world)
 
@@ -425,7 +425,7 @@ class _Timed:
         self.world.passed += TERM / self.world.parts.settings.scale
 
 
-class _InTurn(_Timed, Publishing):
+class _InTurn(_Timed, Delivering):
     """Serves one channel at a time."""
 
     turn: Lock

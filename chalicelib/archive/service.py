@@ -33,14 +33,17 @@ from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Person
 from chalicelib.people.store import PeopleStore
-from chalicelib.publication.model import UNFINISHED, Adapter, DeliveryState
+from chalicelib.publication.model import UNFINISHED, Adapter, DeliveryState, Item
 from chalicelib.publication.store import FREEZES_KEY, deliveries_of, read_freezes
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import tasks_of
-from chalicelib.submission.model import Channel, State, Submission, deliveries_in, opinions_in
+from chalicelib.submission.model import Channel, Reason, State, Submission, deliveries_in, opinions_in
 from chalicelib.submission.service import Journal, Procedures, resource_of
 
 ACTOR = "service:archive"
+_PUBLISHED = frozenset({DeliveryState.DONE, DeliveryState.WAITING_FOR_ADAPTER})
+_SHOWN = frozenset({DeliveryState.DONE, DeliveryState.NEEDS_PERSON})
+"""The states of deliveries that may have shown something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +65,8 @@ class Archiving:
 
         A crash anywhere leaves no gap in the numbers and no second object: the number is reserved together with the
         `Published` event, which ends the package, so the package comes out the same whenever it is built again.
-        Raises DeliveryUnfinished while a channel with an adapter has not confirmed, and ChannelsFrozen when nothing is
-        left but frozen ones.
+        One that has failed, or waits for a person, holds nothing back; when it is on no channel at all, a person is
+        needed. Raises DeliveryUnfinished while a channel has not ended, ChannelsFrozen when only frozen ones are left.
         """
         head = self.journal.head(work["submission"])
         if head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"]):
@@ -81,6 +84,8 @@ class Archiving:
         if left:
             freezes = read_freezes(self.journal.table.get(FREEZES_KEY))
             raise ChannelsFrozen if freezes.stop(left, self.journal.now()) else DeliveryUnfinished
+        if not any(delivery.state in _PUBLISHED for delivery in deliveries):
+            return self._ask_person(head)
         tasks = tasks_of(self.journal.table, head.id)
         approved = tuple(
             approved_stages([t for t in tasks if t.revision == head.revision], head.content_digest)
@@ -109,6 +114,16 @@ class Archiving:
         )
         after = replace(head, state=State.PUBLISHED, catalog_number=number)
         return self.journal.commit(head, after, [draft], [put_serial(series, last)])
+
+    def _ask_person(self, head: Submission) -> Submission:
+        """It is on no channel, so there is nothing to archive."""
+        draft = Draft(
+            type="PersonNeeded",
+            cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),
+            payload={"revision": head.revision, "stage": None, "reason": Reason.NOT_DELIVERED},
+        )
+        after = replace(head, state=State.NEEDS_PERSON, reason=Reason.NOT_DELIVERED)
+        return self.journal.commit(head, after, [draft])
 
     def _keep(self, head: Submission) -> None:
         """Build the package, store it and mark it archived."""
@@ -161,8 +176,9 @@ class Archiving:
         revisions = tuple(self.journal.revision(head.id, number) for number in range(1, head.revision + 1))
         rendered: dict[str, bytes] = {}
         for delivery in deliveries_of(self.journal.table, head.id, head.revision):
-            if delivery.state is DeliveryState.DONE:
-                rendered |= self.adapters[delivery.channel].rendered(head, revisions[-1], delivery)
+            if delivery.state in _SHOWN:
+                item = Item(head=head, revision=revisions[-1], delivery=delivery)
+                rendered |= self.adapters[delivery.channel].rendered(item)
         return Dossier(
             catalog_number=published.payload["catalog_number"],
             submission=head.id,

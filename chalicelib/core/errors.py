@@ -22,7 +22,11 @@
         ├── TooEarly               the due instant has not come
         ├── ChannelsFrozen         publishing is frozen
         ├── DeliveryUnfinished     a channel has not confirmed
-        ├── OutcomeUnknown         nobody knows yet whether a mail went out
+        ├── OutcomeUnknown         nobody knows yet whether something went out
+        ├── ChannelRefusal         a channel has not taken something, for certain
+        │   ├── ChannelBusy             it may later
+        │   ├── DeliveryRefused         it never will take this
+        │   └── DeliveryParked          only a person can go on
         └── MailRefused            the carrier did not take a mail; it may later
             ├── MailboxBusy             this mailbox takes none just now
             └── RecipientRefused        it never will take this one
@@ -208,9 +212,38 @@ class DeliveryUnfinished(Unready):
 
 
 class OutcomeUnknown(Unready):
-    """Whether some mail went out is not known yet: its carrier may still tell."""
+    """Whether something went out is not known yet: its carrier may still tell."""
 
     code = "outcome_unknown"
+
+
+class ChannelRefusal(Unready):
+    """A channel did not take something, for certain; `reason` is a stable word for why, `facts` what it noted."""
+
+    code = "channel_refusal"
+
+    def __init__(self, reason: str, facts: Mapping[str, object] | None = None) -> None:
+        super().__init__(reason=reason)
+        self.reason = reason
+        self.facts = facts
+
+
+class ChannelBusy(ChannelRefusal):
+    """Nothing has happened, for the channel's sake: later it may."""
+
+    code = "channel_busy"
+
+
+class DeliveryRefused(ChannelRefusal):
+    """The channel will never take this: its content is at fault."""
+
+    code = "delivery_refused"
+
+
+class DeliveryParked(ChannelRefusal):
+    """Only a person can go on."""
+
+    code = "delivery_parked"
 
 
 class MailRefused(Unready):

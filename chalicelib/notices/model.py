@@ -26,6 +26,8 @@ class Kind(StrEnum):
     ESCALATED = "escalated"
     LINK_TRIED = "link_tried"
     RECALLED = "recalled"
+    DELIVERY_FAILED = "delivery_failed"
+    DELIVERY_PARKED = "delivery_parked"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
@@ -37,6 +39,8 @@ _TYPES = {
     "ConfirmationReminded": Kind.UNCONFIRMED,
     "AmendmentDeclined": Kind.AMENDMENT_DECLINED,
     "ReviewLinkRefused": Kind.LINK_TRIED,
+    "DeliveryFailed": Kind.DELIVERY_FAILED,
+    "DeliveryParked": Kind.DELIVERY_PARKED,
 }
 
 

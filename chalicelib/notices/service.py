@@ -32,6 +32,7 @@ from chalicelib.submission.store import head_key, read_head, read_revision, revi
 
 _CONFIRM = frozenset({Kind.AMENDED, Kind.UNCONFIRMED})
 """What asks for a confirmation."""
+_FOR_EDITORS = frozenset({Kind.NEEDS_PERSON, Kind.DELIVERY_FAILED, Kind.DELIVERY_PARKED})
 _WITH_REASON = frozenset({Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
 _WITH_ACTOR = frozenset({Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
 
@@ -114,7 +115,7 @@ class Notices:
         if kind in _CONFIRM:
             return self._confirming(kind, form, head)
         told = {form.drafter: None}
-        if kind is Kind.NEEDS_PERSON:
+        if kind in _FOR_EDITORS:
             center = self.people.departments((CENTER,)).get(CENTER)
             now = self.journal.now()
             editors = self.people.persons(center.duty_holders if center else ())
@@ -165,6 +166,8 @@ class Notices:
             "title": messages.text("mail.confidential", language, {}) if hidden else form.title,
             "stage": procedure.name(str(said.get("stage")), language),
             "reason": said.get("reason"),
+            "fault": said.get("reason"),
+            "channel": said.get("channel"),
             "catalog_number": said.get("catalog_number"),
             "reviewers": [each.name for each in awaited],
             "who": [each.name for each in did] or [event.actor],

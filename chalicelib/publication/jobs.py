@@ -10,7 +10,7 @@ from chalicelib.core.events import failed_messages, failed_records, job
 
 publication_jobs = Blueprint(__name__)
 
-TOLD = frozenset({"Published", "RecipientsChanged"})
+TOLD = frozenset({"Published", "RecipientsChanged", "DeliveryFailed", "DeliveryParked"})
 """What a person is to be told of, or sent again, once it has happened."""
 
 
@@ -45,7 +45,7 @@ def last_check(event: dict[str, Any], _context: object) -> dict[str, Any]:
 @job
 def deliver(event: dict[str, Any], _context: object) -> None:
     """Deliver to one channel."""
-    bootstrap.parts().publishing.deliver(event)
+    bootstrap.parts().delivering.deliver(event)
 
 
 @publication_jobs.on_sqs_message(queue="mail-events", batch_size=10, name="mail_events")

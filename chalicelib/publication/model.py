@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -10,22 +10,38 @@ from chalicelib.submission.model import Channel, Reason, Revision, Submission
 
 
 class DeliveryState(StrEnum):
-    """How far a channel has got with a revision."""
+    """How far a channel has got with a revision; `service/delivering.py` says what may follow what."""
 
     PENDING = "pending"
     CLAIMED = "claimed"
+    """A run prepares it; nothing that anybody can see has happened."""
+    CALLING = "calling"
+    """The call that publishes is being made, or was when its run broke off."""
+    UNKNOWN = "unknown"
+    """The call was made, and nobody has said what became of it: the channel is asked before anything else is done."""
     DONE = "done"
+    FAILED = "failed"
+    """It is not on this channel and never will be: the content is at fault, or a person has given it up."""
+    NEEDS_PERSON = "needs_person"
+    """Only a person can go on: `reason` says why."""
     WAITING_FOR_ADAPTER = "waiting_for_adapter"
-    """The channel is chosen and this version of the product cannot serve it yet: it holds nothing back."""
+    """The channel is chosen and this desk cannot serve it: it holds nothing back."""
 
 
-UNFINISHED = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED})
+UNFINISHED = frozenset(
+    {DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.CALLING, DeliveryState.UNKNOWN}
+)
 """The states of a delivery that holds the archive up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
-    """One channel's delivery of one revision. `fence` is the attempt that claimed it."""
+    """One channel's delivery of one revision.
+
+    `fence` counts the claims, `claim` is the run that made the last: it goes on only as long as nobody has claimed the
+    delivery since. `facts` is what the channel has noted of what it prepared or began, `called_at` the instant at which
+    its last call began. `reason` is a stable word, of one that has failed or needs a person.
+    """
 
     submission: str
     revision: int
@@ -33,16 +49,71 @@ class Delivery:
     state: DeliveryState
     started_at: datetime
     fence: int = 0
+    claim: str | None = None
+    called_at: datetime | None = None
+    facts: Mapping[str, Any] | None = None
+    reason: str | None = None
     receipt: Mapping[str, Any] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Item:
+    """What is delivered: an approved text, and how far a channel has got with it."""
+
+    head: Submission
+    revision: Revision
+    delivery: Delivery
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the channel has noted of it so far."""
+        return self.delivery.facts or {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """It is on the channel. The receipt tells where, and which files with which SHA-256 it was given."""
+
+    receipt: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Underway:
+    """The channel has taken it and will tell later what became of it; `facts` is what to ask it by."""
+
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NotDelivered:
+    """It is not on the channel, for certain: the same call may be made again."""
+
+
 class Adapter(Protocol):
-    """What puts an approved text on a channel. Delivering again ends the same."""
+    """A channel: what puts an approved text where people see it.
 
-    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
-        """Deliver and answer the receipt: where it can be seen."""
+    Every method may raise DeliveryRefused (the content is at fault), DeliveryParked (only a person can go on) and
+    ChannelBusy (nothing has happened; later it may). What else goes wrong in `deliver` leaves nobody knowing.
+    """
 
-    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+    @property
+    def repeatable(self) -> bool:
+        """Whether delivering again ends the same: a call that broke off is then simply made again."""
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a channel is asked for what became of a call before a person is."""
+
+    def prepare(self, item: Item) -> Mapping[str, Any]:
+        """Do all that nobody sees yet and that may be done any number of times; the answer is noted before the call."""
+
+    def deliver(self, item: Item) -> Delivered | Underway:
+        """Make the call that publishes, once; `item.facts` is what was prepared."""
+
+    def reconcile(self, item: Item) -> Delivered | Underway | NotDelivered:
+        """Find out what became of a call. Raises OutcomeUnknown while nobody can tell."""
+
+    def rendered(self, item: Item) -> Mapping[str, bytes]:
         """What the channel shows, by path, exactly as delivered: goes into the archive."""
 
 

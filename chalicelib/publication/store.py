@@ -37,6 +37,10 @@ class DeliveryRecord(Record):
     state = UnicodeAttribute()
     started_at = UnicodeAttribute()
     fence = NumberAttribute()
+    claim = UnicodeAttribute(null=True)
+    called_at = UnicodeAttribute(null=True)
+    facts = DocumentAttribute(null=True)
+    reason = UnicodeAttribute(null=True)
     receipt = DocumentAttribute(null=True)
 
 
@@ -77,6 +81,10 @@ def _delivery_record(delivery: Delivery) -> DeliveryRecord:
         state=delivery.state.value,
         started_at=to_text(delivery.started_at),
         fence=delivery.fence,
+        claim=delivery.claim,
+        called_at=None if delivery.called_at is None else to_text(delivery.called_at),
+        facts=None if delivery.facts is None else dict(delivery.facts),
+        reason=delivery.reason,
         receipt=None if delivery.receipt is None else dict(delivery.receipt),
     )
 
@@ -86,10 +94,14 @@ def put_new_delivery(delivery: Delivery) -> Put:
     return Put(record=_delivery_record(delivery), condition=DeliveryRecord.pk.does_not_exist())
 
 
-def put_delivery(delivery: Delivery) -> Put:
-    """Describe a claim or a confirmation: never over a later attempt's, never over what is done."""
-    condition = (DeliveryRecord.fence <= delivery.fence) & (DeliveryRecord.state != DeliveryState.DONE.value)
-    return Put(record=_delivery_record(delivery), condition=condition)
+def put_delivery(before: Delivery, after: Delivery) -> Put:
+    """Describe a delivery's next step: only if nobody has claimed it or taken a step since it was read.
+
+    The same step of the same run, sent a second time because nobody heard of the first, is no other.
+    """
+    as_read = (DeliveryRecord.fence == before.fence) & (DeliveryRecord.state == before.state.value)
+    own = (DeliveryRecord.claim == after.claim) & (DeliveryRecord.state == after.state.value)
+    return Put(record=_delivery_record(after), condition=as_read if after.claim is None else as_read | own)
 
 
 def read_delivery(record: DeliveryRecord) -> Delivery:
@@ -102,6 +114,10 @@ def read_delivery(record: DeliveryRecord) -> Delivery:
         state=DeliveryState(record.state),
         started_at=from_text(record.started_at),
         fence=int(record.fence),
+        claim=record.claim,
+        called_at=None if record.called_at is None else from_text(record.called_at),
+        facts=record.facts,
+        reason=record.reason,
         receipt=record.receipt,
     )
 

@@ -78,6 +78,7 @@ class Reason(StrEnum):
     APPROVAL_MISSING = "approval_missing"
     CHANNEL_NOT_ALLOWED = "channel_not_allowed"
     NOT_PERMITTED = "not_permitted"
+    NOT_DELIVERED = "not_delivered"
 
 
 LEGAL: Mapping[State, frozenset[State]] = {
@@ -94,7 +95,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
     State.AWAITING_CONFIRMATION: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
-    State.PUBLISHING: frozenset({State.PUBLISHED}),
+    State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON}),
     State.PUBLISHED: frozenset({State.ARCHIVED}),
     State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.REJECTED: frozenset({State.IN_REVIEW}),
@@ -387,6 +388,10 @@ def opinions_in(events: Iterable[Event]) -> list[dict[str, Any]]:
     ]
 
 
+DELIVERY_EVENTS = frozenset({"Delivered", "DeliveryFailed", "DeliveryParked", "DeliverySettled"})
+"""The events that say how one channel's delivery stands."""
+
+
 def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]]:
     """What became of each channel of a revision: the last that the ledger says of it."""
     deliveries: dict[str, dict[str, Any]] = {}
@@ -401,13 +406,14 @@ def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]
                     "at": to_text(event.at),
                     "receipt": None,
                 }
-        elif event.type == "Delivered":
+        elif event.type in DELIVERY_EVENTS:
             channel = event.payload["channel"]
             deliveries[channel] = {
                 "channel": channel,
                 "state": event.payload["state"],
                 "at": to_text(event.at),
                 "receipt": event.payload["receipt"],
+                **({"reason": event.payload["reason"]} if "reason" in event.payload else {}),
             }
     return list(deliveries.values())
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -33,11 +34,11 @@ from chalicelib.core.table import Found, Key, R, Record
 from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.people.model import Person
 from chalicelib.people.roster import Roster
-from chalicelib.publication.model import Delivery
+from chalicelib.publication.model import Delivered, Item
 from chalicelib.review.deadlines import Escalation
 from chalicelib.review.model import Decision
 from chalicelib.review.service import OpenedLink
-from chalicelib.submission.model import Channel, Revision, State, Submission
+from chalicelib.submission.model import Channel, State, Submission
 from infra.local import subscriptions
 from infra.local.cloud import Files
 from infra.local.functions import Functions
@@ -356,15 +357,27 @@ class _Mailer:
 class _Instant:
     """A channel that shows whatever it is given."""
 
-    @staticmethod
-    def deliver(_head: Submission, _revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
-        """It is there."""
-        return {"urls": [f"https://site.test/{delivery.submission}"]}
+    repeatable = True
+    patience = timedelta(0)
 
     @staticmethod
-    def rendered(_head: Submission, _revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+    def prepare(_item: Item) -> Mapping[str, Any]:
+        """Nothing is needed."""
+        return {}
+
+    @staticmethod
+    def deliver(item: Item) -> Delivered:
+        """It is there."""
+        return Delivered(receipt={"urls": [f"https://site.test/{item.head.id}"]})
+
+    def reconcile(self, item: Item) -> Delivered:
+        """As ever."""
+        return self.deliver(item)
+
+    @staticmethod
+    def rendered(item: Item) -> Mapping[str, bytes]:
         """Its one page."""
-        return {f"{delivery.channel}/page.html": b"<p></p>"}
+        return {f"{item.delivery.channel}/page.html": b"<p></p>"}
 
 
 @dataclass(frozen=True, kw_only=True)

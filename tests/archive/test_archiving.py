@@ -164,7 +164,7 @@ def test_the_year_of_a_number_is_that_of_the_centers_calendar(world: World) -> N
     work = {"submission": submission, "revision": 1, "attempt": 1}
     with world.later(hours=2):
         for channel in world.parts.publishing.last_check(work)["channels"]:
-            world.parts.publishing.deliver(work | {"channel": channel})
+            world.parts.delivering.deliver(work | {"channel": channel})
     new_year = datetime(2031, 12, 31, 16, 0, tzinfo=UTC)
     journal = Journal(table=world.parts.table, now=lambda: new_year)
     replace(world.parts.archiving, journal=journal).archive(work)

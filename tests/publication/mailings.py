@@ -9,7 +9,7 @@ from chalicelib.core.ids import new_id, new_salt
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import TERM, Mailing, RecipientState
-from chalicelib.publication.model import Delivery, DeliveryState
+from chalicelib.publication.model import Delivery, DeliveryState, Item
 from chalicelib.publication.store import read_mailing
 from chalicelib.submission.model import (
     Channel,
@@ -54,7 +54,10 @@ class Announced:
             state=DeliveryState.CLAIMED,
             started_at=self.world.now(),
         )
-        return dict(self.world.parts.email_channel.deliver(head, revision, delivery))
+        channel = self.world.parts.email_channel
+        item = Item(head=head, revision=revision, delivery=delivery)
+        channel.prepare(item)
+        return dict(channel.deliver(item).receipt)
 
     def deliver_until_done(self) -> dict[str, Any]:
         """Run as often as it takes, hearing the carrier's events and letting time pass in between."""

@@ -4,17 +4,22 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import Stale
+from chalicelib.archive.model.verification import verify
+from chalicelib.archive.store import object_key
+from chalicelib.core.errors import ChannelRefusal, DeliveryParked, DeliveryRefused, Stale
 from chalicelib.publication.channels.website.entry import Entry
-from chalicelib.publication.model import Adapter, Delivery, DeliveryState
+from chalicelib.publication.freeze import Freezes
+from chalicelib.publication.model import Adapter, Delivered, DeliveryState, Item
+from chalicelib.publication.service.publishing import MOST_RESTARTS
 from chalicelib.publication.store import deliveries_of, entries_under, put_delivery
-from chalicelib.submission.model import Channel, Revision, Submission
+from chalicelib.submission.model import Channel
 from tests.faults import CrashError, FaultyAws
-from tests.world import World, a_world
+from tests.world import EDITOR, LIAISON, World, a_world
 
 AWS = FaultyAws()
 
@@ -22,25 +27,36 @@ AWS = FaultyAws()
 class NoticeBoard:
     """A channel of this test: counts what it is given, and fails while it is told to."""
 
+    repeatable = True
+    patience = timedelta(0)
+
     def __init__(self) -> None:
         self.broken = False
+        self.refusal: ChannelRefusal | None = None
         self.given: list[str] = []
         self._lock = threading.Lock()
 
-    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
+    def prepare(self, _item: Item) -> Mapping[str, Any]:
+        return {}
+
+    def deliver(self, item: Item) -> Delivered:
         if self.broken:
             raise CrashError("the board is down")
+        if self.refusal is not None:
+            raise self.refusal
         with self._lock:
-            self.given.append(head.id)
-        return {
-            "files": {
-                name.removeprefix("notice_board/"): hashlib.sha256(poster).hexdigest()
-                for name, poster in self.rendered(head, revision, delivery).items()
-            }
+            self.given.append(item.head.id)
+        files = {
+            name.removeprefix("notice_board/"): hashlib.sha256(poster).hexdigest()
+            for name, poster in self.rendered(item).items()
         }
+        return Delivered(receipt={"files": files})
 
-    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
-        poster = f"{revision.form.title}\n{head.id} {delivery.revision}"
+    def reconcile(self, item: Item) -> Delivered:
+        return self.deliver(item)
+
+    def rendered(self, item: Item) -> Mapping[str, bytes]:
+        poster = f"{item.revision.form.title}\n{item.head.id} {item.delivery.revision}"
         return {"notice_board/poster.txt": poster.encode()}
 
 
@@ -185,6 +201,59 @@ def test_a_channel_that_fails_holds_back_no_other_and_is_made_good_once(
     assert versions(world, f"internal/{submission}/") == 1
 
 
+@pytest.mark.parametrize(
+    ("refusal", "state"),
+    [
+        (DeliveryRefused("outcome_unknown"), "failed"),
+        (DeliveryParked("tried_in_vain", {"draft": "7"}), "needs_person"),
+    ],
+)
+def test_a_channel_that_refuses_is_told_of_and_holds_back_neither_the_others_nor_the_archive(
+    world: World, board: NoticeBoard, refusal: ChannelRefusal, state: str
+) -> None:
+    """Clause 3.5.1: archive at once; the package says what became of each channel."""
+    board.refusal, before = refusal, len(world.cloud.mails())
+    submission = world.publish(channels=["notice_board", "website"])
+    board.refusal = None
+    assert world.state(submission) == "archived"
+    shown = {each["channel"]: each for each in world.record(submission)["deliveries"]}
+    assert (shown["notice_board"]["state"], shown["website"]["state"]) == (state, "done")
+    assert shown["notice_board"]["reason"] == refusal.reason
+    newest = world.cloud.mails()[: len(world.cloud.mails()) - before]
+    told = [mail.to for mail in newest if "在宣传栏" in mail.text]
+    assert sorted(told) == sorted([LIAISON.email, EDITOR.email])
+    number = world.plain_journal.head(submission).catalog_number or ""
+    bucket = world.parts.settings.archive_bucket
+    package = world.plain_s3.get_object(Bucket=bucket, Key=object_key(number))["Body"].read()
+    report = verify(package)
+    assert report.facts is not None
+    assert (report.findings, report.facts.format_version) == ((), 6)
+
+
+def test_what_is_on_no_channel_needs_a_person_and_is_not_archived(world: World, board: NoticeBoard) -> None:
+    board.refusal = DeliveryRefused("outcome_unknown")
+    submission = world.publish(channels=["notice_board"])
+    board.refusal = None
+    head = world.plain_journal.head(submission)
+    assert (head.state, head.reason, head.catalog_number) == ("needs_person", "not_delivered", None)
+
+
+def test_what_fails_for_two_days_is_left_to_a_person_and_the_rest_is_archived(
+    world: World, board: NoticeBoard
+) -> None:
+    board.broken = True
+    submission = world.publish(channels=["notice_board", "website"])
+    for time in range(1, MOST_RESTARTS + 2):
+        assert world.state(submission) == "publishing"
+        head = world.plain_journal.head(submission)
+        with world.later(days=3 * time):
+            world.parts.publishing.repair(head, Freezes())
+        world.finish()
+    board.broken = False
+    assert world.state(submission) == "archived"
+    assert states(world, submission) == {"notice_board": "needs_person", "website": "done"}
+
+
 def test_while_s3_fails_nothing_is_published_and_afterwards_everything_is_once(world: World) -> None:
     def fail(operation: str, _params: Mapping[str, Any]) -> None:
         if operation == "PutObject":
@@ -208,7 +277,7 @@ def test_delivering_again_what_is_done_does_nothing(world: World, board: NoticeB
     before, site = world.items(), pages(world)
     for channel in ("website", "notice_board", "wechat"):
         work = {"submission": published, "revision": 1, "attempt": 1, "channel": channel}
-        world.parts.publishing.deliver(work)
+        world.parts.delivering.deliver(work)
     assert world.items() == before
     assert pages(world) == site
     assert board.given.count(published) == 1
@@ -224,7 +293,7 @@ def test_a_delivery_of_an_older_attempt_neither_delivers_nor_confirms(
     board.broken = False
     old = {"submission": submission, "revision": 1, "attempt": 1, "channel": "notice_board"}
     before = world.items()
-    world.parts.publishing.deliver(old)
+    world.parts.delivering.deliver(old)
     assert world.items() == before
     assert submission not in board.given
     world.finish()
@@ -235,8 +304,9 @@ def test_a_delivery_of_an_older_attempt_neither_delivers_nor_confirms(
 def test_a_claim_is_never_written_over_what_is_done(world: World, published: str) -> None:
     before = deliveries_of(world.plain_table, published, 1)
     for done in (each for each in before if each.state is DeliveryState.DONE):
+        called = replace(done, state=DeliveryState.CALLING)
         with pytest.raises(Stale):
-            world.plain_table.put(put_delivery(replace(done, state=DeliveryState.CLAIMED, fence=9)))
+            world.plain_table.put(put_delivery(called, replace(called, state=DeliveryState.UNKNOWN)))
     assert deliveries_of(world.plain_table, published, 1) == before
 
 

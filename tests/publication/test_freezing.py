@@ -393,7 +393,7 @@ def test_no_delivery_begins_once_a_freeze_is_committed(world: World) -> None:
     head = world.plain_journal.head(submission)
     work = {"submission": submission, "revision": 1, "attempt": head.attempt, "channel": "website"}
     with pytest.raises(ChannelsFrozen):
-        world.parts.publishing.deliver(work)
+        world.parts.delivering.deliver(work)
     world.unfreeze()
     world.finish()
     assert world.state(submission) == "archived"

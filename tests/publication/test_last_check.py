@@ -121,7 +121,7 @@ def test_a_freeze_after_the_last_check_holds_back_the_delivery(world: World, sch
     assert last_check(world, scheduled) == ["website"]
     work = {"submission": scheduled, "revision": 1, "attempt": 1, "channel": "website"}
     with world.frozen(), pytest.raises(ChannelsFrozen):
-        world.parts.publishing.deliver(work)
+        world.parts.delivering.deliver(work)
     assert site(world) == []
 
 

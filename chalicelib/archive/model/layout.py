@@ -51,11 +51,21 @@ CONFIRMED = "AmendmentConfirmed"
 DECLINED = "AmendmentDeclined"
 
 
+ENDED_OTHERWISE = frozenset({"DeliveryFailed", "DeliveryParked"})
+"""How a delivery ends otherwise than by being delivered."""
+
+
 def format_version(
     contents: Iterable[Mapping[str, Any]], events: Iterable[Event], procedure: Mapping[str, Any] | None
 ) -> int:
-    """The version that these need: 1 knows no attachments, 2 no procedure, 3 no amendments, 4 no signed opinions."""
+    """The version that these need.
+
+    1 knows no attachments, 2 no procedure, 3 no amendments, 4 no signed opinions, 5 no delivery that failed or was left
+    to a person.
+    """
     happened = tuple(events)
+    if any(event.type in ENDED_OTHERWISE for event in happened):
+        return 6
     if any(is_signed(event) for event in happened if event.type == "Decided"):
         return 5
     if any(event.type == AMENDED for event in happened):
@@ -109,6 +119,9 @@ def deliveries_in(event: Event) -> list[dict[str, Any]]:
         return [{"at": at, "channel": channel, "receipt": None, "state": state} for channel, state in states]
     if event.type == "Delivered":
         return [{"at": at, **{member: said.get(member) for member in ("channel", "receipt", "state")}}]
+    if event.type in ENDED_OTHERWISE:
+        members = ("channel", "reason", "receipt", "state")
+        return [{"at": at, **{member: said.get(member) for member in members}}]
     return []
 
 

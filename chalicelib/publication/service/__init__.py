@@ -1,1 +1,1 @@
-"""What publishing does: `schedule` waits, `publishing` checks and delivers, `sweeping` repairs."""
+"""What publishing does: `schedule` waits, `publishing` checks, `delivering` delivers, `sweeping` repairs."""

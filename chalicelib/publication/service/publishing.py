@@ -1,4 +1,4 @@
-"""Publishing as the state machine drives it: the last check, and one delivery per channel (clauses 3.4.1, 3.4.2)."""
+"""Publishing as the state machine drives it: the last check, and a new beginning (clauses 3.4.1, 3.4.2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,33 +14,28 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.publication.freeze import Freezes, concerned, held_back
 from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
-from chalicelib.publication.store import (
-    FREEZES_KEY,
-    deliveries_of,
-    delivery_key,
-    put_delivery,
-    put_new_delivery,
-    read_delivery,
-    read_freezes,
-)
+from chalicelib.publication.service.delivering import ACTOR, TRIED_IN_VAIN, Delivering, is_turn
+from chalicelib.publication.store import FREEZES_KEY, deliveries_of, put_new_delivery, read_freezes
 from chalicelib.review.model import approved_stages
 from chalicelib.review.service.posts import head_and_round
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import Channel, Reason, Revision, State, Submission
+from chalicelib.submission.model import Channel, Reason, State, Submission
 from chalicelib.submission.service import Journal, Procedures, patience, resource_of
-from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
+from chalicelib.submission.store import read_revision, revision_key
 
-ACTOR = "service:publication"
+MOST_RESTARTS = 8
+"""How often publishing is begun again, about two days long, before a person is asked about what is left."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publishing:
-    """The publication machine's hands. `grace` is how long a step may be under way before the sweeper repeats it."""
+    """The publication machine's eyes. `grace` is how long a step may be under way before the sweeper repeats it."""
 
     journal: Journal
     access: AccessControl
     rules: ChannelRules
     procedures: Procedures
+    delivering: Delivering
     adapters: Mapping[Channel, Adapter]
     shelf: Shelf
     max_lateness: timedelta
@@ -55,28 +50,19 @@ class Publishing:
         doubts = iter([True])
         return again_when_stale(lambda: self._last_check(work, doubt=next(doubts, False)))
 
-    def deliver(self, work: Mapping[str, Any]) -> None:
-        """Deliver to one channel: claim, deliver, confirm. Does nothing when it is done or not its turn.
-
-        What is frozen is read again after the claim was written: no delivery begins after a freeze was committed
-        (clause 5.1.2). Raises ChannelsFrozen during a freeze.
-        """
-        begun = self._claim(work)
-        if begun is None:
-            return
-        head, text, claimed = begun
-        receipt = self.adapters[claimed.channel].deliver(head, text, claimed)
-        done = replace(claimed, state=DeliveryState.DONE, receipt=receipt)
-        again_when_stale(lambda: self._confirm(done, work))
-
     def repair(self, head: Submission, freezes: Freezes) -> None:
         """Begin the machine again for what stands still and could go on."""
         if not self._is_overdue(head):
             self.release(head, freezes)
             return
         left = self._left(head)
-        if not left or not freezes.stop(left, self.journal.now()):
-            self.journal.restart(head, ACTOR)
+        if left and freezes.stop(left, self.journal.now()):
+            return
+        if head.state is State.PUBLISHING and head.restarts >= MOST_RESTARTS:
+            for delivery in self._unfinished(head):
+                self.delivering.park(head, delivery, TRIED_IN_VAIN)
+                head = self.journal.head(head.id)
+        self.journal.restart(head, ACTOR)
 
     def release(self, head: Submission, freezes: Freezes) -> None:
         """Begin the machine again for what was held back by a freeze that has ended, without any patience."""
@@ -108,7 +94,7 @@ class Publishing:
         if head is None or revision_record is None:
             return following | {"channels": []}
         freezes, now = read_freezes(found.get(FREEZES_KEY)), self.journal.now()
-        if _is_turn(head, work):
+        if is_turn(head, work):
             return following | {"channels": _free(self._left(head), freezes, now)}
         if not head.is_at(State.SCHEDULED, revision=revision, attempt=work["attempt"]):
             return following | {"channels": []}
@@ -178,51 +164,6 @@ class Publishing:
         )
         self.journal.commit(head, replace(head, state=State.NEEDS_PERSON, reason=reason), [draft])
 
-    def _confirm(self, done: Delivery, work: Mapping[str, Any]) -> None:
-        """Write the confirmation with its event; another channel's may come in between, a later attempt's ends it."""
-        where = delivery_key(done.submission, done.revision, done.channel)
-        found = self.journal.table.batch(head_key(done.submission), where)
-        head_record, record = found.get(head_key(done.submission)), found.get(where)
-        if head_record is None or record is None:
-            return
-        head = read_head(head_record)
-        if read_delivery(record).state is DeliveryState.DONE or not _is_turn(head, work):
-            return
-        draft = Draft(
-            type="Delivered",
-            cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),
-            payload={
-                "revision": done.revision,
-                "channel": done.channel,
-                "state": done.state,
-                "receipt": dict(done.receipt or {}),
-            },
-        )
-        self.journal.commit(head, head, [draft], [put_delivery(done)])
-        metrics.count(metrics.DELIVERIES, done.channel, done.state)
-        took = self.journal.now() - done.started_at
-        metrics.emit({metrics.DELIVERY_SECONDS: took.total_seconds()}, done.channel)
-
-    def _claim(self, work: Mapping[str, Any]) -> tuple[Submission, Revision, Delivery] | None:
-        """Claim a delivery, and answer what is to be delivered; None when there is nothing to do."""
-        channel = Channel(work["channel"])
-        where = delivery_key(work["submission"], work["revision"], channel)
-        found = self.journal.table.batch(head_key(work["submission"]), where, FREEZES_KEY)
-        head_record, record = found.get(head_key(work["submission"])), found.get(where)
-        if head_record is None or record is None:
-            return None
-        head, delivery = read_head(head_record), read_delivery(record)
-        if delivery.state is DeliveryState.DONE or not _is_turn(head, work):
-            return None
-        read_freezes(found.get(FREEZES_KEY)).ensure_free(channel, self.journal.now())
-        claimed = replace(delivery, state=DeliveryState.CLAIMED, fence=work["attempt"])
-        self.journal.table.put(put_delivery(claimed))
-        text = revision_key(work["submission"], work["revision"])
-        found = self.journal.table.batch(text, FREEZES_KEY)
-        read_freezes(found.get(FREEZES_KEY)).ensure_free(channel, self.journal.now())
-        revision_record = found.get(text)
-        return None if revision_record is None else (head, read_revision(revision_record), claimed)
-
     def _is_overdue(self, head: Submission) -> bool:
         """Whether it stands still for longer than any step takes."""
         now, grace = self.journal.now(), patience(self.grace, head)
@@ -238,8 +179,11 @@ class Publishing:
             return concerned(head, self.adapters)
         if head.state is not State.PUBLISHING:
             return ()
+        return tuple(each.channel for each in self._unfinished(head))
+
+    def _unfinished(self, head: Submission) -> tuple[Delivery, ...]:
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)
-        return tuple(each.channel for each in deliveries if each.state in UNFINISHED)
+        return tuple(each for each in deliveries if each.state in UNFINISHED)
 
 
 def _free(left: tuple[Channel, ...], freezes: Freezes, now: datetime) -> list[Channel]:
@@ -248,7 +192,3 @@ def _free(left: tuple[Channel, ...], freezes: Freezes, now: datetime) -> list[Ch
     if left and not free:
         raise ChannelsFrozen
     return free
-
-
-def _is_turn(head: Submission, work: Mapping[str, Any]) -> bool:
-    return head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"])

@@ -42,7 +42,7 @@ from chalicelib.publication.channels.email.mailing import (
     fault_of_address,
     listed,
 )
-from chalicelib.publication.model import Delivery
+from chalicelib.publication.model import Delivered, Item
 from chalicelib.publication.store import (
     FREEZES_KEY,
     fix_mailing,
@@ -94,22 +94,37 @@ class EmailChannel:
     site_url: str
     scale: float
 
-    def deliver(self, head: Submission, revision: Revision, _delivery: Delivery) -> Mapping[str, Any]:
+    repeatable = True
+    patience = timedelta(0)
+
+    def prepare(self, item: Item) -> Mapping[str, Any]:
+        """Fix list and text, if they were not yet; they are kept where their recipients are."""
+        again_when_stale(lambda: self._fixed(item.head, item.revision))
+        return {}
+
+    def deliver(self, item: Item) -> Delivered:
         """Send to everybody who has not been sent to; the receipt counts recipients by what became of them.
 
         Raises DeliveryUnfinished when its time is over, OutcomeUnknown while the carrier may still tell what became
         of a mail, MailRefused when the carrier takes none now, ChannelsFrozen during a freeze.
         """
-        mailing = again_when_stale(lambda: self._fixed(head, revision))
+        mailing = read_mailing(self.table, item.head.id, item.revision.number)
+        if mailing is None:
+            raise Stale
         if mailing.counts is None:
-            self.serve(mailing, self.record)
-            mailing = again_when_stale(lambda: self._closed(mailing))
+            open_one = mailing
+            self.serve(open_one, self.record)
+            mailing = again_when_stale(lambda: self._closed(open_one))
         files = {name: hashlib.sha256(raw).hexdigest() for name, raw in _files(mailing).items()}
-        return {"recipients": dict(mailing.counts or {}), "files": files}
+        return Delivered(receipt={"recipients": dict(mailing.counts or {}), "files": files})
 
-    def rendered(self, head: Submission, _revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+    def reconcile(self, item: Item) -> Delivered:
+        """Each recipient is reconciled for itself."""
+        return self.deliver(item)
+
+    def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The mail without what differs from person to person, as it was fixed before the first one went out."""
-        mailing = read_mailing(self.table, head.id, delivery.revision)
+        mailing = read_mailing(self.table, item.head.id, item.delivery.revision)
         return {} if mailing is None else {f"email/{name}": raw for name, raw in _files(mailing).items()}
 
     def serve(self, mailing: Mailing, settle: Settle) -> None:

@@ -3,13 +3,13 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from chalicelib.publication.channels.website.entry import PREFIXES, Entry, attached_files
 from chalicelib.publication.channels.website.render import item_page
 from chalicelib.publication.channels.website.site import Website
-from chalicelib.publication.model import Delivery
-from chalicelib.submission.model import Revision, Submission
+from chalicelib.publication.model import Delivered, Item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,19 @@ class WebsiteChannel:
     record: Callable[[str, Entry], None]
     department_name: Callable[[str], str]
 
-    def deliver(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, Any]:
-        """Write the item's files and page, record it, bring the indexes up to date; the receipt says what and where."""
-        form, entry = revision.form, self._entry(head, revision, delivery)
+    repeatable = True
+    patience = timedelta(0)
+
+    def prepare(self, item: Item) -> Mapping[str, Any]:
+        """Write the item's files and its own page, to which nothing leads yet."""
+        form = item.revision.form
+        self.website().write_item(self._entry(item), form.body, PREFIXES[form.classification])
+        return {}
+
+    def deliver(self, item: Item) -> Delivered:
+        """Record it and bring the indexes up to date; the receipt says what is where."""
+        form, entry = item.revision.form, self._entry(item)
         prefixes = PREFIXES[form.classification]
-        self.website().write_item(entry, form.body, prefixes)
         for prefix in prefixes:
             self.record(prefix, entry)
         urls = self.website().publish(entry, form.body, prefixes)
@@ -35,16 +43,21 @@ class WebsiteChannel:
         receipt: dict[str, Any] = {"urls": list(urls), "files": {"index.html": page}}
         if entry.attachments:
             receipt["attachments"] = {path: file.sha256 for path, file in attached_files(entry).items()}
-        return receipt
+        return Delivered(receipt=receipt)
 
-    def rendered(self, head: Submission, revision: Revision, delivery: Delivery) -> Mapping[str, bytes]:
+    def reconcile(self, item: Item) -> Delivered:
+        """Delivering again ends the same."""
+        return self.deliver(item)
+
+    def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The item's page as it stands on the site, whatever the templates say by now."""
-        return {"website/index.html": self.website().delivered_page(self._entry(head, revision, delivery))}
+        return {"website/index.html": self.website().delivered_page(self._entry(item))}
 
-    def _entry(self, head: Submission, revision: Revision, delivery: Delivery) -> Entry:
+    def _entry(self, item: Item) -> Entry:
+        revision, delivery = item.revision, item.delivery
         form = revision.form
         return Entry(
-            submission=head.id,
+            submission=item.head.id,
             revision=delivery.revision,
             title=form.title,
             summary=form.summary,
