@@ -43,7 +43,9 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
+    from chalicelib.publication.service.register import Register
     from chalicelib.publication.service.schedule import Schedule
+    from chalicelib.publication.service.settling import Settling
     from chalicelib.publication.service.sweeping import Sweeper
     from chalicelib.review.deadlines import Deadlines
     from chalicelib.review.service import Decisions, ReviewDesk, Rounds
@@ -582,6 +584,20 @@ class Parts:
         from chalicelib.publication.service.delivering import Delivering
 
         return Delivering(journal=self.journal, adapters=self.adapters, scale=self.settings.scale)
+
+    @cached_property
+    def settling(self) -> "Settling":
+        """People's answers for deliveries."""
+        from chalicelib.publication.service.settling import Settling
+
+        return Settling(journal=self.journal, access=self.access)
+
+    @cached_property
+    def register(self) -> "Register":
+        """The register of channels."""
+        from chalicelib.publication.service.register import Register
+
+        return Register(journal=self.journal, access=self.access, served=frozenset(self.adapters))
 
     @cached_property
     def freezing(self) -> "Freezing":

@@ -24,6 +24,7 @@ from chalicelib.web.pages import TEMPLATES
 from tests.attachment.files import a_picture, attach
 from tests.browsing import Browser
 from tests.proving import PROOFS, company_of, given_passkey
+from tests.publication.deliveries import leave_to_a_person
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
@@ -157,7 +158,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 ),
                 *_of_reviewers(world, decided, reviewed),
                 *_of_amendments(world, amendable, amended, to_amend),
-                *_of_the_switch(),
+                *_of_the_switch(world, archived),
                 *_of_proofs(world),
                 Sight(
                     name="refused-requests",
@@ -257,9 +258,21 @@ def _of_proofs(world: World) -> list[Sight]:
     ]
 
 
-def _of_the_switch() -> list[Sight]:
+def _of_the_switch(world: World, archived: str) -> list[Sight]:
+    leave_to_a_person(world, archived)
+    path = f"/submissions/{archived}/deliveries/website"
+    mark = Browser(world, DIRECTOR).get(path).form(path)["csrf"]
     return [
         Sight(name="publishing", template="publishing", path="/publishing", person=DIRECTOR),
+        Sight(name="delivery", template="delivery", path=path, person=DIRECTOR),
+        Sight(
+            name="delivery-wrong",
+            template="delivery",
+            path=path,
+            person=DIRECTOR,
+            fields={"csrf": mark, "answer": "", "comment": "", "url": "x"},
+            status=422,
+        ),
         Sight(
             name="lift-freeze",
             template="lift_freeze",

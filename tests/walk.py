@@ -14,17 +14,20 @@ import pyotp
 import requests
 
 from app import app
-from chalicelib.core.errors import RecipientRefused
+from chalicelib.core.errors import DeliveryParked, RecipientRefused
 from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Mailer
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.publication.service.publishing import MOST_RESTARTS
 from chalicelib.publication.store import read_mailing
+from chalicelib.submission.model import Channel
 from chalicelib.web.static import address_of
 from tests.attachment.files import CSV, declared, keys, post_form
 from tests.authenticator import Authenticator
 from tests.browsing import Browser, Shown
 from tests.infra.lambda_events import A_TICK
 from tests.proving import PROOFS, at_the_company, company_of, mailed_browser, operations
+from tests.publication.deliveries import Account, busy
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
@@ -118,6 +121,7 @@ class Walk:
         self.forget_the_procedure()
         submission = self.publish_what_was_returned_once(liaison)
         self.settle_unknown_mails(submission)
+        self.answer_for_deliveries()
         self.choose_announcements()
         self.freeze_and_let_go()
         self.prove_oneself()
@@ -292,6 +296,30 @@ class Walk:
         mark = browser.get("/me").form("/me/announcements")["csrf"]
         browser.post(f"/submissions/{submission}/unknown-mails", {"csrf": mark, "resend": "no"})
         self.world.finish()
+
+    def answer_for_deliveries(self) -> None:
+        """A channel leaves one to a person, who lets it be tried again; the sweeper leaves it to one that saw it."""
+        board = Account(DeliveryParked("tried_in_vain"))
+        adapters = self.world.parts.adapters
+        assert isinstance(adapters, dict), "the one that every part was given"
+        adapters[Channel.NOTICE_BOARD] = board
+        submission = self.world.publish(channels=["website", "notice_board"])
+        assert self.call("GET", "channels", as_=EDITOR).body["waiting"]
+        board.answers = [busy()] * 100
+        path = f"submissions/{submission}/deliveries/notice_board/answer"
+        said = {"answer": "again", "comment": "宣传栏上没有。"}
+        assert self.call("POST", path, said, as_=EDITOR).body["state"] == "pending"
+        self.world.finish()
+        for _ in range(MOST_RESTARTS):
+            self.world.plain_journal.restart(self.world.plain_journal.head(submission), "service:test")
+        self.world.finish()
+        with self.world.later(days=30):
+            app.handler_map["sweep"](A_TICK, None)
+        self.world.finish()
+        browser, page = _Stroller(self, EDITOR), f"/submissions/{submission}/deliveries/notice_board"
+        shown = browser.get(page)
+        assert browser.submit(shown, page, answer="delivered", comment="看到了。", url="").status == 200
+        del adapters[Channel.NOTICE_BOARD]
 
     def lose_a_mail(self, submission: str, person: Person) -> None:
         """Make the outcome of a person's mail unknown."""

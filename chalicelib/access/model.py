@@ -55,7 +55,7 @@ class Action(StrEnum):
     REASSIGN = "review.reassign"
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
-    SETTLE_MAIL = "publication.settle_mail"
+    SETTLE = "publication.settle"
     FREEZE = "publication.freeze"
     UNFREEZE = "publication.unfreeze"
     ARCHIVE = "archive.write"

@@ -12,6 +12,7 @@ from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
 from chalicelib.publication.freeze import HISTORY, Freeze, Hand, Waiting
+from chalicelib.publication.service.settling import answered, channel_named
 
 publication_routes = Blueprint(__name__)
 
@@ -41,6 +42,50 @@ def settle_unknown_mails(exchange: Exchange, submission: str) -> Response:
         person, submission, resend=resend, correlation_id=exchange.correlation_id
     )
     return answer(exchange, {"settled": settled, "left": left})
+
+
+@publication_routes.route("/api/v1/submissions/{submission}/deliveries/{channel}/answer", methods=["POST"])
+@endpoint(publication_routes)
+def answer_for_delivery(exchange: Exchange, submission: str, channel: str) -> Response:
+    person = caller(exchange)
+    said = checked("delivery_answer", exchange.body())
+    state = bootstrap.parts().settling.answer(
+        person, submission, channel_named(channel), answered(said), correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, {"state": state})
+
+
+@publication_routes.route("/api/v1/channels", methods=["GET"])
+@endpoint(publication_routes)
+def get_channels(exchange: Exchange) -> Response:
+    states, waits = bootstrap.parts().register.look(caller(exchange))
+    body = {
+        "channels": [
+            {
+                "channel": each.channel,
+                "is_served": each.is_served,
+                "is_paused": each.is_paused,
+                "delivered_at": to_text(each.delivered_at) if each.delivered_at else None,
+                "queued": each.queued,
+                "waiting": each.waiting,
+            }
+            for each in states
+        ],
+        "waiting": [
+            {
+                "submission": each.delivery.submission,
+                "revision": each.delivery.revision,
+                "channel": each.delivery.channel,
+                "title": each.title,
+                "reason": each.delivery.reason,
+                "since": to_text(each.at),
+                "receipt": each.delivery.receipt if each.title is not None else None,
+                "may_answer": each.may_answer,
+            }
+            for each in waits
+        ],
+    }
+    return answer(exchange, body)
 
 
 @publication_routes.route("/api/v1/freezes", methods=["GET"])

@@ -236,6 +236,6 @@ def _began_before(head: Submission, at: datetime) -> bool:
 
 
 def _was_due(head: Submission, at: datetime) -> bool:
-    if head.state is State.PUBLISHING:
+    if head.state is State.PUBLISHING or head.again:
         return True
     return head.state is State.SCHEDULED and head.due_at is not None and head.due_at <= at

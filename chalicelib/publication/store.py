@@ -3,8 +3,9 @@
 import json
 import zlib
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from pynamodb.attributes import BinaryAttribute, BooleanAttribute, NumberAttribute, UnicodeAttribute
@@ -12,7 +13,7 @@ from pynamodb.expressions.condition import Condition
 
 from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core.clock import from_text, to_text
-from chalicelib.core.ids import fingerprint, new_id
+from chalicelib.core.ids import fingerprint, new_id, shard
 from chalicelib.core.table import DocumentAttribute, Found, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.publication.channels.email.mailing import (
@@ -126,6 +127,68 @@ def deliveries_of(table: Table, submission: str, revision: int) -> tuple[Deliver
     """Every channel's delivery of a revision."""
     prefix = f"{DELIVERIES}{revision:04d}#"
     return tuple(map(read_delivery, table.partition(DeliveryRecord, partition_key(submission), prefix)))
+
+
+class ParkedRecord(Record):
+    """That a delivery was left to a person; whether it still is, head and delivery say."""
+
+
+class ChannelRecord(Record):
+    """When a channel last took something."""
+
+    delivered_at = UnicodeAttribute()
+
+
+SHARDS = 16
+"""Over how many items it is spread when a channel last took something."""
+PARKED_LIFE = timedelta(days=400)
+"""How long it is kept that a delivery was left to a person."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parked:
+    """That a delivery was left to a person, and when, in UTC."""
+
+    submission: str
+    revision: int
+    channel: Channel
+    at: datetime
+
+
+def put_parked(delivery: Delivery, at: datetime) -> Put:
+    """Describe that a delivery is left to a person."""
+    record = ParkedRecord(
+        pk=f"PARKED#{delivery.channel}",
+        sk=f"{to_text(at)}#{delivery.submission}#{delivery.revision:04d}",
+        expires_at=int((at + PARKED_LIFE).timestamp()),
+    )
+    return Put(record=record)
+
+
+def parked_on(table: Table, channel: Channel, most: int) -> tuple[Parked, ...]:
+    """The last deliveries on a channel that were left to a person, newest first; some have been answered for since."""
+    records = table.partition(ParkedRecord, f"PARKED#{channel}", newest_first=True)
+    found = []
+    for record in islice(records, most):
+        at, submission, revision = record.sk.split("#")
+        found.append(Parked(submission=submission, revision=int(revision), channel=channel, at=from_text(at)))
+    return tuple(found)
+
+
+def channel_keys(channel: Channel) -> tuple[Key[ChannelRecord], ...]:
+    """Where it is kept when a channel last took something: the latest of these, of which none is hot."""
+    return tuple(Key(ChannelRecord, f"CHANNEL#{channel}#{number:02d}", "LAST") for number in range(SHARDS))
+
+
+def channel_key(channel: Channel, submission: str) -> Key[ChannelRecord]:
+    """Which of them a submission's delivery is told in."""
+    return Key(ChannelRecord, f"CHANNEL#{channel}#{shard(submission, SHARDS):02d}", "LAST")
+
+
+def put_last(delivery: Delivery, at: datetime) -> Put:
+    """Describe that a channel has taken something."""
+    key = channel_key(delivery.channel, delivery.submission)
+    return Put(record=ChannelRecord(pk=key.pk, sk=key.sk, delivered_at=to_text(at)))
 
 
 def unfinished_of(table: Table, heads: Iterable[Submission]) -> dict[str, tuple[Channel, ...]]:

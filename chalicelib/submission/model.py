@@ -97,14 +97,15 @@ LEGAL: Mapping[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
     State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON}),
     State.PUBLISHED: frozenset({State.ARCHIVED}),
-    State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
+    State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN, State.PUBLISHING}),
     State.REJECTED: frozenset({State.IN_REVIEW}),
     State.WITHDRAWN: frozenset(),
     State.ARCHIVED: frozenset(),
 }
 """Which state may follow which; staying in a state is always legal.
 
-From scheduled and rejected only a decision that is taken back leads into review again.
+From scheduled and rejected only a decision that is taken back leads into review again; what is on no channel is being
+published again when a person has answered for a delivery.
 """
 
 REVISABLE = frozenset({State.AWAITING_CONFIRMATION, State.CHANGES_REQUESTED, State.NEEDS_PERSON})
@@ -252,6 +253,12 @@ class Submission:
     begun_at: datetime | None = None
     catalog_number: str | None = None
     reason: Reason | None = None
+    again: tuple[Channel, ...] = ()
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether a machine must see to it that something happens, or that people are reminded."""
+        return self.state in IN_FLIGHT or bool(self.again)
 
     @property
     def chain(self) -> Chain:

@@ -13,12 +13,12 @@ from pynamodb.attributes import NumberAttribute, UnicodeAttribute
 from chalicelib.attachment.model import attachment_from_document
 from chalicelib.core import logs
 from chalicelib.core.clock import from_text, to_text
+from chalicelib.core.ids import shard
 from chalicelib.core.problems import Problem
 from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Table
 from chalicelib.ledger.store import partition_key
 from chalicelib.submission.letters import KEPT_BYTES, RefusedRequest, Standing
 from chalicelib.submission.model import (
-    IN_FLIGHT,
     Category,
     Channel,
     Classification,
@@ -112,7 +112,7 @@ def listing_key(department: str) -> str:
 
 def shard_of(submission: str) -> str:
     """The key of the in-flight index that a submission falls under."""
-    return f"in-flight-{ord(submission[-1]) % SHARDS:02d}"
+    return f"in-flight-{shard(submission, SHARDS):02d}"
 
 
 def put_head(head: Submission, *, expected_seq: int) -> Put:
@@ -142,6 +142,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "begun_at": to_text(head.begun_at) if head.begun_at else None,
         "catalog_number": head.catalog_number,
         "reason": head.reason,
+        "again": list(head.again) or None,
         "request_digest": head.request_digest,
         "correlation_id": head.correlation_id,
     }
@@ -150,7 +151,7 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         sk=key.sk,
         listing_key=listing_key(head.department),
         listing_sort=f"{to_text(head.created_at)}#{head.id}",
-        in_flight=shard_of(head.id) if head.state in IN_FLIGHT else None,
+        in_flight=shard_of(head.id) if head.is_in_flight else None,
         state=head.state.value,
         seq=head.seq,
         facts={name: value for name, value in facts.items() if value is not None},
@@ -195,6 +196,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         begun_at=from_text(facts["begun_at"]) if "begun_at" in facts else None,
         catalog_number=facts.get("catalog_number"),
         reason=Reason(facts["reason"]) if "reason" in facts else None,
+        again=tuple(map(Channel, facts.get("again", ()))),
         request_digest=facts["request_digest"],
         correlation_id=facts["correlation_id"],
     )
@@ -232,11 +234,11 @@ _SWEEP_PAGE = 100
 
 def in_flight(table: Table) -> Iterator[SubmissionRecord]:
     """The record of every submission that a machine must move on, as it stands now."""
-    for shard in range(SHARDS):
+    for number in range(SHARDS):
         below = None
         while True:
             items = table.index_page(
-                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{shard:02d}"), ("pk", below), limit=_SWEEP_PAGE
+                IN_FLIGHT_INDEX, ("in_flight", f"in-flight-{number:02d}"), ("pk", below), limit=_SWEEP_PAGE
             )
             keys = [Key(SubmissionRecord, item["pk"]["S"], item["sk"]["S"]) for item in items]
             found = table.batch(*keys)

@@ -26,9 +26,9 @@ from chalicelib.ledger.store import partition_key
 from chalicelib.people.model import CENTER
 from chalicelib.people.store import department_key, person_key
 from chalicelib.publication.channels.website.entry import PREFIXES
-from chalicelib.publication.store import FREEZES_KEY, site_partition, subscription_key
+from chalicelib.publication.store import FREEZES_KEY, channel_key, site_partition, subscription_key
 from chalicelib.review.store import desk_partition
-from chalicelib.submission.model import Category, Classification
+from chalicelib.submission.model import Category, Channel, Classification
 from chalicelib.submission.procedure import Procedure, read_procedure
 from chalicelib.submission.store import IN_FLIGHT_INDEX, listing_key, procedure_key, shard_of
 from infra.capacity.meter import TABLE
@@ -52,7 +52,7 @@ PROCEDURE = "PROCEDURE#<version>"
 DEPARTMENTS, FREEZE = "DEPARTMENTS", "FREEZE"
 TRIES = "RATE#<handles of an address>"
 SERIES = "SERIES#<series>"
-SITE = "SITE#<prefix>"
+SITE, CHANNEL = "SITE#<prefix>", "CHANNEL#<channel>#<shard>"
 DEPARTMENT, ARCHIVE, SHARD = "DEPARTMENT#<department>", "ARCHIVE#<department>", "in-flight-<shard>"
 
 
@@ -94,6 +94,7 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         SITE: {(TABLE, site_partition(prefix)) for prefix in PREFIXES[request.classification]},
         DEPARTMENT: {(LISTING, listing_key(request.department))},
         ARCHIVE: {(LISTING, archive_listing_key(request.department))},
+        CHANNEL: {(TABLE, channel_key(Channel.WEBSITE, request.submission).pk)},
         SHARD: {(IN_FLIGHT_INDEX, shard_of(request.submission))},
     }
 

@@ -13,7 +13,8 @@ from chalice.utils import to_cfn_resource_name
 from app import app
 from chalicelib.core.metrics import METRICS, NAMESPACE
 from chalicelib.publication.channels.email.mailing import RecipientState
-from chalicelib.submission.model import IN_FLIGHT, Reason
+from chalicelib.publication.model import DeliveryState
+from chalicelib.submission.model import IN_FLIGHT, Channel, Reason
 from infra.checks.functions import OTHERS
 from infra.expanded import Expanded
 from infra.local.functions import Functions
@@ -228,7 +229,8 @@ def test_alarms_about_the_desk_ask_for_figures_that_it_emits() -> None:
     own = [alarm for alarm in alarms().values() if alarm["Namespace"] == NAMESPACE]
     assert len(own) > 10
     words = {
-        "State": {state.value for state in IN_FLIGHT},
+        "State": {state.value for state in (*IN_FLIGHT, *DeliveryState)},
+        "Channel": {channel.value for channel in Channel},
         "Reason": {reason.value for reason in Reason},
         "Outcome": {state.value for state in RecipientState} | {"not_taken"},
         "Desk": {PREFIX},
@@ -238,6 +240,11 @@ def test_alarms_about_the_desk_ask_for_figures_that_it_emits() -> None:
         by = {each["Name"]: each["Value"] for each in alarm["Dimensions"]}
         assert by.keys() in ({"Desk", *metric.by}, {"Desk"} if metric.also_whole else None)
         assert all(value in words[name] for name, value in by.items()), by
+
+
+def test_every_channel_on_which_a_delivery_waits_for_a_person_is_told() -> None:
+    """Clause 2.3.2."""
+    assert watched(NAMESPACE, "Deliveries", "Channel") == {channel.value for channel in Channel}
 
 
 def test_what_should_have_gone_on_is_watched_in_every_state_of_flight() -> None:

@@ -28,7 +28,14 @@ from chalicelib.publication.model import (
     Underway,
 )
 from chalicelib.publication.service.delivering import Delivering
-from chalicelib.publication.store import delivery_key, put_new_delivery, read_delivery
+from chalicelib.publication.store import (
+    deliveries_of,
+    delivery_key,
+    put_delivery,
+    put_new_delivery,
+    put_parked,
+    read_delivery,
+)
 from chalicelib.submission.model import (
     Channel,
     Revision,
@@ -41,7 +48,7 @@ from chalicelib.submission.service import Journal
 from chalicelib.submission.store import put_revision
 from infra.simulation.table import MemoryTable
 from tests.faults import CrashError, Mode
-from tests.world import PROCEDURE, a_form
+from tests.world import PROCEDURE, World, a_form
 
 T = TypeVar("T")
 MOST_RUNS = 40
@@ -194,3 +201,13 @@ class Due:
 def busy() -> ChannelBusy:
     """The channel takes nothing just now."""
     return ChannelBusy("vendor_busy")
+
+
+def leave_to_a_person(world: World, submission: str, channel: Channel = Channel.WEBSITE) -> None:
+    """As if nobody could tell what became of a delivery that has ended."""
+    head = world.plain_journal.head(submission)
+    deliveries = deliveries_of(world.plain_table, submission, head.revision)
+    (ended,) = (each for each in deliveries if each.channel is channel)
+    parked = replace(ended, state=DeliveryState.NEEDS_PERSON, reason="outcome_unknown", claim=None)
+    world.plain_table.put(put_delivery(ended, parked))
+    world.plain_table.put(put_parked(parked, world.now()))

@@ -155,12 +155,12 @@ def test_what_is_begun_again_meanwhile_is_not_called_for_by_the_older_attempt() 
     assert (due.delivery.state, due.account.published) == (DeliveryState.DONE, {due.submission: 1})
 
 
-def test_one_delivery_on_a_channel_makes_six_calls_to_the_table() -> None:
-    """Read, claim, note, look once more, read, confirm: one more is a decision."""
+def test_one_delivery_on_a_channel_makes_seven_calls_to_the_table() -> None:
+    """Read, claim, note, look once more, read, confirm, say when: one more is a decision."""
     due = Due(account=Account())
     due.run()
     head_read_by_the_test = 1
-    assert due.table.calls - head_read_by_the_test == 6
+    assert due.table.calls - head_read_by_the_test == 7
 
 
 def test_a_busy_channel_is_tried_again_and_a_refusal_ends_it() -> None:

@@ -51,8 +51,8 @@ CONFIRMED = "AmendmentConfirmed"
 DECLINED = "AmendmentDeclined"
 
 
-ENDED_OTHERWISE = frozenset({"DeliveryFailed", "DeliveryParked"})
-"""How a delivery ends otherwise than by being delivered."""
+ENDED_OTHERWISE = frozenset({"DeliveryFailed", "DeliveryParked", "DeliverySettled"})
+"""How a delivery ends otherwise than by being delivered, and what a person answers for it."""
 
 
 def format_version(

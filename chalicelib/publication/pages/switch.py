@@ -16,7 +16,6 @@ from chalicelib.identity.caller import Visit, posted, visit
 from chalicelib.ledger.model import Event
 from chalicelib.publication.freeze import HISTORY, SCOPES, Freeze, Hand
 from chalicelib.submission.filling import instants, local_time
-from chalicelib.submission.model import Channel
 from chalicelib.web.pages import FORM, faults_by_field, page, page_view, see_other, told_of
 
 switch_pages = Blueprint(__name__)
@@ -122,6 +121,7 @@ def _switch(
     parts = bootstrap.parts()
     freezing, now = parts.freezing, parts.now()
     standing = freezing.look(present.person)
+    channels, inbox = parts.register.look(present.person)
     past = freezing.past(present.person, HISTORY)
     events = [each.event for each in past]
     departments = {each.head.department for each in standing.waits}
@@ -134,9 +134,8 @@ def _switch(
         status=200 if error is None else error.status,
         visit=present,
         freezes=standing.freezes,
-        channels=[
-            (channel, channel in parts.adapters, _over(standing.freezes, channel)) for channel in Channel
-        ],
+        channels=channels,
+        inbox=inbox,
         waits=standing.waits,
         count=standing.count,
         may_lift=standing.may_lift,
@@ -187,10 +186,6 @@ def _lifting(
         wrong=faults_by_field(error, exchange.language) if isinstance(error, InvalidInput) else {},
         zone=parts.settings.center_time_zone,
     )
-
-
-def _over(freezes: Iterable[Freeze], channel: Channel) -> bool:
-    return any(freeze.is_over(channel) for freeze in freezes)
 
 
 def _persons(freezes: Iterable[Freeze], events: Iterable[Event]) -> list[str]:

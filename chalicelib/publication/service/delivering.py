@@ -42,10 +42,12 @@ from chalicelib.publication.store import (
     FREEZES_KEY,
     delivery_key,
     put_delivery,
+    put_last,
+    put_parked,
     read_delivery,
     read_freezes,
 )
-from chalicelib.submission.model import Channel, State, Submission
+from chalicelib.submission.model import Channel, Reason, State, Submission
 from chalicelib.submission.service import Journal
 from chalicelib.submission.store import head_key, read_head, read_revision, revision_key
 
@@ -57,6 +59,8 @@ OUTCOME_UNKNOWN = "outcome_unknown"
 TRIED_IN_VAIN = "tried_in_vain"
 """Why a person is asked when a delivery was begun again too often."""
 _NOT_CALLED = frozenset({DeliveryState.PENDING, DeliveryState.CLAIMED})
+SERVED = frozenset({State.PUBLISHING, State.PUBLISHED, State.ARCHIVED})
+"""The states of a submission whose channels are served: after its publication, those that a person has answered for."""
 EVENTS: Mapping[DeliveryState, str] = {
     DeliveryState.DONE: "Delivered",
     DeliveryState.FAILED: "DeliveryFailed",
@@ -86,6 +90,7 @@ class Delivering:
         adapter = self.adapters[item.delivery.channel]
         try:
             if item.delivery.state in _NOT_CALLED or adapter.repeatable:
+                _ensure_approved(item)
                 delivered = self._called(adapter, self._prepared(adapter, item))
             else:
                 delivered = self._found_out(adapter, item)
@@ -239,20 +244,30 @@ class Delivering:
             cause=Cause(actor=ACTOR, correlation_id=head.correlation_id),
             payload=said if after.reason is None else {**said, "reason": after.reason},
         )
-        self.journal.commit(head, head, [draft], [put_delivery(before, after)])
+        again = tuple(channel for channel in head.again if channel is not after.channel)
+        now, also = self.journal.now(), [put_delivery(before, after)]
+        if after.state is DeliveryState.NEEDS_PERSON:
+            also.append(put_parked(after, now))
+        self.journal.commit(head, replace(head, again=again), [draft], also)
         metrics.count(metrics.DELIVERIES, after.channel, after.state)
         if after.state is DeliveryState.DONE:
-            took = self.journal.now() - after.started_at
-            metrics.emit({metrics.DELIVERY_SECONDS: took.total_seconds()}, after.channel)
+            metrics.emit({metrics.DELIVERY_SECONDS: (now - after.started_at).total_seconds()}, after.channel)
+            self.journal.table.put(put_last(after, now))
 
 
 def is_turn(head: Submission, work: Mapping[str, Any]) -> bool:
     """Whether a machine's work is still of the attempt that counts."""
-    return head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"])
+    return head.state in SERVED and (head.revision, head.attempt) == (work["revision"], work["attempt"])
 
 
 def _same_turn(head: Submission, before: Submission) -> bool:
-    return head.is_at(State.PUBLISHING, revision=before.revision, attempt=before.attempt)
+    return head.state in SERVED and (head.revision, head.attempt) == (before.revision, before.attempt)
+
+
+def _ensure_approved(item: Item) -> None:
+    """End what is not the text that was approved: what is stored may have been altered since the last check."""
+    if item.revision.content_digest != item.head.content_digest:
+        raise _Ended(item, DeliveryState.NEEDS_PERSON, Reason.CONTENT_CHANGED, {})
 
 
 def _called_at(item: Item) -> datetime:

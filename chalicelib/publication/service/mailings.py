@@ -156,7 +156,7 @@ class Mailings:
         reading = (Action.READ, *((Action.ARCHIVE_READ,) if head and head.state is State.ARCHIVED else ()))
         if head is None or not all(self.access.allows(subject, each, resource_of(head)) for each in reading):
             raise NotFound
-        grant = self.access.grant(subject, Action.SETTLE_MAIL, resource_of(head))
+        grant = self.access.grant(subject, Action.SETTLE, resource_of(head))
         mailing = read_mailing(self.journal.table, head.id, head.revision)
         if mailing is None:
             raise NotFound

@@ -14,7 +14,7 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.publication.freeze import Freezes, concerned, held_back
 from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
-from chalicelib.publication.service.delivering import ACTOR, TRIED_IN_VAIN, Delivering, is_turn
+from chalicelib.publication.service.delivering import ACTOR, SERVED, TRIED_IN_VAIN, Delivering, is_turn
 from chalicelib.publication.store import FREEZES_KEY, deliveries_of, put_new_delivery, read_freezes
 from chalicelib.review.model import approved_stages
 from chalicelib.review.service.posts import head_and_round
@@ -58,7 +58,7 @@ class Publishing:
         left = self._left(head)
         if left and freezes.stop(left, self.journal.now()):
             return
-        if head.state is State.PUBLISHING and head.restarts >= MOST_RESTARTS:
+        if head.state in SERVED and head.restarts >= MOST_RESTARTS:
             for delivery in self._unfinished(head):
                 self.delivering.park(head, delivery, TRIED_IN_VAIN)
                 head = self.journal.head(head.id)
@@ -170,14 +170,14 @@ class Publishing:
         if head.state is State.SCHEDULED:
             due = head.due_at is not None and head.due_at + self.grace < now
         else:
-            due = head.state in {State.PUBLISHING, State.PUBLISHED}
+            due = head.state in {State.PUBLISHING, State.PUBLISHED} or bool(head.again)
         return due and head.updated_at + grace < now
 
     def _left(self, head: Submission) -> tuple[Channel, ...]:
         """The channels that are still to be delivered to; those that cannot be served only while there is no other."""
         if head.state is State.SCHEDULED:
             return concerned(head, self.adapters)
-        if head.state is not State.PUBLISHING:
+        if head.state not in SERVED:
             return ()
         return tuple(each.channel for each in self._unfinished(head))
 

@@ -31,7 +31,7 @@ class Seen:
 
     def add(self, head: Submission, *, idle: timedelta, overdue: timedelta) -> None:
         """Take a submission in, unless it has just ended: the index that named it may lag behind."""
-        if head.state not in IN_FLIGHT:
+        if not head.is_in_flight:
             return
         self.number[head.state] += 1
         self.oldest[head.state] = max(idle, self.oldest.get(head.state, _NONE))

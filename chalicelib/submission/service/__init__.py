@@ -3,7 +3,7 @@
 from chalicelib.submission.service.amendments import Amendment, Amendments
 from chalicelib.submission.service.desk import SubmissionDesk
 from chalicelib.submission.service.intake import Intake
-from chalicelib.submission.service.journal import Journal, patience, resource_of, round_of
+from chalicelib.submission.service.journal import Journal, patience, resource_of, restarted, round_of
 from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.service.refusals import RefusedRequests, Shown
 from chalicelib.submission.service.reminding import ConfirmationReminders
@@ -22,5 +22,6 @@ __all__ = [
     "Tidying",
     "patience",
     "resource_of",
+    "restarted",
     "round_of",
 ]

@@ -35,6 +35,7 @@ from chalicelib.submission.model import (
     Channel,
     Classification,
     Form,
+    Reason,
     Revision,
     State,
     Submission,
@@ -251,7 +252,7 @@ class SubmissionDesk:
             Action.CONFIRM: head.state is State.AWAITING_CONFIRMATION,
             Action.WITHDRAW: self.may_be_withdrawn(head),
             Action.REASSIGN: head.state is State.IN_REVIEW,
-            Action.SETTLE_MAIL: head.state in _SENT_OUT,
+            Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
         }
         return frozenset(
             action for action, now in legal.items() if now and self._access.allows(subject, action, resource)

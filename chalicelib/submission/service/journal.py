@@ -65,18 +65,23 @@ class Journal:
 
     def restart(self, head: Submission, actor: str) -> Submission:
         """Raise the attempt, which fences off everything of the older one, and begin where the submission stands."""
-        after = replace(head, attempt=head.attempt + 1)
-        payload = {
-            "revision": after.revision,
-            "attempt": after.attempt,
-            "stage": after.stage,
-            "importance": after.importance,
-            "publish_at": to_text(after.publish_at),
-        }
-        cause = Cause(actor=actor, correlation_id=head.correlation_id)
-        begun = self.commit(head, after, [Draft(type="WorkflowRestarted", cause=cause, payload=payload)])
+        after, draft = restarted(head, Cause(actor=actor, correlation_id=head.correlation_id))
+        begun = self.commit(head, after, [draft])
         metrics.count(metrics.RESTARTED)
         return begun
+
+
+def restarted(head: Submission, cause: Cause) -> tuple[Submission, Draft]:
+    """The head with the attempt raised, and the event through which its machine begins where the submission stands."""
+    after = replace(head, attempt=head.attempt + 1)
+    payload = {
+        "revision": after.revision,
+        "attempt": after.attempt,
+        "stage": after.stage,
+        "importance": after.importance,
+        "publish_at": to_text(after.publish_at),
+    }
+    return after, Draft(type="WorkflowRestarted", cause=cause, payload=payload)
 
 
 def _begins(before: Submission, after: Submission) -> bool:
