@@ -24,7 +24,7 @@ from chalicelib.publication.channels.email.mailing import (
     Recipient,
     RecipientState,
 )
-from chalicelib.publication.channels.website.entry import Entry
+from chalicelib.publication.channels.website.entry import Correction, Entry, Retraction
 from chalicelib.publication.freeze import WHOLE, Freeze, Freezes
 from chalicelib.publication.model import UNFINISHED, Delivery, DeliveryState
 from chalicelib.submission.model import Category, Channel, Classification, Submission
@@ -46,9 +46,10 @@ class DeliveryRecord(Record):
 
 
 class EntryRecord(Record):
-    """One item that the website shows under a prefix."""
+    """One item that the website shows under a prefix, or did. `step` counts its corrections and retraction."""
 
     facts = DocumentAttribute()
+    step = NumberAttribute(null=True)
 
 
 class FreezeRecord(Record):
@@ -278,40 +279,57 @@ def site_partition(prefix: str) -> str:
     return f"SITE#{prefix}"
 
 
+def entry_key(prefix: str, entry: Entry) -> Key[EntryRecord]:
+    """Where an item is kept that the website shows under a prefix, whichever its revision."""
+    return Key(EntryRecord, site_partition(prefix), f"{to_text(entry.published_at)}#{entry.submission}")
+
+
 def put_entry(prefix: str, entry: Entry) -> Put:
-    """Describe that an item is shown under a prefix; the same item again is the same write."""
+    """Describe that an item is shown under a prefix; the same item again is the same write.
+
+    Never over a later step's: what was corrected or taken back stays so, however late an earlier delivery comes.
+    """
+    key = entry_key(prefix, entry)
+    record = EntryRecord(pk=key.pk, sk=key.sk, facts=_entry_facts(entry), step=entry.step or None)
+    earliest = EntryRecord.step.does_not_exist()
     return Put(
-        record=EntryRecord(
-            pk=site_partition(prefix),
-            sk=f"{to_text(entry.published_at)}#{entry.submission}",
-            facts={
-                "revision": entry.revision,
-                "title": entry.title,
-                "summary": entry.summary,
-                "category": entry.category,
-                "department_name": entry.department_name,
-                "time_zone": entry.time_zone,
-                "keywords": list(entry.keywords),
-                "classification": entry.classification,
-                **(
-                    {"attachments": [file.document() for file in entry.attachments]}
-                    if entry.attachments
-                    else {}
-                ),
-            },
-        )
+        record=record, condition=earliest | (EntryRecord.step <= entry.step) if entry.step else earliest
     )
 
 
+def _entry_facts(entry: Entry) -> dict[str, Any]:
+    """What is kept of an item beside its key; what it has none of is left out."""
+    facts: dict[str, Any] = {
+        "revision": entry.revision,
+        "title": entry.title,
+        "summary": entry.summary,
+        "category": entry.category,
+        "department_name": entry.department_name,
+        "time_zone": entry.time_zone,
+        "keywords": list(entry.keywords),
+        "classification": entry.classification,
+    }
+    if entry.attachments:
+        facts["attachments"] = [file.document() for file in entry.attachments]
+    if entry.corrections:
+        facts["corrections"] = [
+            asdict(each) | {"at": to_text(each.at), "files": list(each.files)} for each in entry.corrections
+        ]
+    if entry.retraction:
+        facts["retraction"] = asdict(entry.retraction) | {"at": to_text(entry.retraction.at)}
+    return facts
+
+
 def entries_under(table: Table, prefix: str) -> Sequence[Entry]:
-    """Everything that is shown under a prefix, newest first, strongly consistent."""
+    """Everything that is shown under a prefix or was, newest first, strongly consistent."""
     return [
-        _read_entry(record)
+        read_entry(record)
         for record in table.partition(EntryRecord, site_partition(prefix), newest_first=True)
     ]
 
 
-def _read_entry(record: EntryRecord) -> Entry:
+def read_entry(record: EntryRecord) -> Entry:
+    """The item that a record holds."""
     published_at, _, submission = record.sk.partition("#")
     facts = record.facts
     return Entry(
@@ -326,7 +344,17 @@ def _read_entry(record: EntryRecord) -> Entry:
         keywords=tuple(facts["keywords"]),
         classification=Classification(facts["classification"]),
         attachments=tuple(map(attachment_from_document, facts.get("attachments", ()))),
+        corrections=tuple(map(_read_correction, facts.get("corrections", ()))),
+        retraction=_read_retraction(facts.get("retraction")),
     )
+
+
+def _read_correction(facts: dict[str, Any]) -> Correction:
+    return Correction(**facts | {"at": from_text(facts["at"]), "files": tuple(facts["files"])})
+
+
+def _read_retraction(facts: dict[str, Any] | None) -> Retraction | None:
+    return Retraction(**facts | {"at": from_text(facts["at"])}) if facts else None
 
 
 LIST_PART = 2000

@@ -1,111 +1,29 @@
 """The site in its bucket: what stands there after publications that race, break off, repeat or start over."""
 
 import posixpath
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto import mock_aws
 
-from chalicelib.attachment.model import Attachment
 from chalicelib.core.errors import Stale
 from chalicelib.publication.channels.website.entry import PREFIXES, Entry
 from chalicelib.publication.channels.website.sections import the_plan
 from chalicelib.publication.channels.website.site import Website
 from chalicelib.submission.model import Category, Classification
-from tests.publication.website_builders import NOON, an_entry, links_of
+from tests.publication.website_builders import (
+    BASES,
+    BODY,
+    BUCKET,
+    NOON,
+    Desk,
+    Files,
+    an_entry,
+    attached,
+    links_of,
+)
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-BUCKET = "site"
-BASES = {"public": "https://site.example", "internal": "https://intranet.example/"}
-BODY = "## 一、范围\n\n消防通道。"
 INTERNAL = Classification.INTERNAL
-
-
-def attached(_entry: Entry, file: Attachment) -> bytes:
-    """What a file of a test holds."""
-    return file.name.encode()
-
-
-Files = dict[str, tuple[bytes, str, str]]
-Step = Callable[[], object]
-
-
-@dataclass
-class Desk:
-    """The database's part: what is recorded; `between` runs in the middle of the next listing."""
-
-    s3: "S3Client"
-    recorded: list[Entry] = field(default_factory=list)
-    between: list[Step] = field(default_factory=list)
-
-    @property
-    def website(self) -> Website:
-        return Website(
-            s3=self.s3,
-            bucket=BUCKET,
-            entries=self.entries,
-            base_urls=BASES,
-            attached=attached,
-        )
-
-    def entries(self, prefix: str) -> list[Entry]:
-        listed = [entry for entry in self.recorded if prefix in PREFIXES[entry.classification]]
-        if self.between:
-            self.between.pop()()
-        return listed
-
-    def publish(self, entry: Entry) -> tuple[str, ...]:
-        if entry not in self.recorded:
-            self.recorded.append(entry)
-        return self.website.publish(entry, BODY, PREFIXES[entry.classification])
-
-    def files(self) -> Files:
-        found: Files = {}
-        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            answer = self.s3.get_object(Bucket=BUCKET, Key=listed["Key"])
-            found[listed["Key"]] = (answer["Body"].read(), answer["ContentType"], answer["CacheControl"])
-        return found
-
-    def wipe(self) -> None:
-        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            self.s3.delete_object(Bucket=BUCKET, Key=listed["Key"])
-
-    @contextmanager
-    def on_call(self, act: Callable[[int, str], None], event: str = "before-call") -> Iterator[None]:
-        """Meanwhile, have `act(number, operation)` run at each S3 call, counted from 0."""
-        count = iter(range(10_000))
-
-        def handle(model: Any, **_: object) -> None:  # noqa: ANN401 # botocore's operation model
-            act(next(count), model.name)
-
-        self.s3.meta.events.register(f"{event}.s3", handle)
-        try:
-            yield
-        finally:
-            self.s3.meta.events.unregister(f"{event}.s3", handle)
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator["S3Client"]:
-    with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
-        s3.create_bucket(Bucket=BUCKET)
-        yield s3
-
-
-@pytest.fixture
-def desk(s3: "S3Client") -> Desk:
-    desk = Desk(s3=s3)
-    desk.wipe()
-    return desk
 
 
 def assert_lists(files: Files, prefix: str, *entries: Entry) -> None:

@@ -1,11 +1,19 @@
 """Builders and readers that the website's tests share."""
 
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
 
-from chalicelib.publication.channels.website.entry import Entry
+from chalicelib.attachment.model import Attachment, MediaType
+from chalicelib.publication.channels.website.entry import PREFIXES, Entry, corrected, retracted
+from chalicelib.publication.channels.website.site import Website
 from chalicelib.submission.model import Category, Classification
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -33,6 +41,23 @@ def an_entry(
         keywords=keywords,
         classification=classification,
     )
+
+
+def a_correction(before: Entry, **changes: Any) -> Entry:  # noqa: ANN401 — an entry's
+    """The item with the text of its next revision."""
+    new: dict[str, Any] = {"revision": before.revision + 1, "title": "冬季消防安全自查（更正）"} | changes
+    after = replace(before, **new)
+    return corrected(before, after, at=NOON + timedelta(days=before.revision), note="截止日期写错了。")
+
+
+def a_retraction(before: Entry, *, title_withheld: bool = False) -> Entry:
+    """The item as taken back."""
+    at = NOON + timedelta(days=9)
+    return retracted(before, at=at, reason="数据尚未核实。", title_withheld=title_withheld)
+
+
+def a_file(name: str = "示意图.png") -> Attachment:
+    return Attachment(id=f"a-{name}", name=name, media_type=MediaType.PNG, size=1, sha256="0" * 64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,3 +98,90 @@ def _read(html: str | bytes) -> _Reader:
     reader.feed(html.decode() if isinstance(html, bytes) else html)
     reader.close()
     return reader
+
+
+BUCKET = "site"
+BASES = {"public": "https://site.example", "internal": "https://intranet.example/"}
+BODY = "## 一、范围\n\n消防通道。"
+
+
+def attached(_entry: Entry, file: Attachment) -> bytes:
+    """What a file of a test holds."""
+    return file.name.encode()
+
+
+Files = dict[str, tuple[bytes, str, str]]
+Step = Callable[[], object]
+
+
+@dataclass
+class Desk:
+    """The database's part: what is recorded; `between` runs in the middle of the next listing."""
+
+    s3: "S3Client"
+    recorded: list[Entry] = field(default_factory=list)
+    between: list[Step] = field(default_factory=list)
+
+    @property
+    def website(self) -> Website:
+        return Website(
+            s3=self.s3,
+            bucket=BUCKET,
+            entries=self.entries,
+            base_urls=BASES,
+            attached=attached,
+        )
+
+    def entries(self, prefix: str) -> list[Entry]:
+        listed = [entry for entry in self.recorded if prefix in PREFIXES[entry.classification]]
+        if self.between:
+            self.between.pop()()
+        return listed
+
+    def publish(self, entry: Entry) -> tuple[str, ...]:
+        if entry not in self.recorded:
+            self.recorded.append(entry)
+        return self.website.publish(entry, BODY, PREFIXES[entry.classification])
+
+    def record(self, entry: Entry) -> None:
+        """As the table does: one entry for each submission."""
+        self.recorded = [each for each in self.recorded if each.submission != entry.submission] + [entry]
+
+    def correct(self, entry: Entry) -> tuple[str, ...]:
+        self.record(entry)
+        return self.website.correct(entry, BODY, PREFIXES[entry.classification])
+
+    def retract(self, entry: Entry) -> tuple[str, ...]:
+        self.record(entry)
+        return self.website.retract(entry)
+
+    def rebuilt(self) -> Files:
+        """What stands in a bucket that was wiped and rendered again."""
+        self.wipe()
+        self.website.rebuild(lambda _: BODY)
+        return self.files()
+
+    def files(self) -> Files:
+        found: Files = {}
+        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            answer = self.s3.get_object(Bucket=BUCKET, Key=listed["Key"])
+            found[listed["Key"]] = (answer["Body"].read(), answer["ContentType"], answer["CacheControl"])
+        return found
+
+    def wipe(self) -> None:
+        for listed in self.s3.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            self.s3.delete_object(Bucket=BUCKET, Key=listed["Key"])
+
+    @contextmanager
+    def on_call(self, act: Callable[[int, str], None], event: str = "before-call") -> Iterator[None]:
+        """Meanwhile, have `act(number, operation)` run at each S3 call, counted from 0."""
+        count = iter(range(10_000))
+
+        def handle(model: Any, **_: object) -> None:  # noqa: ANN401 # botocore's operation model
+            act(next(count), model.name)
+
+        self.s3.meta.events.register(f"{event}.s3", handle)
+        try:
+            yield
+        finally:
+            self.s3.meta.events.unregister(f"{event}.s3", handle)

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from chalicelib.core.markdown import legible
-from chalicelib.publication.channels.website.entry import Entry, item_key
-from chalicelib.publication.channels.website.render import FEED, HOME
+from chalicelib.publication.channels.website.entry import Entry, item_key, standing
+from chalicelib.publication.channels.website.render import FEED, HOME, day
 from chalicelib.publication.channels.website.sections import the_plan
 
 SITEMAP = "sitemap.xml"
@@ -19,30 +19,31 @@ _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 
 
 def atom_feed(entries: Sequence[Entry], base_url: str, *, name: str, authority: str) -> bytes:
-    """The latest items, whose ids are the same wherever they are listed.
+    """The items that were published or corrected last, whose ids are the same wherever they are listed.
 
-    `entries` come newest first; `base_url` is where this part of the site begins, without a slash at the end, and
-    `name` its name. `authority` is the host in whose name ids are given (RFC 4151).
+    What was taken back is not there. `entries` come newest first; `base_url` is where this part of the site begins,
+    without a slash at the end, and `name` its name. `authority` is the host in whose name ids are given (RFC 4151).
     """
     plan = the_plan()
+    latest = sorted(standing(entries), key=lambda entry: entry.updated_at, reverse=True)[:FEED_LENGTH]
     feed = ET.Element("feed", {"xmlns": "http://www.w3.org/2005/Atom", _LANGUAGE: "zh-Hans"})
     _add(feed, "id", f"tag:{authority},2026:/{name}/feed")
     _add(feed, "title", f"{plan.name}{plan.strapline}")
-    _add(feed, "updated", _instant(entries[0].published_at if entries else _NEVER))
+    _add(feed, "updated", _instant(latest[0].updated_at if latest else _NEVER))
     _add(_add(feed, "author"), "name", f"{plan.name}{plan.strapline}")
     _add(feed, "link", rel="self", type="application/atom+xml", href=f"{base_url}/{FEED}")
     _add(feed, "link", rel="alternate", type="text/html", href=f"{base_url}/{HOME}")
-    for entry in entries[:FEED_LENGTH]:
+    for entry in latest:
         item = _add(feed, "entry")
         day = f"{entry.published_at:%Y-%m-%d}"
-        _add(item, "id", f"tag:{authority},{day}:{entry.submission}/{entry.revision}")
+        _add(item, "id", f"tag:{authority},{day}:{entry.submission}/{entry.first_revision}")
         _add(item, "title", entry.title)
         _add(item, "published", _instant(entry.published_at))
-        _add(item, "updated", _instant(entry.published_at))
+        _add(item, "updated", _instant(entry.updated_at))
         _add(_add(item, "author"), "name", entry.department_name)
         _add(item, "link", rel="alternate", type="text/html", href=f"{base_url}/{item_key(entry)}")
         _add(item, "category", term=entry.category.value, label=plan.category_names[entry.category])
-        _add(item, "summary", entry.summary)
+        _add(item, "summary", _told(entry))
     return _document(feed)
 
 
@@ -52,10 +53,10 @@ def sitemap(entries: Sequence[Entry], base_url: str) -> bytes:
     shared = [HOME, *(section.path for section in the_plan().sections)]
     for path in shared:
         _add(_add(urls, "url"), "loc", f"{base_url}/{path}")
-    for entry in entries[: SITEMAP_LENGTH - len(shared)]:
+    for entry in standing(entries)[: SITEMAP_LENGTH - len(shared)]:
         url = _add(urls, "url")
         _add(url, "loc", f"{base_url}/{item_key(entry)}")
-        _add(url, "lastmod", _instant(entry.published_at))
+        _add(url, "lastmod", _instant(entry.updated_at))
     return _document(urls)
 
 
@@ -63,6 +64,14 @@ def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: st
     element = ET.SubElement(parent, tag, attributes)
     element.text = text
     return element
+
+
+def _told(entry: Entry) -> str:
+    """The summary, and before it what was corrected last."""
+    if not entry.corrections:
+        return entry.summary
+    last = entry.corrections[-1]
+    return f"【更正 {day(entry.local(last.at))}】{last.note} {entry.summary}"
 
 
 def _instant(instant: datetime) -> str:

@@ -7,16 +7,22 @@ under every prefix and stays whole wherever it is kept.
 import base64
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chalicelib.core.markdown import legible, to_html
-from chalicelib.publication.channels.website.entry import Entry, attached_files, item_key
+from chalicelib.publication.channels.website.entry import (
+    Entry,
+    attached_files,
+    item_key,
+    item_path,
+    standing,
+)
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
 HOME = "index.html"
@@ -39,30 +45,63 @@ def item_page(entry: Entry, body: str) -> bytes:
     )
 
 
+def replaced_page(entry: Entry) -> bytes:
+    """What stands where an earlier revision stood: that there is a newer one, and why."""
+    return _page("replaced", root="../../", here=the_plan().section_of(entry.category).id, entry=entry)
+
+
+def retracted_page(entry: Entry) -> bytes:
+    """What stands where an item stood that was taken back: when, and why."""
+    return _page("retracted", root="../../", here=the_plan().section_of(entry.category).id, entry=entry)
+
+
+def standing_pages(entry: Entry) -> dict[str, Callable[[], bytes]]:
+    """By its path below a prefix, every page of the item that its entry alone tells: all but the text that stands."""
+    page = retracted_page if entry.retraction else replaced_page
+    gone = tuple(item_path(entry.submission, correction.replaces) for correction in entry.corrections)
+    if entry.retraction:
+        gone += (item_key(entry),)
+    return dict.fromkeys(gone, partial(page, entry))
+
+
 def home_page(entries: Sequence[Entry]) -> bytes:
     """The first page: the latest items of all sections. `entries` come newest first."""
-    return _page("home", root="", here=HOME, entries=entries[:HOME_LENGTH])
+    return _page("home", root="", here=HOME, entries=standing(entries)[:HOME_LENGTH])
 
 
 def section_page(section: Section, entries: Sequence[Entry]) -> bytes:
     """A section's page (clause 4.1.2): its text, its latest items, and the way to each year.
 
-    `entries` are all of the section's, newest first.
+    `entries` are all of the section's, newest first; what was taken back is counted in no year.
     """
+    shown = standing(entries)
+    years = Counter({entry.year: 0 for entry in entries})
+    years.update(entry.year for entry in shown)
     return _page(
         "section",
         root="../",
         here=section.path,
         section=section,
         text=_trusted(to_html(section.text)),
-        entries=entries[:SECTION_LENGTH],
-        years=sorted(Counter(entry.year for entry in entries).items(), reverse=True),
+        entries=shown[:SECTION_LENGTH],
+        years=sorted(years.items(), reverse=True),
     )
 
 
 def year_page(section: Section, year: int, entries: Sequence[Entry]) -> bytes:
-    """Every item of one section and one year, one line each. `entries` are exactly those, newest first."""
-    return _page("year", root="../", here=section.id, section=section, year=year, entries=entries)
+    """Every item of one section and one year, one line each. `entries` are exactly those, newest first.
+
+    What was taken back has a list of its own.
+    """
+    return _page(
+        "year",
+        root="../",
+        here=section.id,
+        section=section,
+        year=year,
+        entries=standing(entries),
+        withdrawn=[entry for entry in entries if entry.retraction],
+    )
 
 
 def _page(template: str, *, root: str, here: str, **context: object) -> bytes:
@@ -82,7 +121,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(day=_day, moment=_moment, key=item_key, size=_size)
+    environment.filters.update(day=day, moment=_moment, key=item_key, size=_size)
     environment.globals.update(
         plan=the_plan(),
         home=HOME,
@@ -98,7 +137,8 @@ def _trusted(html: str) -> Markup:
     return Markup(html)  # noqa: S704 # sanitised by `markdown`, or our own style sheet
 
 
-def _day(instant: datetime) -> str:
+def day(instant: datetime) -> str:
+    """A date as the pages write it; `instant` is already in the zone to show."""
     return f"{instant.year}年{instant.month}月{instant.day}日"
 
 
@@ -111,4 +151,4 @@ def _size(size: int) -> str:
 
 
 def _moment(instant: datetime) -> str:
-    return f"{_day(instant)} {instant:%H:%M}"
+    return f"{day(instant)} {instant:%H:%M}"

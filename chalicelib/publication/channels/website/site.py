@@ -25,8 +25,10 @@ from chalicelib.publication.channels.website.entry import (
     PUBLIC,
     Entry,
     attached_files,
+    gone_files,
     item_key,
     newest_first,
+    standing,
 )
 from chalicelib.publication.channels.website.feeds import SITEMAP, atom_feed, sitemap
 from chalicelib.publication.channels.website.render import (
@@ -35,6 +37,7 @@ from chalicelib.publication.channels.website.render import (
     home_page,
     item_page,
     section_page,
+    standing_pages,
     year_page,
 )
 from chalicelib.publication.channels.website.sections import the_plan
@@ -114,10 +117,28 @@ class Website:
         classification, and Stale when too many publish at once.
         """
         self.write_item(entry, body, prefixes)
-        section = the_plan().section_of(entry.category)
-        touched = (section.path, section.year_path(entry.year), FEED, SITEMAP, HOME)
         for prefix in prefixes:
-            self._refresh(prefix, touched, recorded=entry)
+            self._refresh(prefix, self._touched(entry), recorded=entry)
+        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+
+    def correct(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        """Put a later revision where the item stands and answer the URL of its page under each prefix (clause 3.4.4).
+
+        The pages of earlier revisions lead there; what lay beside them is gone. As `publish`, it may be repeated, for
+        which the corrected entry (`corrected`) must already be recorded.
+        """
+        self.write_item(entry, body, prefixes)
+        self._change(entry, prefixes)
+        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+
+    def retract(self, entry: Entry) -> tuple[str, ...]:
+        """Take an item off the site and answer the URLs where that is said (clause 3.4.4).
+
+        Every page that it had says when and why; its files are gone, and no index knows it any more but the list of
+        what was taken back. It may be repeated; the retracted entry (`retracted`) must already be recorded.
+        """
+        prefixes = PREFIXES[entry.classification]
+        self._change(entry, prefixes)
         return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
 
     def delivered_page(self, entry: Entry) -> bytes:
@@ -132,7 +153,7 @@ class Website:
         everywhere.
         """
         entries = newest_first({*self._listed(PUBLIC), *self._listed(INTERNAL)})
-        for entry in entries:
+        for entry in standing(entries):
             for requests in self._file_requests(entry, PREFIXES[entry.classification]):
                 for request in requests:
                     self._put(request)
@@ -140,8 +161,26 @@ class Website:
             for prefix in PREFIXES[entry.classification]:
                 self._put(self._request(prefix, item_key(entry), page))
         for prefix in (PUBLIC, INTERNAL):
-            self._refresh(prefix, tuple(self._pages(prefix, self._listed(prefix))))
+            listed = self._listed(prefix)
+            self._refresh(prefix, tuple(self._pages(prefix, listed)))
+            for entry in listed:
+                self._remove_files(prefix, entry)
         return len(entries)
+
+    @staticmethod
+    def _touched(entry: Entry) -> tuple[str, ...]:
+        """The shared pages that tell of the item, whatever its revision says."""
+        section = the_plan().section_of(entry.category)
+        return (section.path, section.year_path(entry.year), FEED, SITEMAP, HOME)
+
+    def _change(self, entry: Entry, prefixes: tuple[str, ...]) -> None:
+        for prefix in prefixes:
+            self._refresh(prefix, (*standing_pages(entry), *self._touched(entry)), recorded=entry)
+            self._remove_files(prefix, entry)
+
+    def _remove_files(self, prefix: str, entry: Entry) -> None:
+        for path in gone_files(entry):
+            self.s3.delete_object(Bucket=self.bucket, Key=f"{prefix}/{path}")
 
     def _root(self, prefix: str) -> str:
         return self.base_urls[prefix].rstrip("/")
@@ -159,8 +198,10 @@ class Website:
         return entries
 
     def _pages(self, prefix: str, entries: tuple[Entry, ...]) -> dict[str, Callable[[], bytes]]:
-        """Every shared page by its path, rendered when called; the home page is last."""
+        """Every page that the entries alone tell, by its path, rendered when called; the home page is last."""
         pages: dict[str, Callable[[], bytes]] = {}
+        for entry in entries:
+            pages |= standing_pages(entry)
         for section in the_plan().sections:
             own = tuple(entry for entry in entries if entry.category in section.categories)
             pages[section.path] = partial(section_page, section, own)
@@ -177,7 +218,7 @@ class Website:
         for _ in range(TRIES):
             seen = {path: self._version(prefix, path) for path in paths}
             entries = self._listed(prefix)
-            if recorded and recorded not in entries:
+            if recorded and not any(map(recorded.is_or_precedes, entries)):
                 raise ValueError(f"{recorded.submission} is not recorded under {prefix}")
             pages = self._pages(prefix, entries)
             due = tuple(pages) if HOME in seen and seen[HOME] is None else paths
