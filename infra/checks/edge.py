@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chalicelib.core.http import VIEWER_ADDRESS
+from chalicelib.publication.channels.website.policy import script_sources
 from infra.checks.findings import Finding
 from infra.checks.templates import of_type, statements, text_of
 from infra.checks.tree import DATA, EDGE, EDGE_GLOBAL, PACKAGED, RECOVERY, Tree
@@ -78,6 +79,8 @@ def headers(tree: Tree) -> Iterator[Finding]:
         policy = said.get("ContentSecurityPolicy", {}).get("ContentSecurityPolicy", "")
         if name == "FileHeaders" and not policy.startswith("sandbox;"):
             yield _at_edge(name, "lets files act as pages of the site")
+        if name == "PageHeaders" and f"script-src {script_sources()};" not in policy:
+            yield _at_edge(name, f"lets pages run other scripts than theirs: script-src {script_sources()}")
 
 
 def firewalls(tree: Tree) -> Iterator[Finding]:

@@ -28,6 +28,7 @@ from werkzeug.wrappers import Request, Response
 from chalicelib.core.clock import utc_now
 from chalicelib.core.events import report
 from chalicelib.people.roster import Roster
+from chalicelib.publication.channels.website.policy import script_sources
 from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
 from infra.local.mailbox import Sent
@@ -39,12 +40,17 @@ if TYPE_CHECKING:
 LOCAL = "/_local"
 SITE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
-        "sandbox allow-downloads allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-        "img-src 'self' data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
+        f"img-src 'self' data:; style-src 'unsafe-inline'; script-src {script_sources()}; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
+    "Access-Control-Allow-Origin": "null",
 }
-"""The website has a host of its own on AWS; here it shares the desk's, so a sandbox takes the desk's origin from it."""
+"""The website has a host of its own on AWS; here it shares the desk's, so a sandbox takes the desk's origin from it.
+
+What a page has left is the origin `null`, in whose name it reads the site's indexes.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -437,6 +437,13 @@ FAULTS: Mapping[str, Fault] = {
         new="default-src",
         where="FileHeaders",
     ),
+    "pages that run what they were given": Fault(
+        caught_by="headers",
+        file=f"{STACKS}/{EDGE}",
+        old="script-src 'sha256-",
+        new="script-src 'unsafe-inline' 'sha256-",
+        where="PageHeaders",
+    ),
     "a firewall that lets everybody in": Fault(
         caught_by="firewalls",
         file=f"{STACKS}/{EDGE_GLOBAL}",

@@ -179,8 +179,9 @@ def test_nothing_published_has_the_desks_origin_or_is_taken_for_another_type(htt
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     sandbox, default, *_ = answer.headers["Content-Security-Policy"].split("; ")
     assert sandbox.startswith("sandbox ")
-    assert not {"allow-scripts", "allow-same-origin", "allow-forms"} & set(sandbox.split())
+    assert not {"allow-same-origin", "allow-forms"} & set(sandbox.split())
     assert default == "default-src 'none'"
+    assert answer.headers["Access-Control-Allow-Origin"] == "null"
 
 
 def test_cloud_answers_http_and_shows_what_is_in_its_site_bucket(cloud: Cloud) -> None:

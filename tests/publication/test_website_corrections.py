@@ -34,7 +34,6 @@ OWN = "internal/s-first"
 
 
 def test_a_corrected_item_says_so_on_top_and_wherever_it_is_listed() -> None:
-    """Proves clause 3.4.4."""
     section = the_plan().section_of(Category.NOTICE)
     page = text_of(item_page(CORRECTED, "正文。"))
 
@@ -49,7 +48,6 @@ def test_a_corrected_item_says_so_on_top_and_wherever_it_is_listed() -> None:
 
 
 def test_readers_of_the_feed_meet_the_correction_as_news_of_the_item_they_know() -> None:
-    """Proves clause 3.4.4."""
     newer = an_entry("s-newer", published_at=NOON + timedelta(hours=1))
     before, after = (
         atom_feed(entries, "https://site.example", name="public", authority="site.example").decode()
@@ -64,7 +62,6 @@ def test_readers_of_the_feed_meet_the_correction_as_news_of_the_item_they_know()
 
 
 def test_the_earlier_revisions_page_leads_to_the_newer_one_and_its_files_are_gone(desk: Desk) -> None:
-    """Proves clause 3.4.4."""
     desk.publish(WITH_FILES)
     assert f"{OWN}/1/files/1.png" in desk.files()
     assert desk.correct(CORRECTED) == ("https://intranet.example/s-first/2/index.html",)
@@ -87,7 +84,6 @@ def test_the_earlier_revisions_page_leads_to_the_newer_one_and_its_files_are_gon
 def test_a_retracted_item_leaves_its_reason_and_nothing_of_its_text(
     desk: Desk, *, title_withheld: bool
 ) -> None:
-    """Proves clause 3.4.4."""
     desk.publish(WITH_FILES)
     desk.correct(CORRECTED)
     desk.retract(a_retraction(CORRECTED, title_withheld=title_withheld))
@@ -109,7 +105,6 @@ def test_a_retracted_item_leaves_its_reason_and_nothing_of_its_text(
 
 
 def test_a_public_item_is_taken_back_from_both_sites(desk: Desk) -> None:
-    """Proves clause 3.4.4."""
     entry = an_entry()
     desk.publish(entry)
     desk.retract(a_retraction(entry))

@@ -1,6 +1,8 @@
 """The site in its bucket: what stands there after publications that race, break off, repeat or start over."""
 
 import posixpath
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -18,6 +20,8 @@ from tests.publication.website_builders import (
     NOON,
     Desk,
     Files,
+    MemoryBucket,
+    a_website,
     an_entry,
     attached,
     links_of,
@@ -31,7 +35,14 @@ def assert_lists(files: Files, prefix: str, *entries: Entry) -> None:
     for entry in entries:
         own = f"{entry.submission}/{entry.revision}/index.html"
         section = the_plan().section_of(entry.category)
-        indexes = ("index.html", section.path, section.year_path(entry.year), "feed.atom", "sitemap.xml")
+        indexes = (
+            "index.html",
+            section.path,
+            section.year_path(entry.year),
+            "search/2026-11.json",
+            "feed.atom",
+            "sitemap.xml",
+        )
         assert f"{prefix}/{own}" in files
         for index in indexes:
             assert own.encode() in files[f"{prefix}/{index}"][0], (index, own)
@@ -175,6 +186,30 @@ def test_two_publications_at_once_both_appear_wherever_the_second_comes_in_betwe
         assert desk.files() == expected, point
 
 
+def test_twenty_publications_at_once_all_appear_wherever_something_is_listed() -> None:
+    """Proves clause 4.1.1."""
+    bucket, all_have_listed = MemoryBucket(), threading.Barrier(20)
+    recorded = [
+        an_entry(f"s-{number:02}", title=f"第{number}号", classification=INTERNAL) for number in range(20)
+    ]
+    late = threading.local()
+
+    def entries(prefix: str) -> list[Entry]:
+        listed = [entry for entry in list(recorded) if prefix in PREFIXES[entry.classification]]
+        if not hasattr(late, "listed"):
+            late.listed = True
+            all_have_listed.wait(timeout=20)
+        return listed
+
+    website = a_website(bucket, entries)
+    with ThreadPoolExecutor(20) as pool:
+        urls = list(pool.map(lambda entry: website.publish(entry, BODY, ("internal",)), recorded))
+    standing = {key: (body, "", "") for key, body in bucket.bodies().items()}
+
+    assert len(set(urls)) == 20
+    assert_lists(standing, "internal", *recorded)
+
+
 def test_a_publication_in_the_middle_of_a_listing_is_not_lost(desk: Desk) -> None:
     first, second, third = (an_entry(name) for name in ("s-first", "s-second", "s-third"))
     desk.publish(first)
@@ -294,7 +329,7 @@ def test_rebuilding_brings_a_new_design_to_old_pages(desk: Desk) -> None:
 def test_an_empty_site_has_its_pages_too(desk: Desk) -> None:
     """Proves clause 4.1.2."""
     assert desk.website.rebuild(lambda _: BODY) == 0
-    assert len(desk.files()) == 2 * (5 + 3)
+    assert len(desk.files()) == 2 * (5 + 4)
 
 
 def test_browsers_learn_what_a_file_is_and_how_long_to_keep_it(desk: Desk) -> None:
@@ -307,12 +342,12 @@ def test_browsers_learn_what_a_file_is_and_how_long_to_keep_it(desk: Desk) -> No
     assert headers["public/sitemap.xml"][0] == "application/xml; charset=utf-8"
 
 
-def test_a_publication_costs_eleven_calls_for_each_prefix_and_its_repeat_six(desk: Desk) -> None:
+def test_a_publication_costs_fourteen_calls_for_each_prefix_and_its_repeat_eight(desk: Desk) -> None:
     desk.publish(an_entry("s-before"))
     entry = an_entry(classification=INTERNAL)
 
-    assert calls_of(desk, entry) == 11
-    assert calls_of(desk, entry) == 6
+    assert calls_of(desk, entry) == 14
+    assert calls_of(desk, entry) == 8
 
 
 def test_a_base_url_that_could_not_stand_in_a_feed_is_refused(desk: Desk) -> None:

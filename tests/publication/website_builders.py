@@ -1,11 +1,15 @@
 """Builders and readers that the website's tests share."""
 
+import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import ClientError
 
 from chalicelib.attachment.model import Attachment, MediaType
 from chalicelib.publication.channels.website.entry import PREFIXES, Entry, corrected, retracted
@@ -112,6 +116,44 @@ def attached(_entry: Entry, file: Attachment) -> bytes:
 
 Files = dict[str, tuple[bytes, str, str]]
 Step = Callable[[], object]
+
+
+class MemoryBucket:
+    """A bucket that keeps conditions as S3 does, for as many writers at once as a test has."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.objects: dict[str, dict[str, Any]] = {}
+
+    def put_object(self, **request: Any) -> None:  # noqa: ANN401 — as S3's
+        with self._lock:
+            stands = self.objects.get(request["Key"])
+            if request.get("IfNoneMatch") and stands:
+                raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
+            if "IfMatch" in request and (stands is None or stands["ETag"] != request["IfMatch"]):
+                raise ClientError({"Error": {"Code": "PreconditionFailed"}}, "PutObject")
+            tag = hashlib.sha256(request["Body"]).hexdigest()
+            self.objects[request["Key"]] = request | {"ETag": tag}
+
+    def head_object(self, *, Key: str, **_: str) -> dict[str, Any]:  # noqa: N803 — as S3's
+        with self._lock:
+            if Key not in self.objects:
+                raise ClientError({"Error": {"Code": "404"}}, "HeadObject")
+            return self.objects[Key]
+
+    def delete_object(self, *, Key: str, **_: str) -> None:  # noqa: N803 — as S3's
+        with self._lock:
+            self.objects.pop(Key, None)
+
+    def bodies(self) -> dict[str, bytes]:
+        return {key: bytes(each["Body"]) for key, each in self.objects.items()}
+
+
+def a_website(bucket: MemoryBucket, entries: Callable[[str], list[Entry]]) -> Website:
+    """The site in a bucket in memory."""
+    return Website(
+        s3=cast("S3Client", bucket), bucket=BUCKET, entries=entries, base_urls=BASES, attached=attached
+    )
 
 
 @dataclass

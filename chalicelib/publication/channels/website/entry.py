@@ -97,9 +97,27 @@ class Entry:
         """The year that its reader sees, and under which it is filed."""
         return self.local_time.year
 
+    @property
+    def month(self) -> str:
+        """The month that its reader sees, such as 2026-11."""
+        return f"{self.local_time:%Y-%m}"
+
     def is_or_precedes(self, other: "Entry") -> bool:
         """Whether the other is this very entry, or what the item has become since."""
         return other == self or (other.submission == self.submission and other.step > self.step)
+
+
+def day(instant: datetime) -> str:
+    """A date as the site writes it; `instant` is already in the zone to show."""
+    return f"{instant.year}年{instant.month}月{instant.day}日"
+
+
+def marks(entry: Entry) -> tuple[str, ...]:
+    """What must be said of an item wherever it is listed, beside its facts."""
+    internal = ("内部",) if entry.classification is Classification.INTERNAL else ()
+    if entry.corrections and not entry.retraction:
+        return (*internal, f"{day(entry.local(entry.updated_at))}更正")
+    return internal
 
 
 def item_key(entry: Entry) -> str:

@@ -4,8 +4,6 @@ Pages refer to each other by relative links only and carry their style within th
 under every prefix and stays whole wherever it is kept.
 """
 
-import base64
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -19,10 +17,14 @@ from chalicelib.core.markdown import legible, to_html
 from chalicelib.publication.channels.website.entry import (
     Entry,
     attached_files,
+    day,
     item_key,
     item_path,
+    marks,
     standing,
 )
+from chalicelib.publication.channels.website.policy import SEARCH_SCRIPT, policy, style, text_of
+from chalicelib.publication.channels.website.search import SEARCH
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
 HOME = "index.html"
@@ -104,15 +106,25 @@ def year_page(section: Section, year: int, entries: Sequence[Entry]) -> bytes:
     )
 
 
+def search_page(months: Sequence[str]) -> bytes:
+    """The page that looks things up in the indexes of these months, newest first: no other needs a script."""
+    return _page(
+        "search",
+        root="../",
+        here=SEARCH,
+        months=months,
+        script=_trusted(text_of(SEARCH_SCRIPT)),
+        policy=policy(SEARCH_SCRIPT, "'self'"),
+    )
+
+
 def _page(template: str, *, root: str, here: str, **context: object) -> bytes:
     page = _environment().get_template(f"{template}.html.jinja")
-    return legible(page.render(root=root, here=here, **context)).encode()
+    return legible(page.render({"policy": policy(), "root": root, "here": here, **context})).encode()
 
 
 @cache
 def _environment() -> Environment:
-    style = (_HERE / "style.css").read_text(encoding="utf-8")
-    hashed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -121,25 +133,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(day=day, moment=_moment, key=item_key, size=_size)
+    environment.filters.update(day=day, moment=_moment, key=item_key, size=_size, marks=marks)
     environment.globals.update(
         plan=the_plan(),
         home=HOME,
         feed=FEED,
-        style=_trusted(style),
-        policy="default-src 'none'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
-        f"style-src 'sha256-{hashed}'",
+        search=SEARCH,
+        style=_trusted(style()),
     )
     return environment
 
 
 def _trusted(html: str) -> Markup:
     return Markup(html)  # noqa: S704 # sanitised by `markdown`, or our own style sheet
-
-
-def day(instant: datetime) -> str:
-    """A date as the pages write it; `instant` is already in the zone to show."""
-    return f"{instant.year}年{instant.month}月{instant.day}日"
 
 
 def _size(size: int) -> str:

@@ -46,11 +46,11 @@ class Plan:
     def __post_init__(self) -> None:
         """Raise ValueError unless every category has a name and exactly one section, and every id fits a URL.
 
-        An id without hyphen or digit can never be mistaken for a submission's.
+        An id without hyphen or digit can never be mistaken for a submission's; `search` is the search page's.
         """
         ids = [section.id for section in self.sections]
-        if len(set(ids)) < len(ids) or not all(_ID.fullmatch(name) for name in ids):
-            raise ValueError(f"section ids must be different and of small letters: {ids}")
+        if len(set(ids)) < len(ids) or not all(_ID.fullmatch(name) and name != "search" for name in ids):
+            raise ValueError(f"section ids must be different, of small letters, and not search: {ids}")
         homes = Counter(category for section in self.sections for category in section.categories)
         if homes != Counter(Category):
             raise ValueError(f"each category needs exactly one section: {homes}")

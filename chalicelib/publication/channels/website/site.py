@@ -36,10 +36,12 @@ from chalicelib.publication.channels.website.render import (
     HOME,
     home_page,
     item_page,
+    search_page,
     section_page,
     standing_pages,
     year_page,
 )
+from chalicelib.publication.channels.website.search import SEARCH, index_path, month_index, months
 from chalicelib.publication.channels.website.sections import the_plan
 
 if TYPE_CHECKING:
@@ -52,6 +54,7 @@ TRIES = 20
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "html": "text/html; charset=utf-8",
+        "json": "application/json",
         "atom": "application/atom+xml; charset=utf-8",
         "xml": "application/xml; charset=utf-8",
     },
@@ -171,7 +174,7 @@ class Website:
     def _touched(entry: Entry) -> tuple[str, ...]:
         """The shared pages that tell of the item, whatever its revision says."""
         section = the_plan().section_of(entry.category)
-        return (section.path, section.year_path(entry.year), FEED, SITEMAP, HOME)
+        return (section.path, section.year_path(entry.year), index_path(entry), SEARCH, FEED, SITEMAP, HOME)
 
     def _change(self, entry: Entry, prefixes: tuple[str, ...]) -> None:
         for prefix in prefixes:
@@ -208,6 +211,12 @@ class Website:
             for year in sorted({entry.year for entry in own}):
                 of_year = tuple(entry for entry in own if entry.year == year)
                 pages[section.year_path(year)] = partial(year_page, section, year, of_year)
+        indexed: dict[str, list[Entry]] = {}
+        for entry in entries:
+            indexed.setdefault(index_path(entry), []).append(entry)
+        for path, of_month in indexed.items():
+            pages[path] = partial(month_index, standing(of_month))
+        pages[SEARCH] = partial(search_page, months(entries))
         pages[FEED] = partial(atom_feed, entries, self._root(prefix), name=prefix, authority=self._authority)
         pages[SITEMAP] = partial(sitemap, entries, self._root(prefix))
         pages[HOME] = partial(home_page, entries)
