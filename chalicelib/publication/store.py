@@ -25,6 +25,7 @@ from chalicelib.publication.channels.email.mailing import (
     RecipientState,
 )
 from chalicelib.publication.channels.website.entry import Correction, Entry, Retraction
+from chalicelib.publication.channels.website.pictures import picture_from_document
 from chalicelib.publication.freeze import WHOLE, Freeze, Freezes
 from chalicelib.publication.model import UNFINISHED, Delivery, DeliveryState
 from chalicelib.submission.model import Category, Channel, Classification, Submission
@@ -311,6 +312,8 @@ def _entry_facts(entry: Entry) -> dict[str, Any]:
     }
     if entry.attachments:
         facts["attachments"] = [file.document() for file in entry.attachments]
+    if entry.pictures:
+        facts["pictures"] = [each.document() for each in entry.pictures]
     if entry.corrections:
         facts["corrections"] = [
             asdict(each) | {"at": to_text(each.at), "files": list(each.files)} for each in entry.corrections
@@ -344,6 +347,7 @@ def read_entry(record: EntryRecord) -> Entry:
         keywords=tuple(facts["keywords"]),
         classification=Classification(facts["classification"]),
         attachments=tuple(map(attachment_from_document, facts.get("attachments", ()))),
+        pictures=tuple(map(picture_from_document, facts.get("pictures", ()))),
         corrections=tuple(map(_read_correction, facts.get("corrections", ()))),
         retraction=_read_retraction(facts.get("retraction")),
     )

@@ -209,7 +209,7 @@ def test_the_site_shows_pictures_and_offers_files_under_their_names(world: World
         _, kind, disposition = found[f"{folder}/files/2.jpg"]
         assert (kind, disposition) == ("image/jpeg", "inline")
         page = found[f"{folder}/index.html"][0].decode()
-        assert '<img src="files/2.jpg" alt="现场.jpg"' in page
+        assert '<img src="files/2.jpg" width="6" height="8" alt="现场.jpg"' in page
         assert '<a href="files/1.csv">时间表.csv</a>' in page
         assert f"CSV，{len(CSV)} B" in page
         assert "img-src &#39;self&#39;" in page

@@ -16,11 +16,18 @@ from hypothesis import strategies as st
 from chalicelib.attachment.model import Attachment, MediaType
 from chalicelib.publication.channels.website import render
 from chalicelib.publication.channels.website.entry import newest_first
-from chalicelib.publication.channels.website.render import home_page, item_page, section_page, year_page
+from chalicelib.publication.channels.website.policy import style
+from chalicelib.publication.channels.website.render import (
+    home_page,
+    item_page,
+    search_page,
+    section_page,
+    year_page,
+)
 from chalicelib.publication.channels.website.sections import PLAN, read_plan, the_plan
 from chalicelib.submission.model import Category, Classification
 from tests.browsing import Element, read_page
-from tests.publication.website_builders import NOON, an_entry, elements_of, links_of, text_of
+from tests.publication.website_builders import NOON, URL, an_entry, elements_of, links_of, text_of
 from tests.xss import VECTORS, harm_in, harm_in_body, skeleton
 
 NEWS = the_plan().section_of(Category.NEWS)
@@ -73,7 +80,7 @@ def test_sections_can_be_changed_as_data(tmp_path: Path) -> None:
 
 def test_an_item_shows_what_was_approved() -> None:
     """Proves clause 4.1.1."""
-    page = text_of(item_page(an_entry(), "## 一、范围\n\n消防通道"))
+    page = text_of(item_page(an_entry(), "## 一、范围\n\n消防通道", URL))
 
     for part in (
         "关于开展冬季消防安全自查的通知",
@@ -87,9 +94,17 @@ def test_an_item_shows_what_was_approved() -> None:
         assert part in page
 
 
+def test_a_printed_item_says_where_it_is_from() -> None:
+    [printed] = read_page(item_page(an_entry(), "", URL).decode()).all("div", class_="printed")
+
+    for part in ("澄江精密集团", URL, "编号 s-first，第 1 版", "消防、自查"):
+        assert part in printed.text
+    assert ".printed { display: none; }" in style()
+
+
 def test_an_item_shows_its_date_in_its_own_zone_with_the_zones_name() -> None:
     late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
-    page = item_page(an_entry(published_at=late, time_zone="Asia/Shanghai"), "")
+    page = item_page(an_entry(published_at=late, time_zone="Asia/Shanghai"), "", URL)
 
     assert "2026年11月24日 07:30（Asia/Shanghai）" in text_of(page)
     assert 'datetime="2026-11-24T07:30:00+08:00"' in page.decode()
@@ -101,7 +116,9 @@ def test_an_item_shows_its_date_in_its_own_zone_with_the_zones_name() -> None:
 def test_internal_items_say_so(classification: Classification, *, marked: bool) -> None:
     entry = an_entry(classification=classification)
 
-    assert all(("内部" in text_of(page)) is marked for page in (item_page(entry, ""), home_page([entry])))
+    assert all(
+        ("内部" in text_of(page)) is marked for page in (item_page(entry, "", URL), home_page([entry]))
+    )
 
 
 @settings(deadline=None)
@@ -115,7 +132,7 @@ def test_no_title_summary_or_keyword_can_add_an_element(title: str, summary: str
     def skeleton(page: bytes) -> list[tuple[str, set[str]]]:
         return [(element.tag, set(element.attributes)) for element in elements_of(page)]
 
-    assert skeleton(item_page(wild, "x")) == skeleton(item_page(plain, "x"))
+    assert skeleton(item_page(wild, "x", URL)) == skeleton(item_page(plain, "x", URL))
     assert skeleton(home_page([wild])) == skeleton(home_page([plain]))
 
 
@@ -144,7 +161,7 @@ def pages_with(text: str) -> list[Element]:
         attachments=(file,),
     )
     pages = (
-        item_page(entry, text),
+        item_page(entry, text, URL),
         home_page([entry]),
         section_page(NEWS, [entry]),
         year_page(NEWS, entry.year, [entry]),
@@ -153,13 +170,13 @@ def pages_with(text: str) -> list[Element]:
 
 
 def test_characters_that_xml_forbids_are_dropped_even_lone_surrogates() -> None:
-    page = item_page(an_entry(title="安\x00全\x1b自\ud800查𠮷"), "\ud800正文")
+    page = item_page(an_entry(title="安\x00全\x1b自\ud800查𠮷"), "\ud800正文", URL)
 
     assert "安全自查𠮷" in page.decode()
 
 
 def test_pages_run_no_script_and_load_nothing() -> None:
-    page = item_page(an_entry(), "![图](https://a.example/a.png)")
+    page = item_page(an_entry(), "![图](https://a.example/a.png)", URL)
     tags = {element.tag for element in elements_of(page)}
     loaded = [
         e.attributes["href"] for e in elements_of(page) if e.tag == "link" and e.attributes["rel"] == "icon"
@@ -196,6 +213,25 @@ def test_the_home_page_shows_the_latest_items_newest_first() -> None:
     shown = re.findall(r"第\d\d号", text_of(home_page(newest_first(entries))))
 
     assert shown == [f"第{n:02}号" for n in range(24, 4, -1)]
+
+
+def test_pages_are_light() -> None:
+    """An item of 3,000 characters, lists with the longest titles and summaries, a year of two hundred usual items."""
+    long = [
+        an_entry(f"s-{n:020}", title="题" * 64, summary="摘" * 300, keywords=("关键词",) * 10)
+        for n in range(200)
+    ]
+    usual = [an_entry(f"s-{n:020}") for n in range(200)]
+    paragraphs = "\n\n".join(["各部门须在本月底前完成自查，并将结果报送安全环保部。" * 4] * 30)
+
+    for page in (
+        item_page(long[0], paragraphs, URL),
+        home_page(long),
+        section_page(NEWS, long),
+        year_page(NEWS, 2026, usual),
+        search_page([f"{year}-{month:02}" for year in range(2000, 2030) for month in range(1, 13)]),
+    ):
+        assert len(page) < 60_000
 
 
 def test_items_of_one_instant_have_a_fixed_order() -> None:

@@ -60,6 +60,18 @@ def test_a_public_item_appears_on_both_sites(desk: Desk) -> None:
         assert_lists(desk.files(), prefix, entry)
 
 
+def test_on_paper_an_item_leads_to_where_all_its_readers_can_go(desk: Desk) -> None:
+    desk.publish(an_entry())
+    desk.publish(an_entry("s-secret", classification=INTERNAL))
+    files = desk.files()
+
+    assert files["public/s-first/1/index.html"][0] == files["internal/s-first/1/index.html"][0]
+    assert b"<p>https://site.example/s-first/1/index.html</p>" in files["internal/s-first/1/index.html"][0]
+    assert (
+        b"<p>https://intranet.example/s-secret/1/index.html</p>" in files["internal/s-secret/1/index.html"][0]
+    )
+
+
 def test_all_five_sections_exist_and_no_link_is_dead_from_the_first_publication_on(desk: Desk) -> None:
     """Proves clause 4.1.2."""
     for number, category in enumerate(Category):
@@ -118,7 +130,7 @@ def test_prefixes_that_contradict_the_classification_are_refused(
     desk.recorded.append(entry)
 
     with pytest.raises(ValueError, match="does not belong"):
-        desk.website.publish(entry, BODY, prefixes)
+        desk.website.write_item(entry, BODY, prefixes)
     assert desk.files() == {}
 
 
@@ -133,7 +145,7 @@ def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(des
     )
 
     with pytest.raises(ValueError, match="s-secret is listed under public"):
-        website.publish(public, BODY, ("public", "internal"))
+        website.publish(public, ("public", "internal"))
     with pytest.raises(ValueError, match="s-secret is listed under public"):
         website.rebuild(lambda _: BODY)
     assert not any(b"s-secret" in content for content, _, _ in desk.files().values())
@@ -141,7 +153,7 @@ def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(des
 
 def test_an_item_that_is_not_recorded_is_not_quietly_left_out(desk: Desk) -> None:
     with pytest.raises(ValueError, match="not recorded"):
-        desk.website.publish(an_entry(), BODY, ("public", "internal"))
+        desk.website.publish(an_entry(), ("public", "internal"))
 
 
 def test_an_items_page_can_be_written_before_anything_points_at_it(desk: Desk) -> None:
@@ -202,8 +214,10 @@ def test_twenty_publications_at_once_all_appear_wherever_something_is_listed() -
         return listed
 
     website = a_website(bucket, entries)
+    for entry in recorded:
+        website.write_item(entry, BODY, ("internal",))
     with ThreadPoolExecutor(20) as pool:
-        urls = list(pool.map(lambda entry: website.publish(entry, BODY, ("internal",)), recorded))
+        urls = list(pool.map(lambda entry: website.publish(entry, ("internal",)), recorded))
     standing = {key: (body, "", "") for key, body in bucket.bodies().items()}
 
     assert len(set(urls)) == 20
@@ -290,7 +304,7 @@ def test_who_loses_every_race_is_told(desk: Desk) -> None:
     website = Website(s3=desk.s3, bucket=BUCKET, entries=outpaced, base_urls=BASES, attached=attached)
 
     with pytest.raises(Stale):
-        website.publish(entry, BODY, ("internal",))
+        website.publish(entry, ("internal",))
     assert len(races) == 1 + 20
 
 

@@ -19,6 +19,7 @@ from chalicelib.submission.model import Category, Classification
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+URL = "https://site.example/s-first/1/index.html"
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
 
@@ -181,17 +182,21 @@ class Desk:
         return listed
 
     def publish(self, entry: Entry) -> tuple[str, ...]:
+        prefixes = PREFIXES[entry.classification]
+        entry = self.website.write_item(entry, BODY, prefixes)
         if entry not in self.recorded:
             self.recorded.append(entry)
-        return self.website.publish(entry, BODY, PREFIXES[entry.classification])
+        return self.website.publish(entry, prefixes)
 
     def record(self, entry: Entry) -> None:
         """As the table does: one entry for each submission."""
         self.recorded = [each for each in self.recorded if each.submission != entry.submission] + [entry]
 
     def correct(self, entry: Entry) -> tuple[str, ...]:
+        prefixes = PREFIXES[entry.classification]
+        entry = self.website.write_item(entry, BODY, prefixes)
         self.record(entry)
-        return self.website.correct(entry, BODY, PREFIXES[entry.classification])
+        return self.website.correct(entry, prefixes)
 
     def retract(self, entry: Entry) -> tuple[str, ...]:
         self.record(entry)

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from chalicelib.publication.channels.website.entry import PREFIXES, Entry, attached_files
-from chalicelib.publication.channels.website.render import item_page
+from chalicelib.publication.channels.website.pictures import picture_from_document
 from chalicelib.publication.channels.website.site import Website
 from chalicelib.publication.model import Delivered, Item
 
@@ -27,10 +27,10 @@ class WebsiteChannel:
     patience = timedelta(0)
 
     def prepare(self, item: Item) -> Mapping[str, Any]:
-        """Write the item's files and its own page, to which nothing leads yet."""
+        """Write the item's files and its own page, to which nothing leads yet; notes what its pictures are."""
         form = item.revision.form
-        self.website().write_item(self._entry(item), form.body, PREFIXES[form.classification])
-        return {}
+        entry = self.website().write_item(self._entry(item), form.body, PREFIXES[form.classification])
+        return {"pictures": [picture.document() for picture in entry.pictures]}
 
     def deliver(self, item: Item) -> Delivered:
         """Record it and bring the indexes up to date; the receipt says what is where."""
@@ -38,8 +38,8 @@ class WebsiteChannel:
         prefixes = PREFIXES[form.classification]
         for prefix in prefixes:
             self.record(prefix, entry)
-        urls = self.website().publish(entry, form.body, prefixes)
-        page = hashlib.sha256(item_page(entry, form.body)).hexdigest()
+        urls = self.website().publish(entry, prefixes)
+        page = hashlib.sha256(self.website().item_page(entry, form.body)).hexdigest()
         receipt: dict[str, Any] = {"urls": list(urls), "files": {"index.html": page}}
         if entry.attachments:
             receipt["attachments"] = {path: file.sha256 for path, file in attached_files(entry).items()}
@@ -68,4 +68,5 @@ class WebsiteChannel:
             keywords=form.keywords,
             classification=form.classification,
             attachments=revision.attachments,
+            pictures=tuple(map(picture_from_document, item.facts.get("pictures", ()))),
         )

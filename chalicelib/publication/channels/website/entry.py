@@ -7,6 +7,7 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from chalicelib.attachment.model import Attachment
+from chalicelib.publication.channels.website.pictures import Picture
 from chalicelib.submission.model import Category, Classification
 
 PUBLIC = "public"
@@ -49,6 +50,7 @@ class Retraction:
 class Entry:
     """One published item. `published_at` is UTC; `time_zone` is the IANA zone in which its date is shown.
 
+    `pictures` tells of the attached ones, as they were when the item was written; there are none of older items.
     A correction changes the text and keeps the place: submission, time, category and classification stay.
     """
 
@@ -63,6 +65,7 @@ class Entry:
     keywords: tuple[str, ...]
     classification: Classification
     attachments: tuple[Attachment, ...] = ()
+    pictures: tuple[Picture, ...] = ()
     corrections: tuple[Correction, ...] = ()
     retraction: Retraction | None = None
 
@@ -174,7 +177,8 @@ def retracted(before: Entry, *, at: datetime, reason: str, title_withheld: bool 
 
 def files_beside(entry: Entry) -> tuple[str, ...]:
     """The path of every file that lies beside the item's page."""
-    return tuple(attached_files(entry))
+    sizes = (picture.sized(width) for picture in entry.pictures for width in picture.widths)
+    return (*attached_files(entry), *sizes)
 
 
 def gone_files(entry: Entry) -> tuple[str, ...]:

@@ -30,13 +30,17 @@ from chalicelib.publication.channels.website.sections import Section, the_plan
 HOME = "index.html"
 FEED = "feed.atom"
 HOME_LENGTH = 20
-SECTION_LENGTH = 50
+SECTION_LENGTH = 30
+"""With this many even the longest summaries stay under 60 KB."""
 
 _HERE = Path(__file__).parent
 
 
-def item_page(entry: Entry, body: str) -> bytes:
-    """The item's own page. `body` is Markdown; the date is shown in the item's zone, with the zone's name."""
+def item_page(entry: Entry, body: str, url: str) -> bytes:
+    """The item's own page. `body` is Markdown; the date is shown in the item's zone, with the zone's name.
+
+    `url` is where all who may read it can, whatever part of the site they have it from: on paper, it is the way back.
+    """
     return _page(
         "item",
         root="../../",
@@ -44,6 +48,8 @@ def item_page(entry: Entry, body: str) -> bytes:
         entry=entry,
         body=_trusted(to_html(body)),
         files=attached_files(entry),
+        pictures={picture.path: picture for picture in entry.pictures},
+        url=url,
     )
 
 

@@ -9,7 +9,7 @@ shared page does too.
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,6 +31,7 @@ from chalicelib.publication.channels.website.entry import (
     standing,
 )
 from chalicelib.publication.channels.website.feeds import SITEMAP, atom_feed, sitemap
+from chalicelib.publication.channels.website.pictures import Picture, measured, scaled
 from chalicelib.publication.channels.website.render import (
     FEED,
     HOME,
@@ -97,42 +98,50 @@ class Website:
             if not urlsplit(base_url).hostname:
                 raise ValueError(f"not an absolute URL: {base_url}")
 
-    def write_item(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> None:
+    def write_item(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> Entry:
         """Write the item's files and its own page, which nothing refers to yet; what is there already stays.
 
-        Called before the entry is recorded, it sees to it that no index ever points at a missing page.
-        Raises ValueError when the prefixes contradict the classification.
+        Answers the entry to record: the item with what is now known of its pictures. Written before it is recorded, the
+        page is never missing where an index points. Raises ValueError when the prefixes contradict the classification.
         """
         if not prefixes or set(prefixes) != set(PREFIXES[entry.classification]):
             raise ValueError(f"{entry.classification} information does not belong under {prefixes}")
-        for requests in self._file_requests(entry, prefixes):
-            for request in requests:
+        pictures: list[Picture] = []
+        for path, file in attached_files(entry).items():
+            content = self.attached(entry, file)
+            if picture := measured(path, file, content):
+                pictures.append(picture)
+            contents = _in_sizes(path, file, content, picture)
+            for request in self._file_requests(entry, file, contents, prefixes):
                 self._once(request)
-        page = item_page(entry, body)
+        entry = replace(entry, pictures=tuple(pictures))
+        page = self.item_page(entry, body)
         for prefix in prefixes:
             self._once(self._request(prefix, item_key(entry), page))
+        return entry
 
-    def publish(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        """Put an item on the site and answer the URL of its page under each prefix (clause 4.1.1).
+    def item_page(self, entry: Entry, body: str) -> bytes:
+        """The item's page, the same under every prefix."""
+        return item_page(entry, body, f"{self._root(PREFIXES[entry.classification][0])}/{item_key(entry)}")
+
+    def publish(self, entry: Entry, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        """Put an item that was written on the site and answer the URL of its page under each prefix (clause 4.1.1).
 
         Repeating it at any point ends the same, for which the very same entry must already be recorded: in
-        what `entries` lists. Raises ValueError when it is not, or when the prefixes contradict the
-        classification, and Stale when too many publish at once.
+        what `entries` lists. Raises ValueError when it is not, and Stale when too many publish at once.
         """
-        self.write_item(entry, body, prefixes)
         for prefix in prefixes:
             self._refresh(prefix, self._touched(entry), recorded=entry)
-        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+        return self._urls(entry, prefixes)
 
-    def correct(self, entry: Entry, body: str, prefixes: tuple[str, ...]) -> tuple[str, ...]:
-        """Put a later revision where the item stands and answer the URL of its page under each prefix (clause 3.4.4).
+    def correct(self, entry: Entry, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        """Put a later revision that was written where the item stands, and answer as `publish` (clause 3.4.4).
 
         The pages of earlier revisions lead there; what lay beside them is gone. As `publish`, it may be repeated, for
         which the corrected entry (`corrected`) must already be recorded.
         """
-        self.write_item(entry, body, prefixes)
         self._change(entry, prefixes)
-        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+        return self._urls(entry, prefixes)
 
     def retract(self, entry: Entry) -> tuple[str, ...]:
         """Take an item off the site and answer the URLs where that is said (clause 3.4.4).
@@ -142,7 +151,7 @@ class Website:
         """
         prefixes = PREFIXES[entry.classification]
         self._change(entry, prefixes)
-        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
+        return self._urls(entry, prefixes)
 
     def delivered_page(self, entry: Entry) -> bytes:
         """The item's page as it was written, byte for byte."""
@@ -157,10 +166,12 @@ class Website:
         """
         entries = newest_first({*self._listed(PUBLIC), *self._listed(INTERNAL)})
         for entry in standing(entries):
-            for requests in self._file_requests(entry, PREFIXES[entry.classification]):
-                for request in requests:
+            pictures = {picture.path: picture for picture in entry.pictures}
+            for path, file in attached_files(entry).items():
+                contents = _in_sizes(path, file, self.attached(entry, file), pictures.get(path))
+                for request in self._file_requests(entry, file, contents, PREFIXES[entry.classification]):
                     self._put(request)
-            page = item_page(entry, bodies(entry))
+            page = self.item_page(entry, bodies(entry))
             for prefix in PREFIXES[entry.classification]:
                 self._put(self._request(prefix, item_key(entry), page))
         for prefix in (PUBLIC, INTERNAL):
@@ -184,6 +195,9 @@ class Website:
     def _remove_files(self, prefix: str, entry: Entry) -> None:
         for path in gone_files(entry):
             self.s3.delete_object(Bucket=self.bucket, Key=f"{prefix}/{path}")
+
+    def _urls(self, entry: Entry, prefixes: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(f"{self._root(prefix)}/{item_key(entry)}" for prefix in prefixes)
 
     def _root(self, prefix: str) -> str:
         return self.base_urls[prefix].rstrip("/")
@@ -257,27 +271,24 @@ class Website:
         raise Stale(key=request["Key"])
 
     def _file_requests(
-        self, entry: Entry, prefixes: tuple[str, ...]
-    ) -> "Iterator[list[PutObjectRequestTypeDef]]":
-        """What writes each file of an item under each prefix, one file in memory at a time.
+        self, entry: Entry, file: Attachment, contents: Mapping[str, bytes], prefixes: tuple[str, ...]
+    ) -> "Iterator[PutObjectRequestTypeDef]":
+        """What writes a file, by path in each of its sizes, under each prefix.
 
         Images are shown; anything else is saved, never opened as a page of the site.
         """
         folder = item_key(entry).rpartition("/")[0]
-        for path, file in attached_files(entry).items():
-            content = self.attached(entry, file)
-            yield [
-                {
+        for path, content in contents.items():
+            for prefix in prefixes:
+                yield {
                     "Bucket": self.bucket,
                     "Key": f"{prefix}/{folder}/{path}",
                     "Body": content,
                     "ContentType": content_type(file),
                     "ContentDisposition": "inline" if file.is_image else disposition(file),
                     "CacheControl": CACHE_CONTROL[prefix],
-                    "Metadata": {"sha256": file.sha256},
+                    "Metadata": {"sha256": hashlib.sha256(content).hexdigest()},
                 }
-                for prefix in prefixes
-            ]
 
     def _request(self, prefix: str, path: str, page: bytes) -> "PutObjectRequestTypeDef":
         return {
@@ -308,3 +319,12 @@ class Website:
                 return None
             raise
         return Version(etag=head["ETag"], sha256=head["Metadata"].get("sha256"))
+
+
+def _in_sizes(path: str, file: Attachment, content: bytes, picture: Picture | None) -> dict[str, bytes]:
+    """By path, a file as it was approved and whatever the page shows of it."""
+    if picture is None:
+        return {path: content}
+    return {path: content} | {
+        picture.sized(width): smaller for width, smaller in scaled(file, content, picture.widths).items()
+    }
