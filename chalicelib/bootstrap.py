@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.settling import Settling
     from chalicelib.publication.service.sweeping import Sweeper
+    from chalicelib.publication.service.views import Views
     from chalicelib.review.deadlines import Deadlines
     from chalicelib.review.service import Decisions, ReviewDesk, Rounds
     from chalicelib.review.service.asking import Asking
@@ -497,7 +498,15 @@ class Parts:
             entries=partial(entries_under, self.table),
             base_urls={PUBLIC: self.settings.public_site_url, INTERNAL: self.settings.internal_site_url},
             attached=lambda entry, file: self.shelf.read(entry.submission, file),
+            desk_url=self.settings.base_url,
         )
+
+    @cached_property
+    def views(self) -> "Views":
+        """How often the website's items are looked at."""
+        from chalicelib.publication.service.views import Views
+
+        return Views(table=self.table, journal=self.journal, limits=self.limits, now=self.now)
 
     @cached_property
     def adapters(self) -> "Mapping[Channel, Adapter]":
@@ -511,6 +520,7 @@ class Parts:
                 website=lambda: self.website,
                 record=lambda prefix, entry: self.table.put(put_entry(prefix, entry)),
                 department_name=lambda department: self.people.departments((department,))[department].name,
+                views=lambda submission: self.views.of(submission),  # noqa: PLW0108 — loaded when asked
             ),
             Channel.EMAIL: self.email_channel,
         }

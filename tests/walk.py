@@ -122,6 +122,7 @@ class Walk:
         submission = self.publish_what_was_returned_once(liaison)
         self.settle_unknown_mails(submission)
         self.answer_for_deliveries()
+        self.look_at_the_site(submission)
         self.choose_announcements()
         self.freeze_and_let_go()
         self.prove_oneself()
@@ -352,6 +353,10 @@ class Walk:
         package = self.call("GET", f"archive/{number}/package", as_=ARCHIVIST).body
         assert download(package["url"]).startswith(b"PK")
         browser.get(f"/archive/{number}/download")
+
+    def look_at_the_site(self, submission: str) -> None:
+        """As a visitor's browser tells it."""
+        self.call("POST", f"submissions/{submission}/views", headers={"user-agent": "Mozilla/5.0"})
 
     def miss_files(self) -> None:
         """Files that are gone: one before its request is handed in, one before it is published."""

@@ -1,4 +1,4 @@
-"""Publication over HTTP: the brake, who wants announcements, and what becomes of those whose outcome nobody knows."""
+"""Publication over HTTP: the brake, views, who wants announcements, and what becomes of those of unknown outcome."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -86,6 +86,15 @@ def get_channels(exchange: Exchange) -> Response:
         ],
     }
     return answer(exchange, body)
+
+
+@publication_routes.route("/api/v1/submissions/{submission}/views", methods=["POST"], content_types=["*/*"])
+@endpoint(publication_routes)
+def post_view(exchange: Exchange, submission: str) -> Response:
+    """What the website's pages tell (`channels/website/views.js`), from another host and by nobody in particular."""
+    parts = bootstrap.parts()
+    parts.views.seen(submission, address=parts.address_of(exchange), headers=exchange.headers)
+    return answer(exchange, {}, status=202)
 
 
 @publication_routes.route("/api/v1/freezes", methods=["GET"])

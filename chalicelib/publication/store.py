@@ -587,3 +587,65 @@ def unwanted(found: Found, person: str, email: str) -> str | None:
         return "unsubscribed"
     suppression = found.get(suppression_key(email))
     return None if suppression is None else str(suppression.reason)
+
+
+VIEW_SHARDS = 4
+"""Partitions of an item's views: what everybody opens at once is written in several places."""
+_VIEWER_LIFE = timedelta(days=2)
+
+
+class SaltRecord(Record):
+    """The salt of a day's viewers. The next day's takes its place, and there is no other copy."""
+
+    day = UnicodeAttribute()
+    salt = UnicodeAttribute()
+
+
+class ViewerRecord(Record):
+    """That somebody's view of an item was counted today."""
+
+
+class ViewsRecord(Record):
+    """How often an item was looked at on one day, as far as one shard knows."""
+
+    views = NumberAttribute()
+
+
+SALT_KEY = Key(SaltRecord, "VIEWER#SALT", "SALT")
+
+
+def put_salt(day: str, salt: str, now: datetime) -> Put:
+    """Describe a day's salt: only if no one has made it, and never over a later day's."""
+    expires_at = int((now + _VIEWER_LIFE).timestamp())
+    record = SaltRecord(pk=SALT_KEY.pk, sk=SALT_KEY.sk, day=day, salt=salt, expires_at=expires_at)
+    return Put(record=record, condition=SaltRecord.day.does_not_exist() | (SaltRecord.day < day))
+
+
+def put_viewer(viewer: str, now: datetime) -> Put:
+    """Describe that a view is counted: only if this viewer's was not."""
+    record = ViewerRecord(
+        pk=f"VIEWER#{viewer}", sk="VIEWER", expires_at=int((now + _VIEWER_LIFE).timestamp())
+    )
+    return Put(record=record, condition=ViewerRecord.pk.does_not_exist())
+
+
+def count_view(table: Table, submission: str, day: str, viewer: str) -> None:
+    """Count one view, in the shard that its viewer falls in."""
+    table.add_to(
+        Key(ViewsRecord, views_partition(submission, int(viewer[:8], 16) % VIEW_SHARDS), day),
+        number=("views", 1),
+    )
+
+
+def views_of(table: Table, submission: str) -> dict[str, int]:
+    """Views of an item by day (UTC)."""
+    by_day: dict[str, int] = {}
+    for shard in range(VIEW_SHARDS):
+        for record in table.partition(ViewsRecord, views_partition(submission, shard)):
+            by_day[record.sk] = by_day.get(record.sk, 0) + int(record.views)
+    return by_day
+
+
+def views_partition(submission: str, shard: int) -> str:
+    """The partition that holds a share of an item's views, day by day."""
+    return f"VIEWS#{submission}#{shard}"

@@ -54,6 +54,7 @@ def publication_seconds(number: int) -> float:
         entries=partial(entries_under, shelf),
         base_urls={prefix: f"https://site.test/{prefix}" for prefix in (PUBLIC, INTERNAL)},
         attached=lambda _entry, _file: b"",
+        desk_url="https://desk.test",
     )
     before = time.process_time()
     website.write_item(entries[0], "正文。", (INTERNAL,))

@@ -17,6 +17,7 @@ from infra.simulation.table import MemoryTable
 from tests.publication.website_builders import (
     NOON,
     URL,
+    VIEWS,
     Desk,
     a_correction,
     a_file,
@@ -36,7 +37,7 @@ OWN = "internal/s-first"
 
 def test_a_corrected_item_says_so_on_top_and_wherever_it_is_listed() -> None:
     section = the_plan().section_of(Category.NOTICE)
-    page = text_of(item_page(CORRECTED, "正文。", URL))
+    page = text_of(item_page(CORRECTED, "正文。", URL, VIEWS))
 
     assert page.index("截止日期写错了。") < page.index(CORRECTED.summary)
     assert "第 2 版替代第 1 版" in page

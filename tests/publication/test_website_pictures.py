@@ -21,7 +21,9 @@ from tests.publication.website_builders import (
     BASES,
     BODY,
     BUCKET,
+    DESK,
     URL,
+    VIEWS,
     MemoryBucket,
     a_correction,
     a_retraction,
@@ -68,6 +70,7 @@ def published() -> tuple[MemoryBucket, Entry, Website]:
         entries=lambda prefix: [entry for entry in recorded if prefix in PREFIXES[entry.classification]],
         base_urls=BASES,
         attached=lambda _entry, file: FILES[file.name],
+        desk_url=DESK,
     )
     recorded.append(website.write_item(ENTRY, BODY, ("internal",)))
     website.publish(recorded[0], ("internal",))
@@ -143,11 +146,12 @@ def test_an_item_that_was_written_before_there_were_sizes_gets_none_by_rendering
         entries=lambda prefix: [ENTRY] if prefix == "internal" else [],
         base_urls=BASES,
         attached=lambda _entry, file: FILES[file.name],
+        desk_url=DESK,
     ).rebuild(lambda _: BODY)
 
     assert sum("/files/" in key for key in bucket.objects) == len(FILES)
     assert bucket.bodies()["internal/s-first/1/index.html"] == item_page(
-        ENTRY, BODY, URL.replace("site.", "intranet.")
+        ENTRY, BODY, URL.replace("site.", "intranet."), VIEWS
     )
 
 

@@ -27,7 +27,7 @@ from chalicelib.publication.channels.website.render import (
 from chalicelib.publication.channels.website.sections import PLAN, read_plan, the_plan
 from chalicelib.submission.model import Category, Classification
 from tests.browsing import Element, read_page
-from tests.publication.website_builders import NOON, URL, an_entry, elements_of, links_of, text_of
+from tests.publication.website_builders import NOON, URL, VIEWS, an_entry, elements_of, links_of, text_of
 from tests.xss import VECTORS, harm_in, harm_in_body, skeleton
 
 NEWS = the_plan().section_of(Category.NEWS)
@@ -80,7 +80,7 @@ def test_sections_can_be_changed_as_data(tmp_path: Path) -> None:
 
 def test_an_item_shows_what_was_approved() -> None:
     """Proves clause 4.1.1."""
-    page = text_of(item_page(an_entry(), "## 一、范围\n\n消防通道", URL))
+    page = text_of(item_page(an_entry(), "## 一、范围\n\n消防通道", URL, VIEWS))
 
     for part in (
         "关于开展冬季消防安全自查的通知",
@@ -95,7 +95,7 @@ def test_an_item_shows_what_was_approved() -> None:
 
 
 def test_a_printed_item_says_where_it_is_from() -> None:
-    [printed] = read_page(item_page(an_entry(), "", URL).decode()).all("div", class_="printed")
+    [printed] = read_page(item_page(an_entry(), "", URL, VIEWS).decode()).all("div", class_="printed")
 
     for part in ("澄江精密集团", URL, "编号 s-first，第 1 版", "消防、自查"):
         assert part in printed.text
@@ -104,7 +104,7 @@ def test_a_printed_item_says_where_it_is_from() -> None:
 
 def test_an_item_shows_its_date_in_its_own_zone_with_the_zones_name() -> None:
     late = datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
-    page = item_page(an_entry(published_at=late, time_zone="Asia/Shanghai"), "", URL)
+    page = item_page(an_entry(published_at=late, time_zone="Asia/Shanghai"), "", URL, VIEWS)
 
     assert "2026年11月24日 07:30（Asia/Shanghai）" in text_of(page)
     assert 'datetime="2026-11-24T07:30:00+08:00"' in page.decode()
@@ -117,7 +117,7 @@ def test_internal_items_say_so(classification: Classification, *, marked: bool) 
     entry = an_entry(classification=classification)
 
     assert all(
-        ("内部" in text_of(page)) is marked for page in (item_page(entry, "", URL), home_page([entry]))
+        ("内部" in text_of(page)) is marked for page in (item_page(entry, "", URL, VIEWS), home_page([entry]))
     )
 
 
@@ -132,7 +132,7 @@ def test_no_title_summary_or_keyword_can_add_an_element(title: str, summary: str
     def skeleton(page: bytes) -> list[tuple[str, set[str]]]:
         return [(element.tag, set(element.attributes)) for element in elements_of(page)]
 
-    assert skeleton(item_page(wild, "x", URL)) == skeleton(item_page(plain, "x", URL))
+    assert skeleton(item_page(wild, "x", URL, VIEWS)) == skeleton(item_page(plain, "x", URL, VIEWS))
     assert skeleton(home_page([wild])) == skeleton(home_page([plain]))
 
 
@@ -161,7 +161,7 @@ def pages_with(text: str) -> list[Element]:
         attachments=(file,),
     )
     pages = (
-        item_page(entry, text, URL),
+        item_page(entry, text, URL, VIEWS),
         home_page([entry]),
         section_page(NEWS, [entry]),
         year_page(NEWS, entry.year, [entry]),
@@ -170,20 +170,37 @@ def pages_with(text: str) -> list[Element]:
 
 
 def test_characters_that_xml_forbids_are_dropped_even_lone_surrogates() -> None:
-    page = item_page(an_entry(title="安\x00全\x1b自\ud800查𠮷"), "\ud800正文", URL)
+    page = item_page(an_entry(title="安\x00全\x1b自\ud800查𠮷"), "\ud800正文", URL, VIEWS)
 
     assert "安全自查𠮷" in page.decode()
 
 
-def test_pages_run_no_script_and_load_nothing() -> None:
-    page = item_page(an_entry(), "![图](https://a.example/a.png)", URL)
-    tags = {element.tag for element in elements_of(page)}
-    loaded = [
-        e.attributes["href"] for e in elements_of(page) if e.tag == "link" and e.attributes["rel"] == "icon"
+def test_pages_load_nothing_and_only_an_items_runs_a_script() -> None:
+    item, home = item_page(an_entry(), "![图](https://a.example/a.png)", URL, VIEWS), home_page([an_entry()])
+    for page in (item, home):
+        tags = {element.tag for element in elements_of(page)}
+        loaded = [
+            element.attributes["href"]
+            for element in elements_of(page)
+            if element.tag == "link" and element.attributes["rel"] == "icon"
+        ]
+
+        assert tags.isdisjoint({"img", "iframe", "object", "embed", "form"})
+        assert all(str(address).startswith("data:image/svg+xml,") for address in loaded)
+    assert "script" not in {element.tag for element in elements_of(home)}
+    assert [each.attributes for each in elements_of(item) if each.tag == "script"] == [{"data-views": VIEWS}]
+
+
+def test_an_items_page_tells_nobody_but_the_desk_that_it_is_looked_at() -> None:
+    [policy] = [
+        str(element.attributes["content"])
+        for element in elements_of(item_page(an_entry(), "", URL, VIEWS))
+        if "Policy" in str(element.attributes.get("http-equiv"))
     ]
 
-    assert tags.isdisjoint({"script", "img", "iframe", "object", "embed", "form"})
-    assert all(str(address).startswith("data:image/svg+xml,") for address in loaded)
+    assert policy.endswith("; connect-src https://desk.example")
+    assert "script-src 'sha256-" in policy
+    assert "unsafe" not in policy
 
 
 def test_the_content_policy_allows_the_pages_own_style_and_nothing_more() -> None:
@@ -225,7 +242,7 @@ def test_pages_are_light() -> None:
     paragraphs = "\n\n".join(["各部门须在本月底前完成自查，并将结果报送安全环保部。" * 4] * 30)
 
     for page in (
-        item_page(long[0], paragraphs, URL),
+        item_page(long[0], paragraphs, URL, VIEWS),
         home_page(long),
         section_page(NEWS, long),
         year_page(NEWS, 2026, usual),

@@ -17,6 +17,7 @@ from tests.publication.website_builders import (
     BASES,
     BODY,
     BUCKET,
+    DESK,
     NOON,
     Desk,
     Files,
@@ -142,6 +143,7 @@ def test_a_listing_that_mixes_internal_items_into_the_public_site_is_refused(des
         entries=lambda _: [public, secret],
         base_urls=BASES,
         attached=attached,
+        desk_url=DESK,
     )
 
     with pytest.raises(ValueError, match="s-secret is listed under public"):
@@ -301,7 +303,9 @@ def test_who_loses_every_race_is_told(desk: Desk) -> None:
         return [entry]
 
     outpaced("internal")
-    website = Website(s3=desk.s3, bucket=BUCKET, entries=outpaced, base_urls=BASES, attached=attached)
+    website = Website(
+        s3=desk.s3, bucket=BUCKET, entries=outpaced, base_urls=BASES, attached=attached, desk_url=DESK
+    )
 
     with pytest.raises(Stale):
         website.publish(entry, ("internal",))
@@ -367,4 +371,6 @@ def test_a_publication_costs_fourteen_calls_for_each_prefix_and_its_repeat_eight
 def test_a_base_url_that_could_not_stand_in_a_feed_is_refused(desk: Desk) -> None:
     bases = BASES | {"internal": "/site"}
     with pytest.raises(ValueError, match="absolute"):
-        Website(s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_urls=bases, attached=attached)
+        Website(
+            s3=desk.s3, bucket=BUCKET, entries=desk.entries, base_urls=bases, attached=attached, desk_url=DESK
+        )

@@ -19,6 +19,8 @@ from chalicelib.submission.model import Category, Classification
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+DESK = "https://desk.example"
+VIEWS = f"{DESK}/api/v1/submissions/s-first/views"
 URL = "https://site.example/s-first/1/index.html"
 NOON = datetime(2026, 11, 23, 4, 0, tzinfo=UTC)
 
@@ -153,7 +155,12 @@ class MemoryBucket:
 def a_website(bucket: MemoryBucket, entries: Callable[[str], list[Entry]]) -> Website:
     """The site in a bucket in memory."""
     return Website(
-        s3=cast("S3Client", bucket), bucket=BUCKET, entries=entries, base_urls=BASES, attached=attached
+        s3=cast("S3Client", bucket),
+        bucket=BUCKET,
+        entries=entries,
+        base_urls=BASES,
+        attached=attached,
+        desk_url=DESK,
     )
 
 
@@ -173,6 +180,7 @@ class Desk:
             entries=self.entries,
             base_urls=BASES,
             attached=attached,
+            desk_url=DESK,
         )
 
     def entries(self, prefix: str) -> list[Entry]:

@@ -16,12 +16,14 @@ from chalicelib.publication.model import Delivered, Item
 class WebsiteChannel:
     """Delivers to the website, which is made when it is needed.
 
-    `record` keeps an entry under a prefix, `department_name` names a department.
+    `record` keeps an entry under a prefix, `department_name` names a department, `views` says how often an item was
+    looked at.
     """
 
     website: Callable[[], Website]
     record: Callable[[str, Entry], None]
     department_name: Callable[[str], str]
+    views: Callable[[str], int]
 
     repeatable = True
     patience = timedelta(0)
@@ -48,6 +50,10 @@ class WebsiteChannel:
     def reconcile(self, item: Item) -> Delivered:
         """Delivering again ends the same."""
         return self.deliver(item)
+
+    def effect(self, item: Item) -> Mapping[str, int]:
+        """How often its page was looked at."""
+        return {"views": self.views(item.head.id)}
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The item's page as it stands on the site, whatever the templates say by now."""

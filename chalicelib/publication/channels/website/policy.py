@@ -10,7 +10,8 @@ from pathlib import Path
 
 _HERE = Path(__file__).parent
 SEARCH_SCRIPT = "search.js"
-SCRIPTS = (SEARCH_SCRIPT,)
+VIEWS_SCRIPT = "views.js"
+SCRIPTS = (SEARCH_SCRIPT, VIEWS_SCRIPT)
 """Every script that some page has."""
 _STYLE = "style.css"
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,7 +24,7 @@ from chalicelib.publication.channels.website.entry import (
     marks,
     standing,
 )
-from chalicelib.publication.channels.website.policy import SEARCH_SCRIPT, policy, style, text_of
+from chalicelib.publication.channels.website.policy import SEARCH_SCRIPT, VIEWS_SCRIPT, policy, style, text_of
 from chalicelib.publication.channels.website.search import SEARCH
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
@@ -36,11 +37,13 @@ SECTION_LENGTH = 30
 _HERE = Path(__file__).parent
 
 
-def item_page(entry: Entry, body: str, url: str) -> bytes:
+def item_page(entry: Entry, body: str, url: str, views: str) -> bytes:
     """The item's own page. `body` is Markdown; the date is shown in the item's zone, with the zone's name.
 
     `url` is where all who may read it can, whatever part of the site they have it from: on paper, it is the way back.
+    `views` is the address that is told when somebody looks at it.
     """
+    told = urlsplit(views)
     return _page(
         "item",
         root="../../",
@@ -50,6 +53,9 @@ def item_page(entry: Entry, body: str, url: str) -> bytes:
         files=attached_files(entry),
         pictures={picture.path: picture for picture in entry.pictures},
         url=url,
+        views=views,
+        script=_trusted(text_of(VIEWS_SCRIPT)),
+        policy=policy(VIEWS_SCRIPT, f"{told.scheme}://{told.netloc}"),
     )
 
 
@@ -113,7 +119,7 @@ def year_page(section: Section, year: int, entries: Sequence[Entry]) -> bytes:
 
 
 def search_page(months: Sequence[str]) -> bytes:
-    """The page that looks things up in the indexes of these months, newest first: no other needs a script."""
+    """The page that looks things up in the indexes of these months, newest first: no other page needs a script."""
     return _page(
         "search",
         root="../",

@@ -83,7 +83,7 @@ class Website:
 
     `entries(prefix)` lists everything published under a prefix, strongly consistent. `base_urls` are the absolute
     URLs at which each prefix's keys are served, without the prefix: the public must not see that there is more.
-    `attached` gives a file's approved bytes.
+    `attached` gives a file's approved bytes. `desk_url` is the desk's own address, which is told of views.
     """
 
     s3: "S3Client"
@@ -91,10 +91,11 @@ class Website:
     entries: Callable[[str], Sequence[Entry]]
     base_urls: Mapping[str, str]
     attached: Callable[[Entry, Attachment], bytes]
+    desk_url: str
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a base URL that could not stand in a feed."""
-        for base_url in self.base_urls.values():
+        """Raise ValueError for an address that could not stand in a feed or a policy."""
+        for base_url in (*self.base_urls.values(), self.desk_url):
             if not urlsplit(base_url).hostname:
                 raise ValueError(f"not an absolute URL: {base_url}")
 
@@ -122,7 +123,9 @@ class Website:
 
     def item_page(self, entry: Entry, body: str) -> bytes:
         """The item's page, the same under every prefix."""
-        return item_page(entry, body, f"{self._root(PREFIXES[entry.classification][0])}/{item_key(entry)}")
+        url = f"{self._root(PREFIXES[entry.classification][0])}/{item_key(entry)}"
+        views = f"{self.desk_url.rstrip('/')}/api/v1/submissions/{entry.submission}/views"
+        return item_page(entry, body, url, views)
 
     def publish(self, entry: Entry, prefixes: tuple[str, ...]) -> tuple[str, ...]:
         """Put an item that was written on the site and answer the URL of its page under each prefix (clause 4.1.1).
