@@ -41,7 +41,7 @@ LOCAL = "/_local"
 SITE_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "sandbox allow-scripts allow-downloads allow-popups allow-popups-to-escape-sandbox; default-src 'none'; "
-        f"img-src 'self' data:; style-src 'unsafe-inline'; script-src {script_sources()}; connect-src 'self'; "
+        f"img-src 'self' data:; style-src 'unsafe-inline'; script-src {script_sources()}; connect-src 'self' {{desk}}; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
@@ -49,7 +49,7 @@ SITE_HEADERS: Mapping[str, str] = {
 }
 """The website has a host of its own on AWS; here it shares the desk's, so a sandbox takes the desk's origin from it.
 
-What a page has left is the origin `null`, in whose name it reads the site's indexes.
+What a page has left is the origin `null`, in whose name it reads the site's indexes, and tells the desk of views.
 """
 
 
@@ -79,6 +79,7 @@ class Front:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self._environment = dict(environment or {})
+        self._desk = self._environment.get("BASE_URL", "")
         self._gateway = _Gateway(app)
         self._mails = mails
         self._people = people
@@ -135,7 +136,8 @@ class Front:
         if page is None:
             return None
         named = {"Content-Disposition": page.disposition} if page.disposition else {}
-        return Response(page.content, content_type=page.content_type, headers={**SITE_HEADERS, **named})
+        headers = {name: value.format(desk=self._desk) for name, value in SITE_HEADERS.items()}
+        return Response(page.content, content_type=page.content_type, headers={**headers, **named})
 
 
 def in_threads(app: Chalice) -> None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, Route
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from app import app
@@ -65,7 +65,13 @@ def stage() -> Iterator[tuple[World, str, list[Sight]]]:
 def served(world: World) -> Iterator[str]:
     """The address at which a browser on this machine finds the desk."""
     site = partial(read_page, world.plain_s3, world.cloud.environment["SITE_BUCKET"])
-    front = Front(app=app, mails=world.cloud.mails, people=lambda: a_roster(*PEOPLE), site=site)
+    front = Front(
+        app=app,
+        mails=world.cloud.mails,
+        people=lambda: a_roster(*PEOPLE),
+        site=site,
+        environment=world.cloud.environment,
+    )
     server = make_server("127.0.0.1", 0, front, threaded=True, request_handler=Quiet)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -101,6 +107,14 @@ def test_the_website_and_the_laptops_own_pages_are_sound(
         Looker(world, address, chromium.new_context(locale="zh-CN", bypass_csp=bypass))
         for bypass in (False, True)
     )
+    told: list[str] = []
+
+    def take(route: Route) -> None:
+        told.append(route.request.url)
+        route.fulfill(status=202)
+
+    for looker in (inside, outside):
+        looker.context.route(f"{world.cloud.environment['BASE_URL']}/**", take)
     found = {}
     for number, path in enumerate(pages):
         sight = Sight(name=f"website-{number}", template="", path=path)
@@ -112,6 +126,8 @@ def test_the_website_and_the_laptops_own_pages_are_sound(
     for looker in (inside, outside):
         looker.context.close()
     assert_sound(found)
+    assert told, "an item's page tells the desk that it is looked at"
+    assert all(address.endswith("/views") for address in told)
 
 
 def assert_sound(found: dict[str, list[Any]]) -> None:

@@ -118,6 +118,7 @@ def test_the_page_lets_the_browser_choose_and_keeps_the_place_free(
     photo, _, _, small, broken = [element.attributes for element in elements_of(page) if element.tag == "img"]
 
     assert photo["srcset"] == "files/1-480.jpg 480w, files/1-960.jpg 960w, files/1.jpg 1200w"
+    assert photo["sizes"] == "min(92vw, 44rem, 1200px)", "never larger than it is"
     assert (photo["src"], photo["width"], photo["height"]) == ("files/1.jpg", "1200", "40")
     assert ("srcset" in small, small["width"]) == (False, "400")
     assert "width" not in broken
