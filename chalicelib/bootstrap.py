@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.register import Register
+    from chalicelib.publication.service.retracting import Retracting
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.settling import Settling
     from chalicelib.publication.service.sweeping import Sweeper
@@ -601,6 +602,13 @@ class Parts:
         from chalicelib.publication.service.settling import Settling
 
         return Settling(journal=self.journal, access=self.access)
+
+    @cached_property
+    def retracting(self) -> "Retracting":
+        """Taking publications back."""
+        from chalicelib.publication.service.retracting import Retracting
+
+        return Retracting(journal=self.journal, access=self.access, served=lambda: frozenset(self.adapters))
 
     @cached_property
     def register(self) -> "Register":

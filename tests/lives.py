@@ -250,6 +250,33 @@ class PasskeyLife(Life):
         assert chain_faults(events_of(self.world.plain_table, chain_of(EDITOR.id))) == []
 
 
+class RetractedLife(Life):
+    """The life of a submission that the director takes back once it is archived."""
+
+    people = (*PEOPLE, DIRECTOR)
+
+    def end(self) -> None:
+        super().end()
+        path, said = f"/api/v1/submissions/{self.submission}/retraction", {"reason": "数据有误。"}
+        taken = persist(lambda: self.world.call("POST", path, said, as_=DIRECTOR))
+        assert taken.status in {200, 409}, "409 for what has taken effect before"
+        self.world.finish()
+        while self.world.plain_journal.head(self.submission).again:
+            self.sweep()
+
+    def ensure_well(self, *, told_again: bool) -> None:
+        """As everybody's; taken back once, and off the site."""
+        super().ensure_well(told_again=told_again)
+        happened = Counter(event.type for event in self.world.events(self.submission))
+        assert (happened["Retracted"], happened["DeliveryRetracted"]) == (1, 1), happened
+        (entry,) = entries_under(self.world.plain_table, "internal")
+        assert entry.retraction is not None
+        site = self.world.parts.settings.site_bucket
+        where = f"internal/{self.submission}/1/index.html"
+        shown = self.world.plain_s3.get_object(Bucket=site, Key=where)["Body"].read().decode()
+        assert "数据有误。" in shown
+
+
 class FrozenLife(Life):
     """The life of a submission that falls due while publishing is frozen."""
 

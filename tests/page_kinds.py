@@ -273,6 +273,7 @@ def _of_the_switch(world: World, archived: str) -> list[Sight]:
             fields={"csrf": mark, "answer": "", "comment": "", "url": "x"},
             status=422,
         ),
+        Sight(name="retract", template="retract", path=f"/submissions/{archived}/retract", person=DIRECTOR),
         Sight(
             name="lift-freeze",
             template="lift_freeze",

@@ -21,6 +21,7 @@ from tests.lives import (
     HandedOverLife,
     Life,
     PasskeyLife,
+    RetractedLife,
 )
 from tests.world import World, a_world
 
@@ -103,9 +104,14 @@ def signed(life: Life) -> None:
     life.end()
 
 
+def taken_back(life: Life) -> None:
+    """Approved at once, and taken back once it is archived."""
+    life.end()
+
+
 STORIES: tuple[Story, ...] = (
     *(straight, returned, attached, announced, frozen),
-    *(amended, handed_over, signed),
+    *(amended, handed_over, signed, taken_back),
 )
 LIVES: dict[Story, type[Life]] = {
     attached: AttachedLife,
@@ -115,6 +121,7 @@ LIVES: dict[Story, type[Life]] = {
     declined: DeclinedLife,
     handed_over: HandedOverLife,
     signed: PasskeyLife,
+    taken_back: RetractedLife,
 }
 DECIDED = Point(label="TransactWriteItems Decided", nth=1)
 """In every life, and in one of them with a passkey's use in it."""

@@ -321,6 +321,17 @@ class Walk:
         shown = browser.get(page)
         assert browser.submit(shown, page, answer="delivered", comment="看到了。", url="").status == 200
         del adapters[Channel.NOTICE_BOARD]
+        self.take_back(submission)
+
+    def take_back(self, submission: str) -> None:
+        """The director takes back what was published, with a browser; what has files, by program."""
+        director, path = _Stroller(self, DIRECTOR), f"/submissions/{submission}/retract"
+        director.submit(director.get(path), path, reason="演练")
+        self.world.finish()
+        assert self.world.state(submission) == "retracted"
+        other = self.world.publish(channels=["website", "email"], attachments=[self.attach()])
+        self.call("POST", f"submissions/{other}/retraction", {"reason": "演练"}, as_=DIRECTOR)
+        self.world.finish()
 
     def lose_a_mail(self, submission: str, person: Person) -> None:
         """Make the outcome of a person's mail unknown."""

@@ -56,6 +56,7 @@ class Action(StrEnum):
     SCHEDULE = "publication.schedule"
     PUBLISH = "publication.publish"
     SETTLE = "publication.settle"
+    RETRACT = "publication.retract"
     FREEZE = "publication.freeze"
     UNFREEZE = "publication.unfreeze"
     ARCHIVE = "archive.write"

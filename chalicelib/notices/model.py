@@ -28,6 +28,7 @@ class Kind(StrEnum):
     RECALLED = "recalled"
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_PARKED = "delivery_parked"
+    RETRACTED = "retracted"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
@@ -41,6 +42,7 @@ _TYPES = {
     "ReviewLinkRefused": Kind.LINK_TRIED,
     "DeliveryFailed": Kind.DELIVERY_FAILED,
     "DeliveryParked": Kind.DELIVERY_PARKED,
+    "Retracted": Kind.RETRACTED,
 }
 
 

@@ -32,9 +32,9 @@ from chalicelib.submission.store import head_key, read_head, read_revision, revi
 
 _CONFIRM = frozenset({Kind.AMENDED, Kind.UNCONFIRMED})
 """What asks for a confirmation."""
-_FOR_EDITORS = frozenset({Kind.NEEDS_PERSON, Kind.DELIVERY_FAILED, Kind.DELIVERY_PARKED})
-_WITH_REASON = frozenset({Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
-_WITH_ACTOR = frozenset({Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED})
+_FOR_EDITORS = frozenset({Kind.NEEDS_PERSON, Kind.DELIVERY_FAILED, Kind.DELIVERY_PARKED, Kind.RETRACTED})
+_WITH_REASON = frozenset({Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED})
+_WITH_ACTOR = frozenset({Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED})
 
 
 @dataclass(frozen=True, kw_only=True)

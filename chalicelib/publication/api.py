@@ -55,6 +55,21 @@ def answer_for_delivery(exchange: Exchange, submission: str, channel: str) -> Re
     return answer(exchange, {"state": state})
 
 
+@publication_routes.route("/api/v1/submissions/{submission}/retraction", methods=["POST"])
+@endpoint(publication_routes)
+def post_retraction(exchange: Exchange, submission: str) -> Response:
+    person = caller(exchange)
+    said = checked("retraction", exchange.body())
+    head = bootstrap.parts().retracting.retract(
+        person,
+        submission,
+        reason=said["reason"],
+        title_withheld=said["title_withheld"],
+        correlation_id=exchange.correlation_id,
+    )
+    return answer(exchange, {"state": head.state, "channels": list(head.again)})
+
+
 @publication_routes.route("/api/v1/channels", methods=["GET"])
 @endpoint(publication_routes)
 def get_channels(exchange: Exchange) -> Response:

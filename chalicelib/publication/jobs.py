@@ -10,7 +10,7 @@ from chalicelib.core.events import failed_messages, failed_records, job
 
 publication_jobs = Blueprint(__name__)
 
-TOLD = frozenset({"Published", "RecipientsChanged", "DeliveryFailed", "DeliveryParked"})
+TOLD = frozenset({"Published", "RecipientsChanged", "DeliveryFailed", "DeliveryParked", "Retracted"})
 """What a person is to be told of, or sent again, once it has happened."""
 
 

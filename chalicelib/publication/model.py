@@ -24,6 +24,8 @@ class DeliveryState(StrEnum):
     """It is not on this channel and never will be: the content is at fault, or a person has given it up."""
     NEEDS_PERSON = "needs_person"
     """Only a person can go on: `reason` says why."""
+    RETRACTED = "retracted"
+    """It was taken off the channel, as far as that was possible; `receipt` says what could not be recalled."""
     WAITING_FOR_ADAPTER = "waiting_for_adapter"
     """The channel is chosen and this desk cannot serve it: it holds nothing back."""
 
@@ -32,6 +34,12 @@ UNFINISHED = frozenset(
     {DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.CALLING, DeliveryState.UNKNOWN}
 )
 """The states of a delivery that holds the archive up."""
+
+
+MAY_BE_SEEN = frozenset(
+    {DeliveryState.DONE, DeliveryState.CALLING, DeliveryState.UNKNOWN, DeliveryState.NEEDS_PERSON}
+)
+"""The states of a delivery that may have shown something: what is taken back is taken back there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +97,23 @@ class NotDelivered:
     """It is not on the channel, for certain: the same call may be made again."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Retraction:
+    """That an item is taken back, when, in UTC, and why, as readers are told; perhaps they are not told its title."""
+
+    at: datetime
+    reason: str
+    title_withheld: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenBack:
+    """What came of taking an item off a channel. `left` says in stable words what cannot be recalled."""
+
+    receipt: Mapping[str, Any]
+    left: tuple[str, ...] = ()
+
+
 class Adapter(Protocol):
     """A channel: what puts an approved text where people see it.
 
@@ -112,6 +137,9 @@ class Adapter(Protocol):
 
     def reconcile(self, item: Item) -> Delivered | Underway | NotDelivered:
         """Find out what became of a call. Raises OutcomeUnknown while nobody can tell."""
+
+    def retract(self, item: Item, retraction: Retraction) -> TakenBack:
+        """Take it off the channel, as far as that is possible, or has not happened yet; again it ends the same."""
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         """What the channel shows, by path, exactly as delivered: goes into the archive."""

@@ -640,12 +640,12 @@ def count_view(table: Table, submission: str, day: str, viewer: str) -> None:
 def views_of(table: Table, submission: str) -> dict[str, int]:
     """Views of an item by day (UTC)."""
     by_day: dict[str, int] = {}
-    for shard in range(VIEW_SHARDS):
-        for record in table.partition(ViewsRecord, views_partition(submission, shard)):
+    for number in range(VIEW_SHARDS):
+        for record in table.partition(ViewsRecord, views_partition(submission, number)):
             by_day[record.sk] = by_day.get(record.sk, 0) + int(record.views)
     return by_day
 
 
-def views_partition(submission: str, shard: int) -> str:
+def views_partition(submission: str, number: int) -> str:
     """The partition that holds a share of an item's views, day by day."""
-    return f"VIEWS#{submission}#{shard}"
+    return f"VIEWS#{submission}#{number}"

@@ -65,6 +65,7 @@ class State(StrEnum):
     PUBLISHING = "publishing"
     PUBLISHED = "published"
     ARCHIVED = "archived"
+    RETRACTED = "retracted"
     NEEDS_PERSON = "needs_person"
 
 
@@ -95,12 +96,13 @@ LEGAL: Mapping[State, frozenset[State]] = {
     State.AWAITING_CONFIRMATION: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
-    State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON}),
-    State.PUBLISHED: frozenset({State.ARCHIVED}),
+    State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON, State.RETRACTED}),
+    State.PUBLISHED: frozenset({State.ARCHIVED, State.RETRACTED}),
     State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN, State.PUBLISHING}),
     State.REJECTED: frozenset({State.IN_REVIEW}),
     State.WITHDRAWN: frozenset(),
-    State.ARCHIVED: frozenset(),
+    State.ARCHIVED: frozenset({State.RETRACTED}),
+    State.RETRACTED: frozenset(),
 }
 """Which state may follow which; staying in a state is always legal.
 
@@ -395,7 +397,9 @@ def opinions_in(events: Iterable[Event]) -> list[dict[str, Any]]:
     ]
 
 
-DELIVERY_EVENTS = frozenset({"Delivered", "DeliveryFailed", "DeliveryParked", "DeliverySettled"})
+DELIVERY_EVENTS = frozenset(
+    {"Delivered", "DeliveryFailed", "DeliveryParked", "DeliverySettled", "DeliveryRetracted"}
+)
 """The events that say how one channel's delivery stands."""
 
 

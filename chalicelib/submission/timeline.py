@@ -28,6 +28,7 @@ class Kind(StrEnum):
     PUBLISHING = "publishing"
     ARCHIVING = "archiving"
     WITHDRAWN = "withdrawn"
+    RETRACTED = "retracted"
 
 
 class Mark(StrEnum):
@@ -293,6 +294,19 @@ def _withdrawn(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> N
     )
 
 
+def _retracted(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _lapse(steps)
+    steps.append(
+        Step(
+            kind=Kind.RETRACTED,
+            mark=Mark.STOPPED,
+            at=event.at,
+            actor=event.actor,
+            comment=payload["reason"],
+        )
+    )
+
+
 _READERS = {
     "Submitted": _handed_in,
     "Resubmitted": _handed_in,
@@ -313,6 +327,7 @@ _READERS = {
     "Published": _published,
     "Archived": _archived,
     "Withdrawn": _withdrawn,
+    "Retracted": _retracted,
 }
 
 

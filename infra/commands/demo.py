@@ -30,7 +30,7 @@ ARRIVED, ASTRAY, UNUSABLE = 0, 1, 2
 STATE_PAUSE = 1.0
 """Seconds."""
 
-RESTING = frozenset({State.ARCHIVED, State.REJECTED, State.WITHDRAWN, State.NEEDS_PERSON})
+RESTING = frozenset({State.ARCHIVED, State.REJECTED, State.WITHDRAWN, State.NEEDS_PERSON, State.RETRACTED})
 """States that no machine leaves."""
 
 Say = Callable[[str], None]

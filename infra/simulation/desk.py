@@ -34,7 +34,7 @@ from chalicelib.core.table import Found, Key, R, Record
 from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.people.model import Person
 from chalicelib.people.roster import Roster
-from chalicelib.publication.model import Delivered, Item
+from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 from chalicelib.review.deadlines import Escalation
 from chalicelib.review.model import Decision
 from chalicelib.review.service import OpenedLink
@@ -373,6 +373,11 @@ class _Instant:
     def reconcile(self, item: Item) -> Delivered:
         """As ever."""
         return self.deliver(item)
+
+    @staticmethod
+    def retract(_item: Item, _retraction: Retraction) -> TakenBack:
+        """It is gone."""
+        return TakenBack(receipt={})
 
     @staticmethod
     def rendered(item: Item) -> Mapping[str, bytes]:

@@ -29,18 +29,21 @@ _TOLD = {
     ("Amended", None): "amended",
     ("AmendmentDeclined", None): "amendment_declined",
     ("Published", None): "published",
+    ("Retracted", None): "retracted",
     ("Decided", "request_changes"): "returned",
     ("Decided", "reject"): "rejected",
     ("DecisionRecalled", "request_changes"): "recalled",
     ("DecisionRecalled", "reject"): "recalled",
 }
 """What must be told of an event, as `mail.<kind>` says it, by its type and decision."""
+_TOLD_TO = {"AmendmentDeclined": (EDITOR,), "Retracted": (LIAISON, EDITOR)}
+"""Who is told, where it is not the drafter alone."""
 
 
 def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
     """The liaison, who drafted it, was told of everything that a drafter is told of, once each, and it is recorded.
 
-    So was the editor of what the liaison declined.
+    So was the editor of what the liaison declined, and of what was taken back.
 
     With `again` nobody may have known of one whether it had gone out: it may have come twice.
     """
@@ -49,11 +52,12 @@ def ensure_told(world: World, submission: str, *, again: bool = False) -> None:
         kind = _TOLD.get((event.type, event.payload.get("decision")))
         if kind is not None:
             title = world.plain_journal.revision(submission, event.payload["revision"]).form.title
-            told_to = EDITOR if event.type == "AmendmentDeclined" else LIAISON
-            expected[told_to.email, messages.text(f"mail.{kind}.subject", "zh-Hans", {"title": title})] += 1
-            record = world.plain_table.get(notice_key(event.id, told_to.id))
-            assert record is not None, f"nobody was to be told of {event.type}"
-            assert record.state == NoticeState.SENT, f"{event.type}: {record.state}"
+            subject = messages.text(f"mail.{kind}.subject", "zh-Hans", {"title": title})
+            for told_to in _TOLD_TO.get(event.type, (LIAISON,)):
+                expected[told_to.email, subject] += 1
+                record = world.plain_table.get(notice_key(event.id, told_to.id))
+                assert record is not None, f"nobody was to be told of {event.type}"
+                assert record.state == NoticeState.SENT, f"{event.type}: {record.state}"
     told = Counter((mail.to, mail.subject) for mail in about(world, submission))
     assert expected, "there is nothing to tell of"
     assert told.keys() == expected.keys(), told

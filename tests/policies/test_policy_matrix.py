@@ -39,6 +39,8 @@ OPEN_TO = {
     (Action.REASSIGN, "internal"): {"center_director@center"},
     (Action.SCHEDULE, "internal"): set(),
     (Action.PUBLISH, "internal"): set(),
+    (Action.RETRACT, "internal"): {"center_director@center"},
+    (Action.RETRACT, "confidential"): {"center_director@center"},
     (Action.SETTLE, "internal"): {"center_editor@center", "center_director@center"},
     (Action.SETTLE, "confidential"): {"center_director@center"},
     (Action.FREEZE, "internal"): {"center_editor@center", "center_director@center"},

@@ -25,6 +25,8 @@ from chalicelib.publication.model import (
     DeliveryState,
     Item,
     NotDelivered,
+    Retraction,
+    TakenBack,
     Underway,
 )
 from chalicelib.publication.service.delivering import Delivering
@@ -122,6 +124,10 @@ class Account:
         if self.published[item.head.id]:
             return Delivered(receipt={"url": "found"})
         return NotDelivered()
+
+    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
+        was_there = self.published.pop(item.head.id, 0)
+        return TakenBack(receipt={"was_there": was_there})
 
     @staticmethod
     def rendered(_item: Item) -> Mapping[str, bytes]:

@@ -14,7 +14,7 @@ from chalicelib.archive.store import object_key
 from chalicelib.core.errors import ChannelRefusal, DeliveryParked, DeliveryRefused, Stale
 from chalicelib.publication.channels.website.entry import Entry
 from chalicelib.publication.freeze import Freezes
-from chalicelib.publication.model import Adapter, Delivered, DeliveryState, Item
+from chalicelib.publication.model import Adapter, Delivered, DeliveryState, Item, Retraction, TakenBack
 from chalicelib.publication.service.publishing import MOST_RESTARTS
 from chalicelib.publication.store import deliveries_of, entries_under, put_delivery
 from chalicelib.submission.model import Channel
@@ -54,6 +54,10 @@ class NoticeBoard:
 
     def reconcile(self, item: Item) -> Delivered:
         return self.deliver(item)
+
+    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
+        self.given.remove(item.head.id)
+        return TakenBack(receipt={}, left=("paper",))
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         poster = f"{item.revision.form.title}\n{item.head.id} {item.delivery.revision}"

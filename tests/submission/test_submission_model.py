@@ -66,7 +66,7 @@ def test_a_state_follows_another_where_the_table_says_so_and_nowhere_else(
 def test_every_state_has_its_line_and_the_ends_have_nothing_after_them() -> None:
     """A refusal ends it, too, unless it is taken back (tests/review/test_recall.py)."""
     assert LEGAL.keys() == set(State)
-    assert {state for state in State if not LEGAL[state]} == {State.WITHDRAWN, State.ARCHIVED}
+    assert {state for state in State if not LEGAL[state]} == {State.WITHDRAWN, State.RETRACTED}
     assert LEGAL[State.REJECTED] == {State.IN_REVIEW}
     assert all(LEGAL[state] for state in IN_FLIGHT)
 

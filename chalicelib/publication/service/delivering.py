@@ -28,6 +28,7 @@ from chalicelib.core.events import report
 from chalicelib.core.ids import new_id
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
+from chalicelib.ledger.store import newest_events
 from chalicelib.publication.model import (
     UNFINISHED,
     Adapter,
@@ -36,6 +37,7 @@ from chalicelib.publication.model import (
     DeliveryState,
     Item,
     NotDelivered,
+    Retraction,
     Underway,
 )
 from chalicelib.publication.store import (
@@ -65,6 +67,7 @@ EVENTS: Mapping[DeliveryState, str] = {
     DeliveryState.DONE: "Delivered",
     DeliveryState.FAILED: "DeliveryFailed",
     DeliveryState.NEEDS_PERSON: "DeliveryParked",
+    DeliveryState.RETRACTED: "DeliveryRetracted",
 }
 """How the ledger says that a delivery has ended so."""
 
@@ -88,6 +91,8 @@ class Delivering:
         if item is None:
             return None
         adapter = self.adapters[item.delivery.channel]
+        if item.head.state is State.RETRACTED:
+            return self._taken_back(adapter, item)
         try:
             if item.delivery.state in _NOT_CALLED or adapter.repeatable:
                 _ensure_approved(item)
@@ -119,7 +124,12 @@ class Delivering:
         if head_record is None or record is None or text is None:
             return None
         head, delivery = read_head(head_record), read_delivery(record)
-        if delivery.state not in UNFINISHED or not is_turn(head, work):
+        if not is_turn(head, work):
+            return None
+        if head.state is State.RETRACTED:
+            again = channel in head.again
+            return Item(head=head, revision=read_revision(text), delivery=delivery) if again else None
+        if delivery.state not in UNFINISHED:
             return None
         if delivery.state in _NOT_CALLED or self.adapters[channel].repeatable:
             read_freezes(found.get(FREEZES_KEY)).ensure_free(channel, self.journal.now())
@@ -133,6 +143,25 @@ class Delivering:
         except ChannelRefusal as refusal:
             raise self._refused(adapter, item, refusal) from refusal
         return self._about_to_call(self._step(item, state=DeliveryState.CALLING, facts=facts))
+
+    def _taken_back(self, adapter: Adapter, item: Item) -> None:
+        """Take an item off the channel; whatever goes wrong, it is tried again, for as long as it takes."""
+        taken = adapter.retract(item, self._retraction(item.head))
+        receipt = {
+            **(item.delivery.receipt or {}),
+            "taken_back": dict(taken.receipt),
+            "left": list(taken.left),
+        }
+        after = replace(item.delivery, state=DeliveryState.RETRACTED, reason=None, receipt=receipt)
+        again_when_stale(lambda: self._settle(item.head, item.delivery, after))
+
+    def _retraction(self, head: Submission) -> Retraction:
+        """When and why it is taken back, as the ledger says."""
+        told = next(
+            event for event in newest_events(self.journal.table, head.id) if event.type == "Retracted"
+        )
+        said = told.payload
+        return Retraction(at=told.at, reason=said["reason"], title_withheld=said["title_withheld"])
 
     def _about_to_call(self, item: Item) -> Item:
         """Put back a call that has not been made yet when the channel has been frozen or its turn is over."""
@@ -257,11 +286,13 @@ class Delivering:
 
 def is_turn(head: Submission, work: Mapping[str, Any]) -> bool:
     """Whether a machine's work is still of the attempt that counts."""
-    return head.state in SERVED and (head.revision, head.attempt) == (work["revision"], work["attempt"])
+    states = {*SERVED, State.RETRACTED}
+    return head.state in states and (head.revision, head.attempt) == (work["revision"], work["attempt"])
 
 
 def _same_turn(head: Submission, before: Submission) -> bool:
-    return head.state in SERVED and (head.revision, head.attempt) == (before.revision, before.attempt)
+    same = (head.revision, head.attempt) == (before.revision, before.attempt)
+    return same and (head.state in SERVED or head.state is before.state)
 
 
 def _ensure_approved(item: Item) -> None:

@@ -38,7 +38,7 @@ from chalicelib.publication.store import (
     unfinished_of,
 )
 from chalicelib.submission.model import Channel, State, Submission
-from chalicelib.submission.service import resource_of
+from chalicelib.submission.service import reading, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head
 
 FROZEN, UNFROZEN = "PublishingFrozen", "PublishingUnfrozen"
@@ -335,8 +335,7 @@ class Freezing:
 
     def _may_read(self, subject: Subject, head: Submission) -> bool:
         """Whether the subject may know of it; what is archived is not read past the archive's own rule."""
-        actions = (Action.READ, *((Action.ARCHIVE_READ,) if head.state is State.ARCHIVED else ()))
-        return all(self.access.allows(subject, action, resource_of(head)) for action in actions)
+        return all(self.access.allows(subject, action, resource_of(head)) for action in reading(head))
 
 
 def _held(channels: tuple[Channel, ...], freezes: Freezes, now: datetime, *, telling: bool) -> Held:

@@ -33,8 +33,8 @@ from chalicelib.publication.store import (
     subscription_key,
     unsubscribe_key,
 )
-from chalicelib.submission.model import Channel, State, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.model import Channel, Submission
+from chalicelib.submission.service import Journal, reading, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 ACTOR = "service:publication"
@@ -153,8 +153,9 @@ class Mailings:
     ) -> tuple[int, int]:
         head = self.journal.head(submission) if is_id("s", submission) else None
         subject = subject_of(person, self.journal.now())
-        reading = (Action.READ, *((Action.ARCHIVE_READ,) if head and head.state is State.ARCHIVED else ()))
-        if head is None or not all(self.access.allows(subject, each, resource_of(head)) for each in reading):
+        if head is None or not all(
+            self.access.allows(subject, each, resource_of(head)) for each in reading(head)
+        ):
             raise NotFound
         grant = self.access.grant(subject, Action.SETTLE, resource_of(head))
         mailing = read_mailing(self.journal.table, head.id, head.revision)

@@ -55,8 +55,8 @@ class Publishing:
         if not self._is_overdue(head):
             self.release(head, freezes)
             return
-        left = self._left(head)
-        if left and freezes.stop(left, self.journal.now()):
+        left, frozen_too = self._left(head), head.state is not State.RETRACTED
+        if left and frozen_too and freezes.stop(left, self.journal.now()):
             return
         if head.state in SERVED and head.restarts >= MOST_RESTARTS:
             for delivery in self._unfinished(head):
@@ -95,7 +95,9 @@ class Publishing:
             return following | {"channels": []}
         freezes, now = read_freezes(found.get(FREEZES_KEY)), self.journal.now()
         if is_turn(head, work):
-            return following | {"channels": _free(self._left(head), freezes, now)}
+            left = self._left(head)
+            taken_back = head.state is State.RETRACTED  # which no freeze holds up
+            return following | {"channels": list(left) if taken_back else _free(left, freezes, now)}
         if not head.is_at(State.SCHEDULED, revision=revision, attempt=work["attempt"]):
             return following | {"channels": []}
         if head.due_at is None or now < head.due_at:
@@ -177,6 +179,8 @@ class Publishing:
         """The channels that are still to be delivered to; those that cannot be served only while there is no other."""
         if head.state is State.SCHEDULED:
             return concerned(head, self.adapters)
+        if head.state is State.RETRACTED:
+            return head.again
         if head.state not in SERVED:
             return ()
         return tuple(each.channel for each in self._unfinished(head))

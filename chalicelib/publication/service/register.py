@@ -21,7 +21,7 @@ from chalicelib.publication.store import (
     unfinished_of,
 )
 from chalicelib.submission.model import Channel, State, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.service import Journal, reading, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head
 
 LOOKED_AT = 50
@@ -122,8 +122,7 @@ class Register:
 
     def _may(self, person: Person, head: Submission) -> Mapping[Action, bool]:
         subject, resource = subject_of(person, self.journal.now()), resource_of(head)
-        reading = (Action.READ, *((Action.ARCHIVE_READ,) if head.state is State.ARCHIVED else ()))
-        reads = all(self.access.allows(subject, each, resource) for each in reading)
+        reads = all(self.access.allows(subject, each, resource) for each in reading(head))
         return {
             Action.READ: reads,
             Action.SETTLE: reads and self.access.allows(subject, Action.SETTLE, resource),

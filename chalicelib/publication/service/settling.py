@@ -18,7 +18,7 @@ from chalicelib.publication.model import Delivery, DeliveryState
 from chalicelib.publication.service.delivering import SERVED
 from chalicelib.publication.store import delivery_key, put_delivery, read_delivery
 from chalicelib.submission.model import Channel, Reason, State, Submission
-from chalicelib.submission.service import Journal, resource_of, restarted
+from chalicelib.submission.service import Journal, reading, resource_of, restarted
 
 
 class Answer(StrEnum):
@@ -73,8 +73,7 @@ class Settling:
             raise NotFound
         head = self.journal.head(submission)
         subject, resource = subject_of(person, self.journal.now()), resource_of(head)
-        reading = (Action.READ, *((Action.ARCHIVE_READ,) if head.state is State.ARCHIVED else ()))
-        if not all(self.access.allows(subject, each, resource) for each in reading):
+        if not all(self.access.allows(subject, each, resource) for each in reading(head)):
             raise NotFound
         self.access.grant(subject, Action.SETTLE, resource)
         record = self.journal.table.get(delivery_key(submission, head.revision, channel))

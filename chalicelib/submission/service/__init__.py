@@ -3,7 +3,7 @@
 from chalicelib.submission.service.amendments import Amendment, Amendments
 from chalicelib.submission.service.desk import SubmissionDesk
 from chalicelib.submission.service.intake import Intake
-from chalicelib.submission.service.journal import Journal, patience, resource_of, restarted, round_of
+from chalicelib.submission.service.journal import Journal, patience, reading, resource_of, restarted, round_of
 from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.service.refusals import RefusedRequests, Shown
 from chalicelib.submission.service.reminding import ConfirmationReminders
@@ -21,6 +21,7 @@ __all__ = [
     "SubmissionDesk",
     "Tidying",
     "patience",
+    "reading",
     "resource_of",
     "restarted",
     "round_of",

@@ -43,7 +43,7 @@ from chalicelib.submission.model import (
     opened,
     with_revision,
 )
-from chalicelib.submission.service.journal import Journal, resource_of, round_of
+from chalicelib.submission.service.journal import Journal, reading, resource_of, round_of
 from chalicelib.submission.service.procedures import Procedures
 from chalicelib.submission.store import (
     SubmissionRecord,
@@ -252,6 +252,7 @@ class SubmissionDesk:
             Action.CONFIRM: head.state is State.AWAITING_CONFIRMATION,
             Action.WITHDRAW: self.may_be_withdrawn(head),
             Action.REASSIGN: head.state is State.IN_REVIEW,
+            Action.RETRACT: head.state in _SENT_OUT,
             Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
         }
         return frozenset(
@@ -499,7 +500,7 @@ class SubmissionDesk:
     def _may_read(self, person: Person, head: Submission) -> bool:
         """Whether the person may read it; what is archived is not read past the archive's own rule."""
         subject, resource = subject_of(person, self._journal.now()), resource_of(head)
-        archived = head.state is State.ARCHIVED and head.drafter != person.id
+        archived = Action.ARCHIVE_READ in reading(head) and head.drafter != person.id
         return self._access.allows(subject, Action.READ, resource) and (
             not archived or self._access.allows(subject, Action.ARCHIVE_READ, resource)
         )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from chalicelib.access.model import Resource
+from chalicelib.access.model import Action, Resource
 from chalicelib.core import logs, metrics
 from chalicelib.core.clock import Now, to_text
 from chalicelib.core.errors import NotFound
@@ -105,6 +105,12 @@ def round_of(head: Submission) -> dict[str, object]:
         "importance": head.importance,
         "content_digest": head.content_digest,
     }
+
+
+def reading(head: Submission) -> tuple[Action, ...]:
+    """What policy must allow whoever reads a submission: what was published is read by the archive's rules, too."""
+    published = head.state in {State.ARCHIVED, State.RETRACTED}
+    return (Action.READ, Action.ARCHIVE_READ) if published else (Action.READ,)
 
 
 def resource_of(head: Submission) -> Resource:

@@ -42,7 +42,7 @@ from chalicelib.publication.channels.email.mailing import (
     fault_of_address,
     listed,
 )
-from chalicelib.publication.model import Delivered, Item
+from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 from chalicelib.publication.store import (
     FREEZES_KEY,
     fix_mailing,
@@ -121,6 +121,12 @@ class EmailChannel:
     def reconcile(self, item: Item) -> Delivered:
         """Each recipient is reconciled for itself."""
         return self.deliver(item)
+
+    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
+        """Mails cannot be recalled; what has not gone out by now never will."""
+        mailing = read_mailing(self.table, item.head.id, item.revision.number)
+        gone = count(mailing.recipients) if mailing is not None else {}
+        return TakenBack(receipt={"recipients": dict(gone)}, left=("mails",) if gone else ())
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The mail without what differs from person to person, as it was fixed before the first one went out."""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from chalicelib.publication.channels.website.entry import PREFIXES, Entry, attached_files
+from chalicelib.publication.channels.website.entry import PREFIXES, Entry, attached_files, retracted
 from chalicelib.publication.channels.website.pictures import picture_from_document
 from chalicelib.publication.channels.website.site import Website
-from chalicelib.publication.model import Delivered, Item
+from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +54,20 @@ class WebsiteChannel:
     def effect(self, item: Item) -> Mapping[str, int]:
         """How often its page was looked at."""
         return {"views": self.views(item.head.id)}
+
+    def retract(self, item: Item, retraction: Retraction) -> TakenBack:
+        """Take it off: its pages say when and why, and no index shows it any more (clause 3.4.4)."""
+        website, entry = self.website(), self._entry(item)
+        for prefix in PREFIXES[entry.classification]:
+            shown = (each for each in website.entries(prefix) if each.submission == entry.submission)
+            entry = retracted(
+                next(shown, entry),
+                at=retraction.at,
+                reason=retraction.reason,
+                title_withheld=retraction.title_withheld,
+            )
+            self.record(prefix, entry)
+        return TakenBack(receipt={"urls": list(website.retract(entry))})
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The item's page as it stands on the site, whatever the templates say by now."""
