@@ -4,7 +4,7 @@ Measured: a transaction copies the whole table and puts the copy back when it fa
 acknowledged writes are lost and cost grows with the table; conditional S3 writes and execution names are
 checked and used in two steps. On AWS each of these is atomic, so here they take turns.
 
-Some more only save time: with them a test's whole life costs three quarters, and a query of a full table far less.
+Some more only save time: with them a test's whole life costs half, and a query of a full table far less.
 
 Each mend wraps the original, which still decides what is valid and what the answer looks like.
 """
@@ -14,13 +14,16 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from string import ascii_letters, digits
 from typing import Any, cast
 
+from botocore.client import BaseClient
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from moto.core import responses
-from moto.core.serialize import BaseJSONSerializer
+from moto.core.base_backend import BaseBackend
+from moto.core.serialize import AttributePickerContext, BaseJSONSerializer, ResponseSerializer
 from moto.dynamodb.models import DynamoDBBackend
 from moto.dynamodb.models.dynamo_type import DynamoType, Item
 from moto.dynamodb.models.table import Table
@@ -29,10 +32,11 @@ from moto.dynamodbstreams.models import DynamoDBStreamsBackend
 from moto.dynamodbstreams.responses import DynamoDBStreamsHandler
 from moto.kms import models as kms_models
 from moto.kms.utils import ECDSAPrivateKey
+from moto.moto_api._internal.moto_random import MotoRandom
 from moto.s3.responses import S3Response
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
-from infra.local import forms
+from infra.local import forms, shortcut
 
 Method = Callable[..., Any]
 
@@ -60,8 +64,15 @@ def apply() -> None:
     replace(DynamoDBStreamsBackend, "get_records", _each_iterator_once)
     replace(BaseJSONSerializer, "_serialize_type_structure", _attribute_values_as_they_are)
     replace(ECDSAPrivateKey, "sign", _over_a_digest)
-    # It looks through a class's methods at every call.
+    replace(BaseClient, "_make_request", shortcut.without_http)
+    replace(responses.BaseResponse, "setup_class", shortcut.set_up)
+    replace(ResponseSerializer, "get_value", _by_known_names)
+    # It looks through a class's methods at every call, spells names, and puts a service's addresses together.
     replace(responses, "method_names_from_class", functools.cache)
+    replace(responses, "camelcase_to_underscores", functools.cache)
+    replace(BaseBackend, "urls", _once_for_each_class)
+    # Its request ids are made letter by letter.
+    replace(MotoRandom, "get_random_string", _all_letters_at_once)
     # It makes an RSA key for every key that has no use for one, and for every table.
     replace(kms_models, "generate_private_key", _none_for_symmetric_keys)
     replace(Table, "_get_default_encryption_key", lambda _original: lambda *_: "alias/aws/dynamodb")
@@ -70,6 +81,46 @@ def apply() -> None:
     replace(S3Response, "_bucket_response", s3_writes)
     replace(S3Response, "_bucket_response_post", forms.policed)
     replace(StepFunctionsParserBackend, "start_execution", in_turn(threading.RLock()))
+
+
+def _by_known_names(original: Method) -> Method:
+    """By which names a member of an answer may be found depends on the model; moto works it out for every answer."""
+    known: dict[tuple[str, str, str], tuple[str, ...]] = {}
+
+    def get_value(serializer: Any, value: Any, key: str, shape: Any) -> Any:  # noqa: ANN401 — moto's own
+        parent = getattr(shape, "parent", None)
+        picker = serializer._value_picker  # noqa: SLF001 — moto's own
+        if type(value) is not dict or parent is None or picker.response_transformers:
+            return original(serializer, value, key, shape)
+        model = serializer.operation_model
+        place = (model.service_model.service_name, parent.name, key)
+        if place not in known:
+            context = AttributePickerContext(value, key, shape, model, model.service_model, "")
+            known[place] = tuple(picker.get_possible_keys(context))
+        return next((value[name] for name in known[place] if name in value), None)
+
+    return get_value
+
+
+def _once_for_each_class(original: property) -> property:
+    of_class: dict[type, Any] = {}
+
+    def urls(backend: BaseBackend) -> Any:  # noqa: ANN401 — moto's own
+        kind = type(backend)
+        if kind not in of_class:
+            of_class[kind] = cast("Method", original.fget)(backend)
+        return of_class[kind]
+
+    return property(urls)
+
+
+def _all_letters_at_once(original: Method) -> Method:
+    def string(chosen: MotoRandom, length: int = 20, *args: Any, **kwargs: Any) -> str:  # noqa: ANN401 — passes on
+        if args or kwargs:
+            return str(original(chosen, length, *args, **kwargs))
+        return "".join(chosen.choices(ascii_letters + digits, k=length))
+
+    return string
 
 
 def _none_for_symmetric_keys(original: Method) -> Method:
