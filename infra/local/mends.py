@@ -12,6 +12,7 @@ Each mend wraps the original, which still decides what is valid and what the ans
 import copy
 import functools
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from string import ascii_letters, digits
@@ -34,6 +35,7 @@ from moto.kms import models as kms_models
 from moto.kms.utils import ECDSAPrivateKey
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.s3.responses import S3Response
+from moto.sqs.models import Message, SQSBackend
 from moto.stepfunctions.parser.models import StepFunctionsParserBackend
 
 from infra.local import forms, shortcut
@@ -71,6 +73,8 @@ def apply() -> None:
     replace(responses, "method_names_from_class", functools.cache)
     replace(responses, "camelcase_to_underscores", functools.cache)
     replace(BaseBackend, "urls", _once_for_each_class)
+    # It counts all messages of a queue for each that it hands out.
+    replace(SQSBackend, "is_message_valid_based_on_retention_period", _by_its_own_age)
     # Its request ids are made letter by letter.
     replace(MotoRandom, "get_random_string", _all_letters_at_once)
     # It makes an RSA key for every key that has no use for one, and for every table.
@@ -112,6 +116,14 @@ def _once_for_each_class(original: property) -> property:
         return of_class[kind]
 
     return property(urls)
+
+
+def _by_its_own_age(_original: Method) -> Method:
+    def is_valid(backend: SQSBackend, queue: str, message: Message) -> bool:
+        sent = cast("float", message.sent_timestamp) / 1000
+        return bool(backend.get_queue(queue).message_retention_period + sent > time.time())  # type: ignore[attr-defined]
+
+    return is_valid
 
 
 def _all_letters_at_once(original: Method) -> Method:

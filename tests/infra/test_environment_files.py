@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from infra.checks.catalogue import QUICK
 from infra.checks.parameters import apart, outputs, sound
 from infra.checks.tree import Tree
 from infra.deployment import lint, templates
@@ -261,7 +262,9 @@ def test_files_of_another_folder_are_held_to_the_same_rules(tmp_path: Path) -> N
         written(tmp_path, RIGHT, name)
     found = {(finding.file, finding.where) for finding in apart(Tree(params=tmp_path))}
     assert found == {("two.json", value) for value in (RIGHT["prefix"], *RIGHT["hosts"].values())}
-    wrong = lint.faults(tmp_path, tmp_path)
+    about_files = {name: QUICK[name] for name in ("parameters", "environments-apart")}
+    wrong = lint.faults(tmp_path, tmp_path, about_files)
+    assert about_files.keys() < lint.EVERY.keys(), "which are asked of whoever deploys"
     assert "two.json: desk.example.com: belongs to one [environments-apart]" in wrong
     assert "one.json: stacks.app.Verbose: the template knows no such parameter [parameters]" in wrong
 
