@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import boto3
@@ -16,6 +17,7 @@ from infra.deployment.deployer import Deployer
 from infra.deployment.environment import Environment
 from infra.deployment.stacks import Place, Stack
 from infra.deployment.terminal import Terminal
+from infra.local import mends
 from tests.infra.terminals import a_terminal
 
 ACCOUNT = "123456789012"
@@ -288,6 +290,14 @@ STACKS = (
 """Stacks as they might be."""
 
 
+@cache
+def a_client(service: str, region: str) -> Any:  # noqa: ANN401 — botocore makes its clients' classes at run time
+    """A client for moto, kept: making it costs more than what a test does with it."""
+    mends.apply()
+    keys = {"aws_access_key_id": "deployer", "aws_secret_access_key": "deployer"}
+    return boto3.client(service, region_name=region, **keys)  # type: ignore[call-overload]  # it knows each name apart
+
+
 @dataclass(kw_only=True)
 class Yard:
     """A deployer with CloudFormation in memory and moto's S3; `broken` tells which of the app's next answers are."""
@@ -305,7 +315,6 @@ class Yard:
     others: dict[str, Any] = field(default_factory=dict)
     passed: timedelta = timedelta()
     formations: dict[str, Formations] = field(default_factory=dict)
-    _made: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def client(self, service: str, region: str) -> Any:  # noqa: ANN401 — botocore makes its clients' classes at run time
         """A client of whatever a deployment speaks to."""
@@ -315,17 +324,12 @@ class Yard:
             case "apigateway" | "lambda":
                 return self.others.get(service, Answering(broken=self.broken))
         if service == "s3":
-            return _WithoutPolicies(self._moto(service, region), self.policies)
-        return self.others.get(service) or self._moto(service, region)
-
-    def _moto(self, service: str, region: str) -> Any:  # noqa: ANN401 — as above
-        if (service, region) not in self._made:
-            self._made[service, region] = boto3.client(service, region_name=region)  # type: ignore[call-overload]  # it knows each name apart
-        return self._made[service, region]
+            return _WithoutPolicies(a_client(service, region), self.policies)
+        return self.others.get(service) or a_client(service, region)
 
     def _template(self, url: str) -> str:
         bucket, key = url.split("/", 4)[3:]
-        s3 = self._moto("s3", self.environment.region)
+        s3 = a_client("s3", self.environment.region)
         return str(s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode())
 
     @property

@@ -8,7 +8,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -18,7 +17,7 @@ from infra.deployment.plans import Plan, from_sources
 from infra.deployment.releases import Release, State
 from infra.deployment.rollback import roll_back
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard, refused
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, TABLE, Answering, Yard, a_client, refused
 from tests.infra.terminals import a_terminal, said
 
 DATA: dict[str, Any] = {
@@ -84,7 +83,7 @@ def test_stacks_are_made_in_order_each_once_the_one_before_stands(yard: Yard, tm
 
 def test_depot_is_private_encrypted_and_keeps_versions(yard: Yard, tmp_path: Path) -> None:
     planned(yard, tmp_path, "1")
-    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3 = a_client("s3", "eu-west-1")
     assert s3.get_bucket_versioning(Bucket=DEPOT)["Status"] == "Enabled"
     assert set(s3.get_public_access_block(Bucket=DEPOT)["PublicAccessBlockConfiguration"].values()) == {True}
     (rule,) = s3.get_bucket_encryption(Bucket=DEPOT)["ServerSideEncryptionConfiguration"]["Rules"]
@@ -97,7 +96,7 @@ def test_depot_is_private_encrypted_and_keeps_versions(yard: Yard, tmp_path: Pat
 
 def test_deploying_the_same_again_sends_and_changes_nothing(yard: Yard, tmp_path: Path) -> None:
     first = deployed(yard, tmp_path, "1")
-    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3 = a_client("s3", "eu-west-1")
     before = kept(s3)
     yard.formation.asked.clear()
     deployed(yard, tmp_path, "1")
@@ -207,7 +206,7 @@ def test_failure_of_the_first_stack_leaves_a_withdrawn_release(yard: Yard, tmp_p
 def test_first_creation_that_failed_is_cleared_away_with_what_it_left_empty(
     status: str, yard: Yard, tmp_path: Path
 ) -> None:
-    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    dynamodb = a_client("dynamodb", "eu-west-1")
     a_table(dynamodb)
     yard.formation.standing("desk-data", status, {"Resources": DATA})
     deployed(yard, tmp_path, "1")
@@ -217,7 +216,7 @@ def test_first_creation_that_failed_is_cleared_away_with_what_it_left_empty(
 
 
 def test_what_somebody_put_into_a_failed_creation_is_not_cleared_away(yard: Yard, tmp_path: Path) -> None:
-    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    dynamodb = a_client("dynamodb", "eu-west-1")
     a_table(dynamodb)
     dynamodb.put_item(TableName="desk-records", Item={"pk": {"S": "1"}})
     yard.formation.standing("desk-data", "ROLLBACK_COMPLETE", {"Resources": DATA})
@@ -228,7 +227,7 @@ def test_what_somebody_put_into_a_failed_creation_is_not_cleared_away(yard: Yard
 
 
 def test_what_comes_in_while_a_failed_creation_is_cleared_away_is_kept(yard: Yard, tmp_path: Path) -> None:
-    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    dynamodb = a_client("dynamodb", "eu-west-1")
     a_table(dynamodb)
     yard.formation.standing("desk-data", "ROLLBACK_COMPLETE", {"Resources": DATA})
     delete = yard.formation.delete_stack
@@ -696,7 +695,7 @@ def test_stack_that_the_file_no_longer_names_is_told_until_it_is_gone(yard: Yard
 
 def test_bucket_of_another_account_is_not_used(yard: Yard, tmp_path: Path) -> None:
     yard.account = "210987654321"  # whoever deploys; the bucket is somebody else's
-    other = boto3.client("s3", region_name="us-east-1")
+    other = a_client("s3", "us-east-1")
     other.create_bucket(Bucket=f"desk-deployments-{yard.account}")
     with pytest.raises(DeploymentError, match="choose another prefix"):
         planned(yard, tmp_path, "1")

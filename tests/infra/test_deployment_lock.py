@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -14,6 +13,7 @@ from infra.deployment.clients import Caller
 from infra.deployment.depot import Depot
 from infra.deployment.errors import DeploymentError
 from infra.deployment.lock import Lock
+from tests.infra.formations import a_client
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
 
@@ -41,7 +41,7 @@ def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "deployer")
     with mock_aws():
-        s3 = boto3.client("s3", region_name="us-east-1")
+        s3 = a_client("s3", "us-east-1")
         s3.create_bucket(Bucket="depot")
         caller = Caller(account="123456789012", arn="arn:aws:iam::123456789012:user/ops")
         yield Desk(Depot(s3=s3, bucket="depot", caller=caller, region="us-east-1"))

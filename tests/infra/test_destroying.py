@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -13,7 +12,7 @@ from infra.deployment.errors import DeclinedError, DeploymentError
 from infra.deployment.releases import Deployed, Release
 from infra.deployment.remains import BUCKET, KEY, LAYER, QUEUE, TABLE, TRAIL, VAULT
 from infra.deployment.stacks import stacks_of
-from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard, refused
+from tests.infra.formations import ACCOUNT, FUNCTION, STACKS, Yard, a_client, refused
 from tests.infra.terminals import a_terminal, said
 
 RECORDS, SITE, DEPOT = "desk-records", "desk-site", f"desk-deployments-{ACCOUNT}"
@@ -24,7 +23,7 @@ class Standing(Yard):
 
     def make(self) -> None:
         for service in ("dynamodb", "s3", "sqs"):
-            setattr(self, service, boto3.client(service, region_name="eu-west-1"))
+            setattr(self, service, a_client(service, "eu-west-1"))
         self.dynamodb.create_table(
             TableName=RECORDS,
             BillingMode="PAY_PER_REQUEST",
@@ -35,7 +34,7 @@ class Standing(Yard):
         self.s3.create_bucket(Bucket=SITE, CreateBucketConfiguration=place)
         self.s3.put_bucket_versioning(Bucket=SITE, VersioningConfiguration={"Status": "Enabled"})
         self.queue = self.sqs.create_queue(QueueName="desk-letters")["QueueUrl"]
-        self.kms = boto3.client("kms", region_name="eu-west-1")
+        self.kms = a_client("kms", "eu-west-1")
         self.key = self.kms.create_key()["KeyMetadata"]["KeyId"]
         self.others["backup"] = self.vaults = Vaults()
         self.deployer().depot.make()
@@ -165,7 +164,7 @@ def test_archive_that_is_locked_is_told_as_such(yard: Standing) -> None:
 
 
 def test_trail_must_be_stopped_before_its_bucket_can_be_empty(yard: Standing) -> None:
-    trails = boto3.client("cloudtrail", region_name="eu-west-1")
+    trails = a_client("cloudtrail", "eu-west-1")
     trails.create_trail(Name="desk", S3BucketName=SITE)
     trails.start_logging(Name="desk")
     held = {"Trail": resource(TRAIL, "desk")}

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -24,7 +23,7 @@ from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
 from infra.package import ROOT
 from infra.templates import load
-from tests.infra.formations import ACCOUNT, STACKS, Yard, refused
+from tests.infra.formations import ACCOUNT, STACKS, Yard, a_client, refused
 
 APP = {"MailFrom": "Imprimatur <desk@mail.example.com>", "MailIdentity": "example.com"}
 
@@ -251,7 +250,7 @@ def with_resource(yard: Yard, kind: str, name: str, logical: str = "Held") -> No
 
 
 def test_table_must_be_restorable_forget_and_wake_jobs(yard: Yard) -> None:
-    dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
+    dynamodb = a_client("dynamodb", "eu-west-1")
     dynamodb.create_table(
         TableName="desk-records",
         BillingMode="PAY_PER_REQUEST",
@@ -277,7 +276,7 @@ def test_table_must_be_restorable_forget_and_wake_jobs(yard: Yard) -> None:
 
 
 def test_bucket_must_keep_versions_be_closed_and_encrypted_and_the_archive_locked(yard: Yard) -> None:
-    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3 = a_client("s3", "eu-west-1")
     place: Any = {"LocationConstraint": "eu-west-1"}
     s3.create_bucket(Bucket="desk-site", CreateBucketConfiguration=place)
     s3.create_bucket(Bucket="desk-vault", CreateBucketConfiguration=place, ObjectLockEnabledForBucket=True)
@@ -317,14 +316,14 @@ def test_every_bucket_that_a_template_locks_is_looked_at() -> None:
 
 @pytest.mark.parametrize("logical", ["Replica", "Heads"])
 def test_copies_and_heads_must_be_locked_too(logical: str, yard: Yard) -> None:
-    s3 = boto3.client("s3", region_name="eu-west-1")
+    s3 = a_client("s3", "eu-west-1")
     s3.create_bucket(Bucket="desk-copies", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
     with_resource(yard, BUCKET, "desk-copies", logical)
     assert "desk-copies does not lock what it holds" in [one.text for one in examined(yard, data.buckets)]
 
 
 def test_only_queues_of_what_was_given_up_must_be_empty(yard: Yard) -> None:
-    sqs = boto3.client("sqs", region_name="eu-west-1")
+    sqs = a_client("sqs", "eu-west-1")
     dead = sqs.create_queue(QueueName="desk-dead")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
     policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
