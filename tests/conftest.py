@@ -1,9 +1,28 @@
 """What concerns all tests: no function asks for what its role does not allow, and figures are told at the end."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+from _pytest import runner
+
+
+def _with_room(run: Callable[[], object]) -> object:
+    return run()
+
+
+_with_room.__code__ = _with_room.__code__.replace(co_stacksize=40 * 1024)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> object:
+    """As pytest's own, in a frame that is said to be large.
+
+    Python 3.11 and later keep frames in pieces of 16 KB, which are mapped when calls get that deep and unmapped when
+    they come back: below pytest, Hypothesis, Chalice and botocore, a loop that stands on the edge of one did so a
+    hundred times a request, a fifth of all CPU. A piece that begins with a large frame is large.
+    """
+    return _with_room(lambda: runner.pytest_runtest_protocol(item, nextitem))
 
 
 @pytest.fixture(autouse=True)
