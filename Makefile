@@ -13,13 +13,15 @@ unexport PYTHONDONTWRITEBYTECODE
 PORT ?= 8000
 TRANSLATIONS := chalicelib/web/translations
 CATALOGUES := $(patsubst %.po,%.mo,$(wildcard $(TRANSLATIONS)/*.po))
-READY := $(STAMP) $(CATALOGUES)
+FONTS := infra/renderers/fonts
+FONT := $(FONTS)/node_modules/.installed
+READY := $(STAMP) $(CATALOGUES) $(FONT)
 EMULATOR := build/emulator
 RESOLVE := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 CHECKS := infra/checks
 VALIDATOR := $(CHECKS)/node_modules/.installed
 
-.PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench capacity simulate package catalogues lock clean
+.PHONY: help run demo test test-browser test-deploy test-crash test-fuzz check format bench capacity simulate package fonts catalogues lock clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +45,13 @@ $(VALIDATOR): $(CHECKS)/package-lock.json
 	@command -v npm >/dev/null || { echo 'The state machines are checked with a tool of Node: install nodejs and npm.' >&2; exit 1; }
 	@cd $(CHECKS) && npm ci --silent --ignore-scripts
 	@touch $@
+
+$(FONT): $(FONTS)/package-lock.json
+	@command -v npm >/dev/null || { echo 'The font of posters comes by npm: install nodejs and npm.' >&2; exit 1; }
+	@cd $(FONTS) && npm ci --silent --ignore-scripts
+	@touch $@
+
+fonts: $(FONT) ## bring the font that posters are set in
 
 run: $(READY) ## the whole cloud on this machine, until Ctrl-C (PORT=8000, WAIT_SCALE=1)
 	@PORT=$(PORT) $(BIN)/python -m infra.cli run
@@ -107,4 +116,4 @@ lock: $(STAMP) ## resolve infra/requirements/*.in into hash-locked files (needs 
 	cd infra/requirements && $(RESOLVE) emulator.in -o emulator.txt
 
 clean: ## remove what make has made
-	rm -rf $(VENV) $(CHECKS)/node_modules build .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(CHECKS)/node_modules $(FONTS)/node_modules build .mypy_cache .ruff_cache .hypothesis

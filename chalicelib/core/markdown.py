@@ -40,11 +40,9 @@ def to_html(text: str) -> str:
     A picture becomes a link to it: the pages load nothing from elsewhere.
     """
     parser = _parser()
-    tokens = parser.parse(legible(text))
-    _settle_headings(tokens)
+    tokens = parsed(text)
     for token in tokens:
         _align_by_class(token)
-        _join_chinese_lines(token.children or [])
     html = parser.renderer.render(tokens, parser.options, {})
     return nh3.clean(
         html,
@@ -55,6 +53,15 @@ def to_html(text: str) -> str:
         url_relative="deny",
         link_rel="noopener noreferrer",
     )
+
+
+def parsed(text: str) -> list[Token]:
+    """A body as the parser's tokens: what every rendering of it begins with."""
+    tokens = _parser().parse(legible(text))
+    _settle_headings(tokens)
+    for token in tokens:
+        _join_chinese_lines(token.children or [])
+    return tokens
 
 
 @cache

@@ -101,4 +101,4 @@ def test_renderers_run_from_their_own_package_and_say_what_it_carries(
     )
     said = json.loads(ran.stdout)
     assert said["renderers"] == VERSION
-    assert said["carries"].keys() == {"segno"}
+    assert said["carries"].keys() == {"segno", "typst"}

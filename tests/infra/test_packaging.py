@@ -150,7 +150,7 @@ def test_renderers_say_what_they_carry_and_refuse_what_they_do_not_know() -> Non
     assert said["python"] == platform.python_version()
     assert said["carries"]["PyYAML"]
     with pytest.raises(handler.UnknownRequest):
-        handler.answer({"ask": "poster"}, None)
+        handler.answer({"ask": "cover"}, None)
 
 
 class Asking(Aws):
