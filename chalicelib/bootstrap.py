@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
     from chalicelib.publication.channels.email.adapter import EmailChannel
+    from chalicelib.publication.channels.notice_board.adapter import NoticeBoardChannel
+    from chalicelib.publication.channels.notice_board.board import BoardRules
+    from chalicelib.publication.channels.notice_board.screens import Screens
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
     from chalicelib.publication.service.delivering import Delivering
@@ -524,7 +527,49 @@ class Parts:
                 views=lambda submission: self.views.of(submission),  # noqa: PLW0108 — loaded when asked
             ),
             Channel.EMAIL: self.email_channel,
+            Channel.NOTICE_BOARD: self.notice_board,
         }
+
+    @cached_property
+    def board_rules(self) -> "BoardRules":
+        """What the notice board looks like, and how long things hang there."""
+        from chalicelib.publication.channels.notice_board.board import BoardRules
+
+        return BoardRules.load(POLICIES / "board.json")
+
+    @cached_property
+    def screens(self) -> "Screens":
+        """What screens play."""
+        from chalicelib.publication.channels.notice_board.screens import Screens
+        from chalicelib.publication.store import board_items
+
+        return Screens(
+            s3=self.aws.s3(),
+            bucket=self.settings.site_bucket,
+            items=partial(board_items, self.table),
+            rules=self.board_rules,
+            now=self.now,
+        )
+
+    @cached_property
+    def notice_board(self) -> "NoticeBoardChannel":
+        """Posters and screens."""
+        from chalicelib.core.renderers import Renderers
+        from chalicelib.publication.channels.notice_board.adapter import NoticeBoardChannel
+        from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
+        from chalicelib.publication.store import board_item, put_board_item
+
+        return NoticeBoardChannel(
+            screens=lambda: self.screens,
+            renderers=Renderers(client=self.aws.lambda_, function=self.settings.renderer_function),
+            rules=self.board_rules,
+            record=lambda item: self.table.put(put_board_item(item)),
+            recorded=partial(board_item, self.table),
+            attached=self.shelf.read,
+            department_name=lambda department: self.people.departments((department,))[department].name,
+            site_urls={PUBLIC: self.settings.public_site_url, INTERNAL: self.settings.internal_site_url},
+            now=self.now,
+        )
 
     @cached_property
     def email_channel(self) -> "EmailChannel":

@@ -38,10 +38,10 @@ AT_MOST = 60_000_000
 """Bytes of a function's code and layer, unpacked. Lambda takes four times that, but every cold start reads it."""
 RENDERER = "Renderer"
 """What the function of the renderers' package is called in `infra/stacks/app.yaml`."""
-_LEFT_OUT = shutil.ignore_patterns(
-    "__pycache__", "*.pyc", "examples", "cases.csv", "node_modules", "package*.json", ".npmrc"
-)
-"""What only tests read, and where npm keeps what is added by name."""
+_LEFT_OUT = shutil.ignore_patterns("__pycache__", "*.pyc", "examples", "cases.csv")
+"""What only tests read."""
+_OF_NPM = shutil.ignore_patterns("__pycache__", "*.pyc", "node_modules", "package*.json", ".npmrc")
+"""What brings the renderers' font: the font itself is added by name."""
 _STAGE = "aws"
 
 
@@ -139,7 +139,7 @@ def _pack_dependencies(folder: Path, chosen: Target, archive: Path) -> None:
 def _pack_renderers(folder: Path, chosen: Target, archive: Path) -> None:
     install(renderers_requirements(), folder, chosen)
     prune(folder, metadata=True)  # it answers the versions of what it carries
-    shutil.copytree(ROOT / "infra" / "renderers", folder / "renderers", ignore=_LEFT_OUT)
+    shutil.copytree(ROOT / "infra" / "renderers", folder / "renderers", ignore=_OF_NPM)
     add_fonts(folder / "renderers" / "fonts")
     compile_all(folder, LAMBDA_ROOT)
     pack(folder, archive)

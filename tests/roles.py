@@ -412,6 +412,9 @@ def _needs(response: Any, resource: str) -> Iterator[Need]:  # noqa: ANN401 — 
             # SendTask* names the machine whose token it is, although the reference knows no resource of it.
             machine = json.loads(response.body).get("stateMachineArn", _machine("review"))
             yield Need(action=f"states:{operation}", resource=machine)
+        case _ if type(response).__name__ == "LambdaResponse":  # by name: loading it takes as long as a test
+            function = unquote(response.path.rsplit("/", 2)[-2])
+            yield Need(action="lambda:InvokeFunction", resource=_arn("lambda", f"function:{function}"))
         case _:
             raise AssertionError(f"nobody knows what {type(response).__name__} needs")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_sesv2 import SESV2Client
     from mypy_boto3_sqs import SQSClient
@@ -35,7 +36,7 @@ class Aws:
         S3 is told its signature's version, or presigned addresses come in an older one in some regions; and to put
         the bucket into the host's name, or they lead to the global endpoint, which sends uploads on elsewhere.
         SES has no idempotency key, so there a second try of a call whose answer was lost would be a second mail: it
-        gets one.
+        gets one. Rendering a poster takes longer than any other call.
         """
         from botocore.config import Config  # noqa: PLC0415 — jobs that touch no AWS must not pay for it
         from botocore.session import get_session  # noqa: PLC0415 — boto3's own session costs a start a tenth more
@@ -50,7 +51,7 @@ class Aws:
             region_name=self._region,
             config=Config(
                 connect_timeout=2,
-                read_timeout=5,
+                read_timeout=60 if service == "lambda" else 5,
                 signature_version="s3v4" if service == "s3" else None,
                 s3={"addressing_style": "virtual"} if service == "s3" else None,
                 retries={"mode": "standard", "total_max_attempts": 1 if service == "sesv2" else 3},
@@ -70,6 +71,10 @@ class Aws:
     def kms(self) -> "KMSClient":
         """The key that the service signs with."""
         return cast("KMSClient", self.client("kms"))
+
+    def lambda_(self) -> "LambdaClient":
+        """The renderers."""
+        return cast("LambdaClient", self.client("lambda"))
 
     def sqs(self) -> "SQSClient":
         """Queues."""

@@ -29,6 +29,8 @@ class Settings:
     """Where what has happened waits to be told to people by mail."""
     review_machine_arn: str
     publication_machine_arn: str
+    renderer_function: str
+    """The name of the function that sets posters and slides."""
     signing_key: str
     """The ARN of the key with which the service signs opinions."""
     base_url: str

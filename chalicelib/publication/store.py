@@ -24,6 +24,7 @@ from chalicelib.publication.channels.email.mailing import (
     Recipient,
     RecipientState,
 )
+from chalicelib.publication.channels.notice_board.board import BoardItem
 from chalicelib.publication.channels.website.entry import Correction, Entry, Retraction
 from chalicelib.publication.channels.website.pictures import picture_from_document
 from chalicelib.publication.freeze import WHOLE, Freeze, Freezes
@@ -359,6 +360,74 @@ def _read_correction(facts: dict[str, Any]) -> Correction:
 
 def _read_retraction(facts: dict[str, Any] | None) -> Retraction | None:
     return Retraction(**facts | {"at": from_text(facts["at"])}) if facts else None
+
+
+BOARD = "BOARD#ITEMS"
+"""The partition of what hangs on the notice board, or has."""
+BOARD_LIFE = timedelta(days=400)
+"""How long an item is kept after it has left: who waited for its place is still planned by it."""
+
+
+class BoardRecord(Record):
+    """One item of the notice board."""
+
+    facts = DocumentAttribute()
+
+
+def board_key(submission: str) -> Key[BoardRecord]:
+    """Where a submission's item of the board is."""
+    return Key(BoardRecord, BOARD, submission)
+
+
+def put_board_item(item: BoardItem) -> Put:
+    """Describe that an item is on the board, or was; the same item again is the same write."""
+    key = board_key(item.submission)
+    return Put(
+        record=BoardRecord(
+            pk=key.pk,
+            sk=key.sk,
+            facts={
+                "revision": item.revision,
+                "department": item.department,
+                "since": to_text(item.since),
+                "display_s": int(item.display.total_seconds()),
+                "duration_s": int(item.duration.total_seconds()),
+                "priority": item.priority,
+                "sha256": item.sha256,
+                "removed_at": to_text(item.removed_at) if item.removed_at else None,
+                "confirmed": [dict(each) for each in item.confirmed],
+            },
+            expires_at=int((item.since + item.display + BOARD_LIFE).timestamp()),
+        )
+    )
+
+
+def read_board_item(record: BoardRecord) -> BoardItem:
+    """The item that a record holds."""
+    facts = record.facts
+    return BoardItem(
+        submission=record.sk,
+        revision=facts["revision"],
+        department=facts["department"],
+        since=from_text(facts["since"]),
+        display=timedelta(seconds=facts["display_s"]),
+        duration=timedelta(seconds=facts["duration_s"]),
+        priority=facts["priority"],
+        sha256=facts["sha256"],
+        removed_at=from_text(facts["removed_at"]) if facts["removed_at"] else None,
+        confirmed=tuple(facts["confirmed"]),
+    )
+
+
+def board_item(table: Table, submission: str) -> BoardItem | None:
+    """A submission's item of the board, if it has come there."""
+    record = table.get(board_key(submission))
+    return None if record is None else read_board_item(record)
+
+
+def board_items(table: Table) -> tuple[BoardItem, ...]:
+    """Everything that hangs on the board or has, strongly consistent."""
+    return tuple(map(read_board_item, table.partition(BoardRecord, BOARD)))
 
 
 LIST_PART = 2000

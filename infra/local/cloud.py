@@ -26,7 +26,7 @@ from werkzeug.test import Client
 
 from chalicelib.people.roster import Roster
 from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC
-from infra.local import interpreter, machines, mail_events, mailbox, mends, resources, subscriptions
+from infra.local import interpreter, machines, mail_events, mailbox, mends, renderer, resources, subscriptions
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
 from infra.local.functions import Functions
@@ -106,6 +106,7 @@ def build(
         "QUEUE_URL_PREFIX": made.queues["sign-in"].removesuffix("sign-in"),
         "UPLOADS_QUEUE_URL": made.handed["uploads-queue-url"],
         "NOTICES_QUEUE_URL": made.handed["notices-queue-url"],
+        "RENDERER_FUNCTION": f"{PREFIX}-{renderer.NAME}",
         "SIGNING_KEY": made.handed["signing-key-arn"],
         "BASE_URL": base_url,
         "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
@@ -133,6 +134,7 @@ def mend() -> None:
     mends.apply()
     interpreter.apply()
     mail_events.apply()
+    renderer.apply()
 
 
 @functools.cache

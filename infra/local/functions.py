@@ -75,7 +75,7 @@ class Functions:
         self.name(handler)
         context = LambdaContext(function_name=function, memory_size=256, max_runtime_ms=_SECONDS * 1000)
         with self._counted():
-            return _call(self._handlers[handler], handler, payload, context)
+            return invoked(self._handlers[handler], handler, payload, context)
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -88,7 +88,8 @@ class Functions:
                 self.in_flight -= 1
 
 
-def _call(handler: Handler, name: str, payload: bytes, context: LambdaContext) -> Answer:
+def invoked(handler: Handler, name: str, payload: bytes, context: LambdaContext | None) -> Answer:
+    """Call a handler as Lambda does."""
     try:
         answer = json.dumps(handler(json.loads(payload), context)).encode()
     except Exception as error:  # noqa: BLE001 - Lambda reports whatever a function raises

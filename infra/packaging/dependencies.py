@@ -10,7 +10,7 @@ from infra.packaging.tools import run_python
 
 REQUIREMENTS = Path(__file__).parents[1] / "requirements"
 
-SERVICES = frozenset({"dynamodb", "kms", "s3", "sesv2", "sqs", "stepfunctions"})
+SERVICES = frozenset({"dynamodb", "kms", "lambda", "s3", "sesv2", "sqs", "stepfunctions"})
 """The AWS services whose clients the functions make. botocore's descriptions of all others are left out."""
 
 _USELESS_FOLDERS = ("tests", "test", "benchmarks", "bin", "node_modules")

@@ -23,13 +23,16 @@ import typst
 FONTS = Path(__file__).with_name("fonts")
 """Noto Sans SC in two weights, brought by npm (`infra/packaging/fonts.py`). Nothing else is looked at."""
 PAPERS = frozenset({"a4", "a3"})
-SIZES = (22, 19, 16.5, 14.5, 12.5, 11)
-"""The body's size on A4, in points: the largest with which everything is on one sheet, or else the smallest."""
+POSTERS = (
+    *({"size": size, "picture": 78} for size in (22, 19, 16.5, 14.5, 12.5, 11)),
+    *({"size": size, "picture": 48} for size in (12.5, 11)),
+)
+"""What is tried on a sheet in turn: the body's size in points and the picture's height in millimetres, both on A4."""
 SLIDES = (
-    *({"body": True, "picture": True, "size": size} for size in (40, 36, 32)),
-    *({"body": True, "picture": False, "size": size} for size in (44, 40, 36, 32)),
+    *({"body": True, "picture": True, "size": size} for size in (44, 40, 36, 32)),
+    *({"body": True, "picture": False, "size": size} for size in (56, 48, 40, 36, 32)),
     *({"body": False, "picture": True, "size": size} for size in (52, 46, 40, 34, 30)),
-    *({"body": False, "picture": False, "size": size} for size in (56, 50, 44, 38)),
+    *({"body": False, "picture": False, "size": size} for size in (64, 56, 50, 44, 38)),
 )
 """What is tried on a slide in turn: a body that does not fit whole is left out whole."""
 WIDEST = 12
@@ -58,7 +61,7 @@ def poster(event: Mapping[str, Any]) -> dict[str, Any]:
     """
     if event["paper"] not in PAPERS:
         raise Refused("unknown_paper", paper=event["paper"])
-    shapes = [{"paper": event["paper"], "size": size} for size in SIZES]
+    shapes = [{"paper": event["paper"], **shape} for shape in POSTERS]
     with _workshop(event) as (folder, content):
         typesetter, sheets = _first_that_fits(folder, "poster", content, shapes)
         if sheets > event["most_sheets"]:
@@ -123,8 +126,11 @@ def _settled(blocks: Sequence[Mapping[str, Any]], above: int = 1) -> Iterator[Ma
 def _first_that_fits(
     folder: Path, template: str, content: Mapping[str, Any], shapes: Sequence[Mapping[str, Any]]
 ) -> tuple[typst.Compiler, int]:
-    """The typesetter of the first shape that takes one sheet, or of the last; and how many sheets that takes."""
-    for shape in shapes:
+    """The typesetter of the first shape that takes one sheet, or of the last; and how many sheets that takes.
+
+    The last is tried first: for a long text it is the only one that has to be.
+    """
+    for shape in (shapes[-1], *shapes):
         typesetter = typst.Compiler(
             folder / f"{template}.typ",
             root=folder,
@@ -135,7 +141,7 @@ def _first_that_fits(
             },
         )
         sheets = json.loads(typesetter.query("<sheets>", field="value", one=True))
-        if sheets == 1:
+        if (sheets > 1) is (shape is shapes[-1]):
             break
     return typesetter, sheets
 
@@ -144,10 +150,16 @@ def _pdf(typesetter: typst.Compiler, at: int) -> bytes:
     try:
         return _pages(typesetter.compile(format="pdf", pdf_standards=_STANDARDS, timestamp=at))[0]
     except typst.TypstError as error:
-        missing = [json.loads(f'"{text}"') for text in _MISSING.findall(error.diagnostic)]
+        missing = "".join(map(_unescaped, _MISSING.findall(error.diagnostic)))
         if not missing:
             raise Refused("unsettable", message=error.message) from error
-        raise Refused("characters_missing", characters="".join(sorted(set("".join(missing))))) from error
+        raise Refused("characters_missing", characters="".join(sorted(set(missing)))) from error
+
+
+def _unescaped(text: str) -> str:
+    """A text as typst quotes it in what it says."""
+    text = re.sub(r"\\u\{([0-9a-f]+)\}", lambda found: chr(int(found[1], 16)), text)
+    return re.sub(r"\\(.)", r"\1", text)
 
 
 def _pages(made: bytes | list[bytes] | None) -> list[bytes]:

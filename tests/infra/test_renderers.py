@@ -74,7 +74,7 @@ def test_sheet_can_be_kept_and_read_aloud() -> None:
 def test_character_that_the_font_has_not_is_refused_by_name() -> None:
     refused = handler.answer(an_ask(title="节日快乐🎉", body="甲\u1234乙🎉"), None)
     assert refused == {"refused": "characters_missing", "characters": "\u1234🎉"}
-    assert handler.answer(an_ask("slide", title="节日快乐🎉"), None)["characters"] == "🎉"
+    assert handler.answer(an_ask("slide", title="节日快乐👩\u200d🚀"), None)["characters"] == "\u200d👩🚀"
 
 
 def test_long_text_goes_on_to_further_sheets_and_is_refused_beyond_them_with_by_how_much() -> None:
@@ -106,7 +106,7 @@ def test_nothing_runs_off_a_sheet(body: str) -> None:
     from infra.renderers import typesetting  # noqa: PLC0415 — as pixels it is asked for by nobody else
 
     with typesetting._workshop(an_ask(body=body)) as (folder, content):
-        shapes = [{"paper": "a4", "size": 11}]
+        shapes = [{"paper": "a4", **typesetting.POSTERS[-1]}]
         typesetter, _ = typesetting._first_that_fits(folder, "poster", content, shapes)
         (sheet,) = typesetting._pages(typesetter.compile(format="png", ppi=72))
     with Image.open(BytesIO(sheet)) as pixels:
@@ -123,10 +123,13 @@ def test_table_with_more_columns_than_a_sheet_has_room_for_is_refused() -> None:
 
 
 def test_slide_has_the_size_of_a_screen_and_leaves_out_a_body_that_does_not_fit_whole() -> None:
-    for body in ("短。", HAN * 100):
-        answer = handler.answer(an_ask("slide", body=body, pictures=[a_picture()]), None)
+    longest = {"title": HAN + HAN[:26], "summary": (HAN * 8)[:300]}
+    for changes in ({"body": "短。"}, {"body": HAN * 100}, longest, {**longest, "pictures": [a_picture()]}):
+        answer = handler.answer(an_ask("slide", **changes), None)
         with Image.open(BytesIO(base64.b64decode(answer["png"]))) as slide:
             assert slide.size == (1920, 1080)
+            for edge in ((0, 122, 1920, 172), (0, 122, 105, 1060), (1815, 122, 1920, 1060)):
+                assert slide.convert("L").crop(edge).getextrema() == (255, 255)
 
 
 def test_answer_that_lambda_would_not_give_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
