@@ -26,7 +26,12 @@ from tests.world import STAGES, World, a_world
 
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
+    """One that cannot serve the notice board."""
     with a_world() as world:
+        served = world.parts.adapters.items()
+        world.parts.adapters = {
+            channel: adapter for channel, adapter in served if channel is not Channel.NOTICE_BOARD
+        }
         yield world
 
 
