@@ -7,11 +7,13 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
+from jinja2 import Environment, StrictUndefined
 
 from chalicelib.core.clock import Now, from_text
 from chalicelib.core.errors import Stale
@@ -23,6 +25,7 @@ from chalicelib.publication.channels.notice_board.board import (
     playlist,
 )
 from chalicelib.publication.channels.website.entry import INTERNAL
+from chalicelib.publication.channels.website.sections import the_plan
 from chalicelib.publication.channels.website.site import LOST, TRIES
 
 if TYPE_CHECKING:
@@ -31,8 +34,9 @@ if TYPE_CHECKING:
 
 FOLDER = f"{INTERNAL}/board"
 PLAYLIST = "playlist.json"
-PLAYER = ("index.html", "player.js", "plan.js", "worker.js", "player.css")
-"""The page that plays it (`player/`). Screens ask for it again at every start."""
+PAGE = "index.html"
+PLAYER = ("player.js", "plan.js", "worker.js", "player.css")
+"""What the page that plays it needs (`player/`). Screens ask for all of it again at every start."""
 CONTENT_TYPES: Mapping[str, str] = MappingProxyType(
     {
         "html": "text/html; charset=utf-8",
@@ -145,11 +149,18 @@ class Screens:
         return None
 
 
+@cache
 def player() -> dict[str, bytes]:
     """The files of the page that plays, by name."""
-    return {name: (_HERE / name).read_bytes() for name in PLAYER}
+    files = {name: (_HERE / name).read_bytes() for name in PLAYER}
+    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
+        (_HERE / f"{PAGE}.jinja").read_text(encoding="utf-8")
+    )
+    page = template.render(name=the_plan().name, strapline=the_plan().strapline)
+    return {**files, PAGE: (page + "\n").encode()}
 
 
+@cache
 def _player_digest() -> str:
     return hashlib.sha256(b"".join(player().values())).hexdigest()
 
