@@ -15,7 +15,13 @@ from chalicelib.identity.pages import account_pages, identity_pages, proof_pages
 from chalicelib.notices.jobs import notices_jobs
 from chalicelib.publication.api import publication_routes
 from chalicelib.publication.jobs import publication_jobs
-from chalicelib.publication.pages import announcement_pages, delivery_pages, retraction_pages, switch_pages
+from chalicelib.publication.pages import (
+    announcement_pages,
+    delivery_pages,
+    display_pages,
+    retraction_pages,
+    switch_pages,
+)
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
 from chalicelib.review.pages import desk_pages, reassigning_pages, review_pages
@@ -51,6 +57,7 @@ app.register_blueprint(switch_pages)
 app.register_blueprint(delivery_pages)
 app.register_blueprint(retraction_pages)
 app.register_blueprint(announcement_pages)
+app.register_blueprint(display_pages)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
 app.register_blueprint(archive_pages)

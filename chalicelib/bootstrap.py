@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.model import Adapter
     from chalicelib.publication.service.delivering import Delivering
+    from chalicelib.publication.service.displaying import Displaying
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.publishing import Publishing
@@ -588,6 +589,13 @@ class Parts:
         )
 
     @cached_property
+    def displaying(self) -> "Displaying":
+        """What people say of the sheets."""
+        from chalicelib.publication.service.displaying import Displaying
+
+        return Displaying(journal=self.journal, access=self.access, rules=self.board_rules)
+
+    @cached_property
     def mailings(self) -> "Mailings":
         """What becomes of announcements."""
         from chalicelib.publication.service.mailings import Mailings
@@ -685,6 +693,7 @@ class Parts:
             reminders=self.confirmation_reminders,
             publishing=self.publishing,
             freezing=self.freezing,
+            board=self.screens.refresh_if_any,
         )
 
     @cached_property

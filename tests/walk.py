@@ -123,6 +123,7 @@ class Walk:
         self.settle_unknown_mails(submission)
         self.answer_for_deliveries()
         self.look_at_the_site(submission)
+        self.see_the_sheet_hang(submission)
         self.choose_announcements()
         self.freeze_and_let_go()
         self.prove_oneself()
@@ -192,7 +193,7 @@ class Walk:
     def publish_what_was_returned_once(self, liaison: Browser) -> str:
         """Handed in at the page with a file, returned, revised, approved by program and at the page, archived."""
         world, file = self.world, self.attach()
-        fields = typed(world, attachments=[file], channels=["website", "email"])
+        fields = typed(world, attachments=[file], channels=["website", "email", "notice_board"])
         shown = liaison.submit(liaison.get(NEW), NEW, **fields)
         submission = shown.path.rpartition("/")[2]
         liaison.get("/")
@@ -303,6 +304,7 @@ class Walk:
         board = Account(DeliveryParked("tried_in_vain"))
         adapters = self.world.parts.adapters
         assert isinstance(adapters, dict), "the one that every part was given"
+        served = adapters[Channel.NOTICE_BOARD]
         adapters[Channel.NOTICE_BOARD] = board
         submission = self.world.publish(channels=["website", "notice_board"])
         assert self.call("GET", "channels", as_=EDITOR).body["waiting"]
@@ -320,7 +322,7 @@ class Walk:
         browser, page = _Stroller(self, EDITOR), f"/submissions/{submission}/deliveries/notice_board"
         shown = browser.get(page)
         assert browser.submit(shown, page, answer="delivered", comment="看到了。", url="").status == 200
-        del adapters[Channel.NOTICE_BOARD]
+        adapters[Channel.NOTICE_BOARD] = served
         self.take_back(submission)
 
     def take_back(self, submission: str) -> None:
@@ -332,6 +334,16 @@ class Walk:
         other = self.world.publish(channels=["website", "email"], attachments=[self.attach()])
         self.call("POST", f"submissions/{other}/retraction", {"reason": "演练"}, as_=DIRECTOR)
         self.world.finish()
+
+    def see_the_sheet_hang(self, submission: str) -> None:
+        """The editor says so by program, the director at the page; days later the sweeper tells the screens of more."""
+        path = f"submissions/{submission}/deliveries/notice_board/display"
+        assert self.call("POST", path, {"revision": 2}, as_=EDITOR).body["confirmed"]
+        browser = _Stroller(self, DIRECTOR)
+        page = f"/submissions/{submission}"
+        browser.submit(browser.get(page), f"{page}/display")
+        with self.world.later(days=5):
+            app.handler_map["sweep"](A_TICK, None)
 
     def lose_a_mail(self, submission: str, person: Person) -> None:
         """Make the outcome of a person's mail unknown."""

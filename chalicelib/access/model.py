@@ -57,6 +57,7 @@ class Action(StrEnum):
     PUBLISH = "publication.publish"
     SETTLE = "publication.settle"
     RETRACT = "publication.retract"
+    CONFIRM_DISPLAY = "publication.confirm_display"
     FREEZE = "publication.freeze"
     UNFREEZE = "publication.unfreeze"
     ARCHIVE = "archive.write"

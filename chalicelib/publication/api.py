@@ -7,12 +7,14 @@ from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
 from chalicelib.core.clock import from_text, to_text
+from chalicelib.core.errors import NotFound
 from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
 from chalicelib.publication.freeze import HISTORY, Freeze, Hand, Waiting
 from chalicelib.publication.service.settling import answered, channel_named
+from chalicelib.submission.model import Channel
 
 publication_routes = Blueprint(__name__)
 
@@ -110,6 +112,19 @@ def post_view(exchange: Exchange, submission: str) -> Response:
     parts = bootstrap.parts()
     parts.views.seen(submission, address=parts.address_of(exchange), headers=exchange.headers)
     return answer(exchange, {}, status=202)
+
+
+@publication_routes.route("/api/v1/submissions/{submission}/deliveries/{channel}/display", methods=["POST"])
+@endpoint(publication_routes)
+def confirm_display(exchange: Exchange, submission: str, channel: str) -> Response:
+    if channel_named(channel) is not Channel.NOTICE_BOARD:
+        raise NotFound
+    person = caller(exchange)
+    revision = checked("display", exchange.body())["revision"]
+    confirmed = bootstrap.parts().displaying.confirm(
+        person, submission, revision=revision, correlation_id=exchange.correlation_id
+    )
+    return answer(exchange, {"confirmed": list(confirmed)})
 
 
 @publication_routes.route("/api/v1/freezes", methods=["GET"])

@@ -379,10 +379,11 @@ def board_key(submission: str) -> Key[BoardRecord]:
     return Key(BoardRecord, BOARD, submission)
 
 
-def put_board_item(item: BoardItem) -> Put:
-    """Describe that an item is on the board, or was; the same item again is the same write."""
+def put_board_item(item: BoardItem, before: BoardRecord | None = None) -> Put:
+    """Describe that an item is on the board, or was; with `before` only if nothing has changed since that was read."""
     key = board_key(item.submission)
     return Put(
+        condition=None if before is None else BoardRecord.facts == before.facts,
         record=BoardRecord(
             pk=key.pk,
             sk=key.sk,
@@ -395,10 +396,10 @@ def put_board_item(item: BoardItem) -> Put:
                 "priority": item.priority,
                 "sha256": item.sha256,
                 "removed_at": to_text(item.removed_at) if item.removed_at else None,
-                "confirmed": [dict(each) for each in item.confirmed],
+                "confirmed": list(item.confirmed),
             },
             expires_at=int((item.since + item.display + BOARD_LIFE).timestamp()),
-        )
+        ),
     )
 
 

@@ -430,7 +430,7 @@ def deliveries_in(events: Iterable[Event], revision: int) -> list[dict[str, Any]
 
 
 def with_later_outcomes(deliveries: list[dict[str, Any]], events: Iterable[Event]) -> list[dict[str, Any]]:
-    """The deliveries of a revision, their receipts' counts brought up to what later events say of recipients.
+    """The deliveries of a revision, brought up to what later events say of recipients and of sheets that hang.
 
     For whoever looks now; the archive keeps what was known when the text was published.
     """
@@ -439,15 +439,25 @@ def with_later_outcomes(deliveries: list[dict[str, Any]], events: Iterable[Event
         for delivery in deliveries
         if "recipients" in (delivery["receipt"] or {})
     }
+    seen: list[dict[str, str]] = []
     for event in events:
         if event.type == "RecipientsChanged" and event.payload["channel"] in counts:
             counted = counts[event.payload["channel"]]
             for change in event.payload["changes"]:
                 counted[change["before"]] -= 1
                 counted[change["after"]] += 1
+        elif event.type == "PublishingStarted":
+            seen = []  # of the sheet of an earlier revision
+        elif event.type == "DisplayConfirmed":
+            seen.append({"by": event.actor, "at": to_text(event.at)})
+    later: dict[str, dict[str, Any]] = {
+        channel: {"recipients": dict(+counted)} for channel, counted in counts.items()
+    }
+    if seen:
+        later[Channel.NOTICE_BOARD] = {"confirmed": seen}
     return [
-        delivery
-        if delivery["channel"] not in counts
-        else delivery | {"receipt": delivery["receipt"] | {"recipients": dict(+counts[delivery["channel"]])}}
+        delivery | {"receipt": {**(delivery["receipt"] or {}), **later[delivery["channel"]]}}
+        if delivery["channel"] in later
+        else delivery
         for delivery in deliveries
     ]

@@ -2,20 +2,25 @@
 
 import hashlib
 import json
+import re
+from datetime import timedelta
 from io import BytesIO
 from typing import Any
 
 import pytest
 from pypdf import PdfReader
 
+from chalicelib.ledger.model import chain_faults
 from chalicelib.publication.channels.notice_board.board import POSTER, SLIDE
 from chalicelib.publication.channels.notice_board.screens import FOLDER, PLAYLIST, player
 from chalicelib.publication.model import Item
 from chalicelib.publication.store import deliveries_of
 from chalicelib.submission.model import Channel
 from chalicelib.submission.store import read_revision, revision_key
-from tests.world import World, a_world
+from tests.browsing import Browser, Shown
+from tests.world import EDITOR, LIAISON, OTHER_LIAISON, World, a_world
 
+DISPLAY = "/api/v1/submissions/{}/deliveries/notice_board/display"
 BOARD = {"channels": ["notice_board"], "title": "食堂春季菜单", "body": "每周一更新。"}
 
 
@@ -27,6 +32,11 @@ def read(world: World, name: str) -> bytes:
 def the_playlist(world: World) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(read(world, PLAYLIST))
     return document
+
+
+def text_of(shown: Shown) -> str:
+    """What the page says: its markup taken away, and its lines joined."""
+    return " ".join(re.sub(r"<[^>]+>", "", shown.html).split())
 
 
 def an_item(world: World, submission: str) -> Item:
@@ -91,6 +101,42 @@ def test_playlist_is_written_again_only_for_something() -> None:
         with world.later(days=15):
             assert screens.refresh()
             assert the_playlist(world)["items"] == []
+
+
+def test_a_person_of_the_center_says_that_the_paper_hangs() -> None:
+    """Clause 4.3.4: a display check by a person, in the chain and on the record."""
+    with a_world() as world:
+        submission = world.publish(**BOARD)
+        path, page = DISPLAY.format(submission), f"/submissions/{submission}"
+        assert world.call("POST", path, {"revision": 1}, as_=LIAISON).status == 403
+        assert world.call("POST", path, {"revision": 1}, as_=OTHER_LIAISON).status == 404
+        other = world.call("POST", path, {"revision": 2}, as_=EDITOR)
+        assert (other.status, other.body["code"]) == (409, "other_sheet")
+
+        browser = Browser(world, EDITOR)
+        shown = browser.submit(browser.get(page), f"{page}/display")
+        assert f"{EDITOR.name} 于" in text_of(shown)
+        assert not shown.page.all("form", action=f"{page}/display")
+        again = world.call("POST", path, {"revision": 1}, as_=EDITOR)
+        assert again.body["confirmed"] == [EDITOR.id]
+        (confirmed,) = world.events(submission, "DisplayConfirmed")
+        assert (confirmed.actor, confirmed.payload["revision"]) == (EDITOR.id, 1)
+        assert chain_faults(world.events(submission)) == []
+        (delivery,) = world.record(submission)["deliveries"]
+        assert [each["by"] for each in delivery["receipt"]["confirmed"]] == [EDITOR.id]
+        assert world.parts.notice_board.effect(an_item(world, submission))["confirmations"] == 1
+
+        with world.later(days=15):
+            gone = world.call("POST", path, {"revision": 1}, as_=EDITOR)
+            assert (gone.status, gone.body["code"]) == (409, "not_on_the_board")
+
+
+def test_sweeper_tells_screens_what_has_left_the_board() -> None:
+    with a_world() as world:
+        world.publish(**BOARD)
+        world.passed += timedelta(days=15)
+        world.sweep()
+        assert the_playlist(world)["items"] == []
 
 
 @pytest.mark.parametrize(

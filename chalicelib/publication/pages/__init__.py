@@ -1,8 +1,15 @@
-"""Publication with a browser: the brake, deliveries that need a person, taking back, and announcements."""
+"""Publication with a browser: the brake, deliveries and what becomes of them, the calendar, and announcements."""
 
 from chalicelib.publication.pages.announcements import announcement_pages
 from chalicelib.publication.pages.deliveries import delivery_pages
+from chalicelib.publication.pages.display import display_pages
 from chalicelib.publication.pages.retracting import retraction_pages
 from chalicelib.publication.pages.switch import switch_pages
 
-__all__ = ["announcement_pages", "delivery_pages", "retraction_pages", "switch_pages"]
+__all__ = [
+    "announcement_pages",
+    "delivery_pages",
+    "display_pages",
+    "retraction_pages",
+    "switch_pages",
+]

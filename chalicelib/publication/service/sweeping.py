@@ -64,6 +64,8 @@ class Sweeper:
     reminders: ConfirmationReminders
     publishing: Publishing
     freezing: Freezing
+    board: Callable[[], object]
+    """Tells screens what has come to the notice board or left it since they were told."""
 
     def sweep(self) -> int:
         """Look at everything in flight, repair each on its own, and answer how many were looked at.
@@ -82,6 +84,10 @@ class Sweeper:
 
         examined = self._each(repair)
         seen.tell()
+        try:
+            self.board()
+        except Exception as error:  # noqa: BLE001 — screens keep to what they know, and nothing else may wait for them
+            report(error, "sweep of the notice board")
         return examined
 
     def release(self) -> int:

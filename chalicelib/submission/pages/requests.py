@@ -5,8 +5,9 @@ shown again with everything that was typed; a preview saves nothing.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from chalice.app import Blueprint, Response
@@ -15,6 +16,7 @@ from chalicelib import bootstrap
 from chalicelib.access.model import Action
 from chalicelib.attachment.model import Attachment
 from chalicelib.core import messages
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import (
     Conflict,
     FieldError,
@@ -172,8 +174,9 @@ def show_request(exchange: Exchange, submission: str) -> Response:
     head, form = record.head, record.revision.form
     steps = timeline(head, record.events, parts.procedures.of(head))
     deliveries = with_later_outcomes(deliveries_in(record.events, head.revision), record.events)
+    persons = {*persons_in(steps), *_witnesses(deliveries), head.drafter}
     names, departments = parts.people.names(
-        sorted({*persons_in(steps), head.drafter}), sorted({head.department, *(head.audience or ())})
+        sorted(persons), sorted({head.department, *(head.audience or ())})
     )
     return page(
         exchange,
@@ -188,6 +191,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         failed=_failed_items(steps, exchange.language),
         deliveries=deliveries,
         unknown=_unknown_mails(deliveries),
+        displayed=_hangs_unseen(deliveries, present.person.id, parts.now()),
         held=parts.freezing.held(present.person, found, {head.id: _ahead(head, deliveries)}).get(head.id),
         names=names,
         departments=departments,
@@ -461,6 +465,22 @@ def _wrong(
         if text not in told:
             told.append(text)
     return wrong
+
+
+def _hangs_unseen(deliveries: Iterable[Mapping[str, Any]], person: str, now: datetime) -> bool:
+    """Whether a sheet is on the board now that this person has not said to have seen."""
+    return any(
+        from_text(receipt["shown_from"]) <= now < from_text(receipt["shown_until"])
+        and person not in {seen["by"] for seen in receipt.get("confirmed", ())}
+        for each in deliveries
+        if "shown_from" in (receipt := each["receipt"] or {})
+    )
+
+
+def _witnesses(deliveries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Who has seen a sheet hang."""
+    for each in deliveries:
+        yield from (seen["by"] for seen in (each["receipt"] or {}).get("confirmed", ()))
 
 
 def _unknown_mails(deliveries: Iterable[Mapping[str, Any]]) -> int:

@@ -254,6 +254,7 @@ class SubmissionDesk:
             Action.REASSIGN: head.state is State.IN_REVIEW,
             Action.RETRACT: head.state in _SENT_OUT,
             Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
+            Action.CONFIRM_DISPLAY: head.state in _SENT_OUT,
         }
         return frozenset(
             action for action, now in legal.items() if now and self._access.allows(subject, action, resource)

@@ -107,7 +107,9 @@ class NoticeBoardChannel:
         self.screens().refresh()
         showing = self._showing(item.head.id)
         shown = {"shown_from": to_text(showing.start), "shown_until": to_text(showing.end)}
-        return Delivered(receipt={**item.facts, **shown})
+        folder = f"{item.head.id}/{delivery.revision}"
+        address = f"{self.site_urls[INTERNAL].rstrip('/')}/board/{folder}/{POSTER}"
+        return Delivered(receipt={**item.facts, **shown, "urls": [address]})
 
     def reconcile(self, item: Item) -> Delivered:
         """Delivering again ends the same."""

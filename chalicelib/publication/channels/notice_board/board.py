@@ -94,8 +94,8 @@ class BoardItem:
     priority: int
     sha256: str
     removed_at: datetime | None = None
-    confirmed: tuple[Mapping[str, str], ...] = ()
-    """Who saw the paper hang, and when: `by` and `at`."""
+    confirmed: tuple[str, ...] = ()
+    """Who has seen the paper hang, as persons' ids."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,6 +82,10 @@ class Screens:
         """Both, by name."""
         return {name: self.read(submission, revision, name) for name in (POSTER, SLIDE)}
 
+    def refresh_if_any(self) -> bool:
+        """As `refresh`, but that nothing is asked for where nothing has ever hung."""
+        return bool(self.items()) and self.refresh()
+
     def refresh(self) -> bool:
         """Bring the playlist up to date and answer whether it had to be written. Raises Stale in too great a crowd.
 
