@@ -43,6 +43,8 @@ OPEN_TO = {
     (Action.RETRACT, "confidential"): {"center_director@center"},
     (Action.SETTLE, "internal"): {"center_editor@center", "center_director@center"},
     (Action.SETTLE, "confidential"): {"center_director@center"},
+    (Action.CONFIRM_DISPLAY, "internal"): {"center_editor@center", "center_director@center"},
+    (Action.CONFIRM_DISPLAY, "confidential"): {"center_director@center"},
     (Action.FREEZE, "internal"): {"center_editor@center", "center_director@center"},
     (Action.UNFREEZE, "internal"): {"center_director@center"},
     (Action.ARCHIVE, "internal"): set(),

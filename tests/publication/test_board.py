@@ -1,4 +1,4 @@
-"""The notice board's plan (clauses 4.3.1-4.3.3): who hangs when, from the items alone."""
+"""The notice board's plan (clauses 4.3.1, 4.3.2, 4.3.3): who hangs when, from the items alone."""
 
 import json
 from dataclasses import replace

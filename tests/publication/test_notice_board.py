@@ -1,4 +1,4 @@
-"""The notice board as a channel (clause 4.3): what hangs, what screens are told, and what is kept of it."""
+"""The notice board as a channel (clause 4.3.1): what hangs, what screens are told, and what is kept of it."""
 
 import hashlib
 import json
