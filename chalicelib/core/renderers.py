@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 6 * 1024 * 1024
 """What Lambda takes in one call; the renderers see to it that it can give their answer."""
+TOO_LARGE = "too_large"
+"""Why it takes no more, in the word that the renderers have for an answer that would be."""
 
 
 class Renderers:
@@ -27,7 +29,7 @@ class Renderers:
         """
         payload = json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
         if len(payload) > MOST_BYTES:
-            raise DeliveryRefused("too_large", {"bytes": len(payload), "most": MOST_BYTES})
+            raise DeliveryRefused(TOO_LARGE, {"bytes": len(payload), "most": MOST_BYTES})
         answered = self._client().invoke(FunctionName=self._function, Payload=payload)
         answer: dict[str, Any] = json.loads(answered["Payload"].read())
         if "FunctionError" in answered:
