@@ -545,7 +545,7 @@ class Parts:
         from chalicelib.publication.store import board_items
 
         return Screens(
-            s3=self.aws.s3(),
+            s3=self.aws.s3,
             bucket=self.settings.site_bucket,
             items=partial(board_items, self.table),
             rules=self.board_rules,

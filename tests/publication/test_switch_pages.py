@@ -61,7 +61,7 @@ def lifted(world: World, scope: str = "all", **typed: str) -> Shown:
 def test_one_page_freezes_and_says_who_why_and_since_when(world: World) -> None:
     """Clause 5.1.2: one page switch stops all channels."""
     before = Browser(world, EDITOR).get(SWITCH)
-    assert words_of(before.page.all("section", aria_labelledby="state")[0]).count("照常发布") == 2
+    assert words_of(before.page.all("section", aria_labelledby="state")[0]).count("照常发布") == 3
     shown = frozen(world)
     assert (shown.status, shown.path) == (200, SWITCH)
     assert frozen_now(world) == ["all"]

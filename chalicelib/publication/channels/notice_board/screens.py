@@ -55,7 +55,7 @@ _HERE = Path(__file__).with_name("player")
 class Screens:
     """The board in the site's bucket. `items` lists what hangs or has hung there, strongly consistent."""
 
-    s3: "S3Client"
+    s3: "Callable[[], S3Client]"
     bucket: str
     items: Callable[[], Sequence[BoardItem]]
     rules: BoardRules
@@ -76,7 +76,7 @@ class Screens:
     def read(self, submission: str, revision: int, name: str) -> bytes:
         """A poster or slide as it was written, byte for byte."""
         key = f"{FOLDER}/{submission}/{revision}/{name}"
-        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        return self.s3().get_object(Bucket=self.bucket, Key=key)["Body"].read()
 
     def poster_and_slide(self, submission: str, revision: int) -> dict[str, bytes]:
         """Both, by name."""
@@ -124,7 +124,7 @@ class Screens:
 
     def _head(self) -> dict[str, str] | None:
         try:
-            head = self.s3.head_object(Bucket=self.bucket, Key=f"{FOLDER}/{PLAYLIST}")
+            head = self.s3().head_object(Bucket=self.bucket, Key=f"{FOLDER}/{PLAYLIST}")
         except ClientError as error:
             if error.response["Error"]["Code"] == "404":
                 return None
@@ -144,7 +144,7 @@ class Screens:
     def _put(self, request: "PutObjectRequestTypeDef") -> str | None:
         """Write; the answer is the code in `LOST` when the request's condition was not met."""
         try:
-            self.s3.put_object(**request)
+            self.s3().put_object(**request)
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code not in LOST:
