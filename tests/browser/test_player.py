@@ -1,4 +1,4 @@
-"""A screen that plays the notice board (clause 4.3.1), in Chromium: without a network, by its own clock, and never empty."""
+"""A screen that plays the board (clause 4.3.1), in Chromium: without a network, by its own clock, never empty."""
 
 import base64
 import functools

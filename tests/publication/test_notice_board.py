@@ -13,7 +13,7 @@ from pypdf import PdfReader
 from chalicelib.ledger.model import chain_faults
 from chalicelib.publication.channels.notice_board.board import POSTER, SLIDE
 from chalicelib.publication.channels.notice_board.screens import FOLDER, PLAYLIST, player
-from chalicelib.publication.model import Item
+from chalicelib.publication.model import Item, Retraction
 from chalicelib.publication.store import deliveries_of
 from chalicelib.submission.model import Channel
 from chalicelib.submission.store import read_revision, revision_key
@@ -76,7 +76,7 @@ def test_what_is_approved_hangs_and_is_played_and_kept() -> None:
         with world.later(days=2):
             assert channel.effect(item) == {"hours_shown": 48, "confirmations": 0}
 
-        assert channel.retract(item, "有误").left == ("printed_poster",)
+        assert channel.retract(item, Retraction(at=world.now(), reason="有误")).left == ("printed_poster",)
         assert the_playlist(world)["items"] == []
 
 

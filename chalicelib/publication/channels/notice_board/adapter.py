@@ -26,7 +26,7 @@ from chalicelib.publication.channels.notice_board.sheet import (
     slide_ask,
 )
 from chalicelib.publication.channels.website.entry import INTERNAL, PUBLIC, item_path
-from chalicelib.publication.model import Delivered, Item, Retraction
+from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 from chalicelib.submission.model import Channel, Classification
 
 _DAY = timedelta(days=1)
@@ -115,13 +115,13 @@ class NoticeBoardChannel:
         """Delivering again ends the same."""
         return self.deliver(item)
 
-    def retract(self, item: Item, reason: str) -> Retraction:  # noqa: ARG002 — what hangs says no reason
+    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
         """Take it off the screens at once. The paper is for a person to take down."""
         former = self.recorded(item.head.id)
         if former is not None and former.removed_at is None:
             self.record(replace(former, removed_at=self.now()))
         self.screens().refresh()
-        return Retraction(receipt={"removed_at": to_text(self.now())}, left=(PRINTED,))
+        return TakenBack(receipt={"removed_at": to_text(self.now())}, left=(PRINTED,))
 
     def effect(self, item: Item) -> Mapping[str, int]:
         """How many hours it has been on the screens, and how often a person has seen the paper hang."""
