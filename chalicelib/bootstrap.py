@@ -6,7 +6,7 @@ Each part is made when it is first asked for and kept; its imports are inside, s
 
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -516,6 +516,8 @@ class Parts:
     @cached_property
     def adapters(self) -> "Mapping[Channel, Adapter]":
         """The channels this version can serve."""
+        from chalicelib.core.posting import post
+        from chalicelib.publication.channels.partners import PartnersChannel, load_register
         from chalicelib.publication.channels.website.adapter import WebsiteChannel
         from chalicelib.publication.store import put_entry
         from chalicelib.submission.model import Channel
@@ -529,6 +531,15 @@ class Parts:
             ),
             Channel.EMAIL: self.email_channel,
             Channel.NOTICE_BOARD: self.notice_board,
+            Channel.PARTNERS: PartnersChannel(
+                table=self.table,
+                register=cache(partial(load_register, POLICIES / "partners.json")),
+                keys=self.settings.partner_keys,
+                post=partial(post, private=self.settings.has_private_partners),
+                now=self.now,
+                site_url=self.settings.public_site_url,
+                scale=self.settings.scale,
+            ),
         }
 
     @cached_property

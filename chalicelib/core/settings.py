@@ -58,6 +58,10 @@ class Settings:
     """Empty: the provider knows the desk by its address and PKCE alone."""
     oidc_person_claim: str = "email"
     """Which claim says who it is: `email`, once the provider has verified it, or another that holds a person's id."""
+    partner_keys: str = field(default="", repr=False)
+    """`<partner>=whsec_<base64>` of each partner of `policies/partners.json`, with spaces between."""
+    private_partners: str = "no"
+    """`yes` where partners may be reached in networks of one's own, or on this very machine."""
     wait_scale: str = "1"
     """How many times shorter the waits of state machines, retries and pumps are; 1 everywhere but on a laptop."""
     max_lateness_hours: str = "48"
@@ -83,6 +87,13 @@ class Settings:
         if self.behind_edge not in {"yes", "no"}:
             raise ValueError(f"BEHIND_EDGE is neither yes nor no: {self.behind_edge}")
         return self.behind_edge == "yes"
+
+    @property
+    def has_private_partners(self) -> bool:
+        """May a partner be inside? Raises ValueError for neither yes nor no."""
+        if self.private_partners not in {"yes", "no"}:
+            raise ValueError(f"PRIVATE_PARTNERS is neither yes nor no: {self.private_partners}")
+        return self.private_partners == "yes"
 
     @property
     def max_lateness(self) -> timedelta:

@@ -35,6 +35,7 @@ class Channel(StrEnum):
     WECHAT = "wechat"
     NOTICE_BOARD = "notice_board"
     EMAIL = "email"
+    PARTNERS = "partners"
 
 
 class Classification(StrEnum):

@@ -13,6 +13,7 @@ from chalicelib import bootstrap
 from chalicelib.core.clock import utc_now
 from chalicelib.people.model import Person
 from infra.commands.roster import read
+from infra.local.partners import Partners
 from infra.local.serve import logging_to, run
 
 PROJECT = Path(__file__).parents[2]
@@ -23,10 +24,11 @@ LOG = PROJECT / "build" / "desk.log"
 
 def serve(*, port: int, wait_scale: float, roster: Path) -> int:
     """Open the desk with a roster and say what to try first; answers the exit status."""
-    wanted = read(roster)
+    wanted, partners = read(roster), Partners()
 
-    def prepare(_environment: Mapping[str, str]) -> None:
+    def prepare(environment: Mapping[str, str]) -> None:
         bootstrap.parts().roster_keeper.apply(wanted, utc_now())
+        partners.join(bootstrap.parts(), environment["BASE_URL"])
 
     with logging_to(LOG):
         return run(
@@ -37,6 +39,7 @@ def serve(*, port: int, wait_scale: float, roster: Path) -> int:
             people=lambda: wanted,
             ready=lambda address: _welcome(address, wanted.persons),
             departments=[department.id for department in wanted.departments],
+            before=partners.before,
         )
 
 
@@ -78,6 +81,7 @@ def _welcome(address: str, people: Sequence[Person]) -> None:
         f"  {address}/_local/          start here: choose a person, sign in, hand in, review\n"
         f"  {address}/_local/mail      every mail that was sent: one click opens its link\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
+        f"  {address}/_local/partners  what partners got, once something public is published for them\n"
         f"Or in another terminal: make demo ADDRESS={address}   plays the sample requests on this desk\n"
         f"What the desk does, line by line: {LOG.relative_to(PROJECT)}\n"
         "\nStop with Ctrl-C.\n"

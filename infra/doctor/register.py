@@ -1,6 +1,6 @@
 """Every check, in the order in which they are told. A later feature adds its own here."""
 
-from infra.doctor import account, data, limits, mail, policies, stacks, work
+from infra.doctor import account, data, limits, mail, partners, policies, stacks, work
 from infra.doctor.findings import Check
 
 CHECKS = (
@@ -13,6 +13,7 @@ CHECKS = (
     Check(name="API Gateway", look=limits.requests),
     Check(name="SES", look=mail.sending),
     Check(name="sender", look=mail.identity),
+    Check(name="partners", look=partners.keys),
     Check(name="stacks", look=stacks.statuses),
     Check(name="release", look=stacks.release),
     Check(name="drift", look=stacks.drift),

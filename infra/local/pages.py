@@ -74,6 +74,11 @@ def mail_frame(mails: Sequence[Sent], name: str) -> Response | None:
     return None
 
 
+def partners_page(shown: Sequence[tuple[str, object]]) -> Response:
+    """What partners have taken, each with the partner's name."""
+    return _page("partners", shown=shown)
+
+
 def people_page(roster: Roster, now: datetime) -> Response:
     """Who is who, by department: as whom to sign in."""
     houses = []

@@ -45,7 +45,7 @@ _ENDPOINT = ("AWS_ENDPOINT_URL", "AWS_ACCOUNT_ID_ENDPOINT_MODE")
 _FOREIGN = ("AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN")
 
 
-def run(
+def run(  # noqa: PLR0913 — each is decided by whoever opens a desk
     *,
     app: Chalice,
     port: int,
@@ -55,10 +55,11 @@ def run(
     ready: Callable[[str], None],
     files: Files | None = None,
     departments: Iterable[str] = (),
+    before: Callable[["WSGIApplication"], "WSGIApplication"] = lambda front: front,
 ) -> int:
     """Serve until told to stop; answers the exit status.
 
-    `departments` are those whose own systems may send requests.
+    `departments` are those whose own systems may send requests, `before` puts something in front of the front door.
 
     `prepare` is called with the settings once everything is created (it loads the roster), `ready` with the
     address once that answers. os.environ then holds the settings, and no AWS profile of the person at the
@@ -98,7 +99,7 @@ def run(
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
             environment={**environment, **{name: os.environ[name] for name in _ENDPOINT}},
         )
-        _serve(stack, front, listener)
+        _serve(stack, before(front), listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)
         ready(address)
         while not stop.wait(1):  # a signal that another thread took in wakes nobody by itself

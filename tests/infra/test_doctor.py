@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from moto import mock_aws
 
 from chalicelib.bootstrap import POLICIES
 from chalicelib.core.calendar import read_calendar
+from chalicelib.publication.channels.partners import Partner
 from infra.commands.doctor import findings
 from infra.deployment.environment import HOSTS, Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
 from infra.deployment.stacks import TEMPLATES, stacks_of
-from infra.doctor import account, data, limits, mail, policies, stacks, work
+from infra.doctor import account, data, limits, mail, partners, policies, stacks, work
 from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
 from infra.package import ROOT
@@ -365,10 +367,46 @@ def test_check_that_may_not_look_is_a_finding_and_stops_no_other(yard: Yard) -> 
     assert "not authorized" in found[0][1].text
 
 
+def test_each_partner_of_the_register_needs_a_key_and_no_key_is_told(yard: Yard) -> None:
+    def register(_file: Path) -> dict[str, Partner]:
+        return {name: Partner(id=name, name=name, url="") for name in ("daily", "weekly")}
+
+    def told() -> list[Finding]:
+        return examined(yard, lambda patient: partners.keys(patient, register))
+
+    assert verdicts(yard, partners.keys) == [Verdict.OK], "nobody is in the shipped register"
+    assert [each.verdict for each in told()] == [Verdict.WRONG], "there are no keys"
+    place = {"PartnerKeys": "desk/partners:SecretString:keys"}
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {**APP, **place}})
+    assert [each.verdict for each in told()] == [Verdict.WRONG], "there is no such secret"
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+    document = json.dumps({"keys": f"daily={secret} weekly=whsec_eA=="})
+    yard.client("secretsmanager", "eu-west-1").create_secret(Name="desk/partners", SecretString=document)
+    assert [(each.verdict, each.text) for each in told()] == [
+        (Verdict.OK, "daily has a key"),
+        (Verdict.WRONG, "weekly has no key that can be used"),
+    ]
+    assert all(secret not in f"{each.text} {each.advice}" for each in told())
+    place = {"PartnerKeys": "desk/partners:SecretString:other"}
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {**APP, **place}})
+    assert [each.verdict for each in told()] == [Verdict.WRONG]
+
+
+def test_a_register_that_cannot_be_read_is_told(yard: Yard) -> None:
+    def register(file: Path) -> dict[str, Partner]:
+        raise ValueError(f"{file.name}: /partners/0/url bad_address")
+
+    (found,) = examined(yard, lambda patient: partners.keys(patient, register))
+    assert (found.verdict, found.text) == (
+        Verdict.WRONG,
+        "policies/partners.json: /partners/0/url bad_address",
+    )
+
+
 def test_every_check_of_every_module_is_registered() -> None:
     here = {
         look
-        for module in (account, data, limits, mail, policies, stacks, work)
+        for module in (account, data, limits, mail, partners, policies, stacks, work)
         for name, look in vars(module).items()
         if callable(look) and not name.startswith("_") and getattr(look, "__module__", "") == module.__name__
     }

@@ -20,6 +20,7 @@ from chalicelib.core.table import Found, Key, Put, Table, Write
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.publication.model import (
+    Adapter,
     Delivered,
     Delivery,
     DeliveryState,
@@ -139,14 +140,16 @@ class Due:
     """One delivery that is due. Time passes only when a run could not go on."""
 
     account: Account
+    channel: Channel = Channel.WECHAT
     passed: timedelta = timedelta(0)
     submission: str = field(default_factory=lambda: new_id("s"))
 
     def __post_init__(self) -> None:
         self.table = BreakingTable(self.now)
         self.journal = Journal(table=self.table, now=self.now)
-        self.delivering = Delivering(journal=self.journal, adapters={Channel.WECHAT: self.account}, scale=1.0)
-        form = form_from_document(a_form(self.now(), channels=["wechat"], classification="public"))
+        adapters = {self.channel: self.adapter()}
+        self.delivering = Delivering(journal=self.journal, adapters=adapters, scale=1.0)
+        form = form_from_document(self.form())
         revision = Revision(
             submission=self.submission, number=1, form=form, salt=new_salt(), created_at=self.now()
         )
@@ -156,7 +159,7 @@ class Due:
         delivery = Delivery(
             submission=self.submission,
             revision=1,
-            channel=Channel.WECHAT,
+            channel=self.channel,
             state=DeliveryState.PENDING,
             started_at=self.now(),
         )
@@ -165,13 +168,21 @@ class Due:
         self.journal.commit(before, replace(head, state=State.PUBLISHING), [draft], writes)
         self.table.calls = 0
 
+    def adapter(self) -> Adapter:
+        """The channel, once there is a table."""
+        return self.account
+
+    def form(self) -> dict[str, Any]:
+        """What is delivered."""
+        return a_form(self.now(), channels=[self.channel], classification="public")
+
     def now(self) -> datetime:
         return datetime(2026, 3, 2, 8, tzinfo=UTC) + self.passed
 
     def run(self) -> None:
         """One run of the machine's step."""
         head = self.journal.head(self.submission)
-        work = {"submission": head.id, "revision": 1, "attempt": head.attempt, "channel": "wechat"}
+        work = {"submission": head.id, "revision": 1, "attempt": head.attempt, "channel": self.channel}
         self.delivering.deliver(work)
 
     def run_until_ended(self) -> DeliveryState:
@@ -192,7 +203,7 @@ class Due:
     def delivery(self) -> Delivery:
         """The delivery as it stands."""
         calls, self.table.breaks_at = self.table.calls, None
-        record = self.table.get(delivery_key(self.submission, 1, Channel.WECHAT))
+        record = self.table.get(delivery_key(self.submission, 1, self.channel))
         self.table.calls = calls
         assert record is not None
         return read_delivery(record)

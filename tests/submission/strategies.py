@@ -24,7 +24,7 @@ Fault = tuple[Any, str]
 """A wrong value for a field, and where below the field it is wrong (`""` for the field itself)."""
 
 _CHANNELS = {
-    "public": ("website", "wechat", "notice_board", "email"),
+    "public": ("website", "wechat", "notice_board", "email", "partners"),
     "internal": ("website", "notice_board", "email"),
     "confidential": ("email",),
 }
