@@ -17,16 +17,16 @@ _QUALITY = 85
 _INK, _PAPER, _MARK = (168, 38, 28), (250, 246, 240), (222, 200, 190)
 
 
-def for_article(content: bytes) -> bytes:
+def for_article(content: bytes, *, most_bytes: int = MOST_BYTES) -> bytes:
     """A picture that may stand in an article: JPEG, smaller than the platform's limit."""
     picture = _opened(content)
     for edge in _EDGES:
         smaller = picture.copy()
         smaller.thumbnail((edge, edge))
         raw = _jpeg(smaller)
-        if len(raw) < MOST_BYTES:
+        if len(raw) < most_bytes:
             return raw
-    raise AssertionError("a picture of 320 by 320 pixels has less than a megabyte")
+    raise AssertionError("320 by 320 pixels are less than a megabyte, however they are written")
 
 
 def cover_of(content: bytes) -> bytes:

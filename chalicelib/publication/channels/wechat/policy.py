@@ -32,7 +32,16 @@ POLICY: Mapping[int, Meaning] = {
     **dict.fromkeys((45009, 45028), Meaning.QUOTA),
     **dict.fromkeys((40164, 40125, 48001, 48004, 50002, 53500), Meaning.NOT_SET_UP),
     **dict.fromkeys(
-        (UNKNOWN_MEDIA, *range(45002, 45006), 45110, 47001, *range(53402, 53407), *range(53503, 53506)),
+        (
+            40005,
+            UNKNOWN_MEDIA,
+            40009,
+            *range(45002, 45006),
+            45110,
+            47001,
+            *range(53402, 53407),
+            *range(53503, 53506),
+        ),
         Meaning.CONTENT,
     ),
 }
@@ -46,7 +55,9 @@ REASONS: Mapping[int, str] = {
     48004: "wechat_not_allowed",
     50002: "wechat_not_allowed",
     53500: "wechat_not_allowed",
+    40005: "wechat_picture",
     UNKNOWN_MEDIA: "wechat_media",
+    40009: "wechat_picture",
     45002: "wechat_too_long",
     45003: "wechat_title",
     45004: "wechat_digest",
