@@ -21,7 +21,7 @@ ADDRESS = 1024
 MARKER = "pub"
 """The parameter of that address that says whose article it is: nothing else of ours comes back with it."""
 _VOID = frozenset({"br", "hr", "img"})
-_TEXT = "line-height:1.8;font-size:16px;color:#222"
+WHOLE = "line-height:1.8;font-size:16px;color:#222"
 _CELL = "border:1px solid #d9dde3;padding:5px 9px"
 STYLES: Mapping[str, str] = {
     "h2": "font-size:20px;margin:1.4em 0 .6em",
@@ -40,7 +40,7 @@ STYLES: Mapping[str, str] = {
     "td": _CELL,
     "img": "max-width:100%",
 }
-_BY_CLASS: Mapping[str, str] = {
+BY_CLASS: Mapping[str, str] = {
     "center": "text-align:center",
     "right": "text-align:right",
     "scroll": "overflow-x:auto;margin:0 0 1em",
@@ -125,7 +125,7 @@ def _content(body: str, pictures: Sequence[Picture], limits: Limits) -> str:
         writer.close()
         content = "".join(writer.written)
         if styled:
-            content = f'<section style="{_TEXT}">{content}</section>'
+            content = f'<section style="{WHOLE}">{content}</section>'
         if len(content) < limits.characters and len(content.encode()) < limits.bytes:
             return content
     raise DeliveryRefused("wechat_too_long", {"characters": len(content), "most": limits.characters})
@@ -151,7 +151,7 @@ class _Writer(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Write an element's beginning."""
         kept = [(name, value or "") for name, value in attrs if name not in {"class", "style"}]
-        style = [STYLES.get(tag, ""), _BY_CLASS.get(dict(attrs).get("class") or "", "")]
+        style = [STYLES.get(tag, ""), BY_CLASS.get(dict(attrs).get("class") or "", "")]
         if self._styled and any(style):
             kept.append(("style", ";".join(filter(None, style))))
         said = "".join(f' {name}="{html.escape(value)}"' for name, value in kept)
