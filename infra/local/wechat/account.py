@@ -30,6 +30,9 @@ _ESCAPED = re.compile(rb"\\u(?!00[0-7])[0-9a-fA-F]{4}")
 RUNNING, PUBLISHED, DELETED, BANNED = 1, 0, 5, 6
 _ONCE_PUBLISHED = frozenset({PUBLISHED, DELETED, BANNED})
 
+_READ_AT_ONCE, _READ_LATER = {"read_user": 100, "share_user": 5}, {"read_user": 120, "share_user": 7}
+"""The figures of every article: on its day, and by the day after."""
+
 Document = dict[str, Any]
 
 
@@ -418,11 +421,12 @@ class Account:
                 "msgid": f"{each.msg_data_id}_1",
                 "publish_type": 1,
                 "detail_list": [
-                    {"stat_date": said["end_date"], "read_user": 120, "share_user": 7},
-                    {"stat_date": said["begin_date"], "read_user": 100, "share_user": 5},
+                    {"stat_date": (each.published_at + DAY).date().isoformat(), **_READ_LATER},
+                    {"stat_date": each.published_at.date().isoformat(), **_READ_AT_ONCE},
                 ],
             }
             for each in self.articles.values()
+            if said["begin_date"] <= each.published_at.date().isoformat() <= said["end_date"]
         ]
         return {"list": listed, "is_delay": False}
 

@@ -1,6 +1,7 @@
 """Pictures as the platform takes them: an article's own, and its cover. The same picture gives the same bytes."""
 
 from collections.abc import Iterator
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,7 @@ def cover_of(content: bytes) -> bytes:
     return _jpeg(ImageOps.fit(_opened(content), COVER))
 
 
+@cache
 def plain_cover() -> bytes:
     """The cover of what has no picture: a sheet with lines on it, which needs no letters."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 — as above

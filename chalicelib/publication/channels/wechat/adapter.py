@@ -1,0 +1,267 @@
+"""The WeChat official account as a channel: a draft, and one call that has it published.
+
+The platform has no key by which a repeat is known for one. So the draft is made before, and carries a marker in the
+address that it says it comes from; the call is made once; and what became of it is found out by the publication's id,
+or by the marker among the account's articles. Only a draft that is still in its box after a while may be submitted
+again: the same, never another.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from chalicelib.attachment.model import Attachment
+from chalicelib.core.clock import Now, from_text, to_text
+from chalicelib.core.errors import (
+    ChannelRefusal,
+    DeliveryParked,
+    DeliveryRefused,
+    OutcomeUnknown,
+)
+from chalicelib.core.table import Table
+from chalicelib.publication.channels.wechat import pictures
+from chalicelib.publication.channels.wechat.article import Limits, Picture, article_of, is_marked
+from chalicelib.publication.channels.wechat.client import PAGE, Job, Listed, WeChatClient
+from chalicelib.publication.channels.wechat.store import put_article, put_publication, read_article
+from chalicelib.publication.model import Delivered, Item, NotDelivered, TakenBack, Underway
+
+GRACE = timedelta(minutes=30)
+"""How long a draft must lie in its box after a call of unknown outcome: longer than any publication takes."""
+PATIENCE = timedelta(hours=3)
+"""How long it is asked what became of a publication; the account's administrator alone may take half an hour."""
+RESEND = timedelta(hours=23)
+"""For so long the platform knows a message to all for the one that it has sent; it says 24 hours."""
+MOST_PAGES = 10
+"""Of the account's articles, the newest first, in which a marker is looked for."""
+MASS_SENT = "mass_sent_cards"
+"""What of a retracted article stays with those to whom it was sent."""
+ARTICLE = "wechat/article.html"
+ZONE = ZoneInfo("Asia/Shanghai")
+"""The platform's days."""
+
+RUNNING, PUBLISHED = 1, 0
+_REFUSED: Mapping[int, str] = {2: "wechat_originality", 4: "wechat_rejected", 6: "wechat_banned"}
+"""Statuses of a publication whose content is at fault, with the word for each."""
+_PARKED: Mapping[int, str] = {3: "wechat_failed", 5: "wechat_deleted"}
+"""Those in which a person has to look."""
+PRESS_PUBLISH = "press_publish"
+"""Why a person is asked where only a person may publish: the draft is ready."""
+
+
+class Mode(StrEnum):
+    """What the desk may do on the account."""
+
+    DRAFT = "draft"
+    """Drafts only: a person presses publish. What unverified accounts may do."""
+    PUBLISH = "publish"
+    """Articles appear on the account, and nobody is told."""
+    MASS_SEND = "mass_send"
+    """And then every follower is."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeChatChannel:
+    """Publishes on one account. `client` is made when it is needed, `scale` shortens every wait.
+
+    `picture` reads an attached file of a submission, `department_name` names a department, who is the author;
+    `address_of` is where an article says it comes from.
+    """
+
+    client: Callable[[], WeChatClient]
+    mode: Mode
+    table: Table
+    picture: Callable[[str, Attachment], bytes]
+    department_name: Callable[[str], str]
+    address_of: Callable[[Item], str]
+    now: Now
+    scale: float
+    limits: Limits
+
+    repeatable = False
+    patience = PATIENCE
+
+    def prepare(self, item: Item) -> Mapping[str, Any]:
+        """Upload pictures and cover and make the draft; one that was made before is taken again.
+
+        A draft that was made and is gone may have been published: a person has to look.
+        """
+        with _noting(item):
+            made = item.facts.get("media_id")
+            if made is not None:
+                if not self.client().has_draft(made):
+                    raise DeliveryParked("wechat_draft_gone")
+                return item.facts
+            article = self._article(item)
+            self.table.put(put_article(item.head.id, item.delivery.revision, article, self.now()))
+            digest = hashlib.sha256(article["content"].encode()).hexdigest()
+            return {"media_id": self.client().add_draft(article), "files": {"article.html": digest}}
+
+    def deliver(self, item: Item) -> Underway:
+        """Have the draft published. That the platform has taken it on says nothing of what becomes of it."""
+        with _noting(item):
+            if self.mode is Mode.DRAFT:
+                raise DeliveryParked(PRESS_PUBLISH)
+            accepted = self.client().submit(item.facts["media_id"])
+            whose = put_publication(accepted.publish_id, item.head.id, item.delivery.revision, self.now())
+            self.table.put(whose)
+            noted = {"publish_id": accepted.publish_id, "msg_data_id": accepted.msg_data_id}
+            return Underway(facts={**item.facts, **noted})
+
+    def reconcile(self, item: Item) -> Delivered | Underway | NotDelivered:
+        """Find out what became of it, and where followers are to be told, have them told once it is published."""
+        with _noting(item):
+            facts = dict(item.facts)
+            if "article_id" in facts:
+                return self._told(item, facts)
+            if "publish_id" in facts:
+                job = self.client().job(facts["publish_id"])
+                if job.status == RUNNING:
+                    return Underway(facts=facts)
+                _ensure_published(job)
+                return self._published(facts, job.article_id, job.urls)
+            has_draft = "media_id" in facts and self.client().has_draft(facts["media_id"])
+            found = self._marked(
+                item
+            )  # only now: what is published meanwhile is found, or its draft was still there
+            if found is not None:
+                return self._published(facts, found.article_id, found.urls)
+            return self._not_found(item, has_draft=has_draft)
+
+    def retract(self, item: Item, reason: str) -> TakenBack:
+        """Take the article off the account; cards that followers have been sent stay. The platform asks no reason."""
+        del reason
+        with _noting(item):
+            told = item.delivery.receipt or item.facts
+            article_id = told.get("article_id")
+            if article_id is None:
+                raise DeliveryParked("wechat_article_unknown")
+            if self._is_there(told):
+                self.client().remove(article_id)
+            left = (MASS_SENT,) if "msg_id" in told else ()
+            return TakenBack(receipt={"article_id": article_id}, left=left)
+
+    def effect(self, item: Item) -> Mapping[str, int]:
+        """How many people have read and passed it on, by the platform's last count; of today it knows nothing."""
+        told = item.delivery.receipt or item.facts
+        published = told.get("published_at")
+        wanted = {told[name] for name in ("msg_data_id", "mass_msg_data_id") if told.get(name)}
+        if published is None or not wanted:
+            return {}
+        day = from_text(published).astimezone(ZONE).date()
+        if day >= self.now().astimezone(ZONE).date():
+            return {}
+        figures = {"reads": 0, "shares": 0}
+        for entry in self.client().figures(day):
+            details = sorted(entry.get("detail_list", ()), key=lambda each: str(each["stat_date"]))
+            if str(entry["msgid"]).partition("_")[0] in wanted and details:
+                figures["reads"] += int(details[-1].get("read_user", 0))
+                figures["shares"] += int(details[-1].get("share_user", 0))
+        return figures
+
+    def rendered(self, item: Item) -> Mapping[str, bytes]:
+        """The article's content as it was handed over. Raises RuntimeError when it is gone before it was archived."""
+        article = read_article(self.table, item.head.id, item.delivery.revision)
+        if article is None:
+            raise RuntimeError(f"the article of {item.head.id} is gone")
+        return {ARTICLE: article["content"].encode()}
+
+    def _article(self, item: Item) -> dict[str, Any]:
+        """The article, whose pictures are uploaded by then. What is wrong with the text is said before that."""
+        revision, client = item.revision, self.client()
+        written = partial(
+            article_of,
+            revision,
+            author=self.department_name(revision.form.department),
+            address=self.address_of(item),
+            limits=self.limits,
+        )
+        written(cover="")
+        shown, cover = list[Picture](), b""
+        for file in filter(lambda each: each.is_image, revision.attachments):
+            raw = self.picture(item.head.id, file)
+            cover = cover or pictures.cover_of(raw)
+            url = client.upload_picture(f"{file.id}.jpg", pictures.for_article(raw))
+            shown.append(Picture(url=url, name=file.name))
+        cover_id = client.add_cover("cover.jpg", cover or pictures.plain_cover())
+        return written(cover=cover_id, pictures=shown)
+
+    def _marked(self, item: Item) -> Listed | None:
+        """The article that carries this revision's marker."""
+        for listed in self._listed():
+            if any(is_marked(source, item.head.id, item.delivery.revision) for source in listed.sources):
+                return listed
+        return None
+
+    def _listed(self) -> Iterator[Listed]:
+        for page in range(MOST_PAGES):
+            articles = self.client().articles(page * PAGE)
+            yield from articles
+            if len(articles) < PAGE:
+                return
+
+    def _not_found(self, item: Item, *, has_draft: bool) -> NotDelivered:
+        """What follows where no article is there. Raises OutcomeUnknown as long as one may appear."""
+        if self.mode is Mode.DRAFT and has_draft:
+            raise DeliveryParked(PRESS_PUBLISH)
+        called_at = item.delivery.called_at or item.delivery.started_at
+        if self.now() < called_at + GRACE / self.scale:
+            raise OutcomeUnknown
+        if not has_draft:
+            raise DeliveryParked("wechat_draft_gone")
+        return NotDelivered()
+
+    def _published(
+        self, facts: Mapping[str, Any], article_id: str, urls: Sequence[str]
+    ) -> Delivered | Underway:
+        """It is on the account. Followers are told in a step of its own, after this is noted."""
+        known = {**facts, "article_id": article_id, "urls": list(urls), "published_at": to_text(self.now())}
+        return Underway(facts=known) if self.mode is Mode.MASS_SEND else Delivered(receipt=known)
+
+    def _told(self, item: Item, facts: dict[str, Any]) -> Delivered | Underway:
+        """Have followers told, or find out what became of that. Whatever is refused now, the article is published."""
+        try:
+            if "msg_id" not in facts:
+                if self.now() >= from_text(facts["published_at"]) + RESEND:
+                    raise DeliveryParked("wechat_mass_unknown")
+                known_as = f"{item.head.id}.{item.delivery.revision}"
+                sent = self.client().send_to_all(facts["media_id"], known_as)
+                return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
+            match self.client().sending(facts["msg_id"]):
+                case "SEND_SUCCESS":
+                    return Delivered(receipt=facts)
+                case "SENDING":
+                    return Underway(facts=facts)
+                case "DELETE":
+                    raise DeliveryParked("wechat_mass_deleted")
+            raise DeliveryParked("wechat_mass_failed")
+        except DeliveryRefused as refused:
+            raise DeliveryParked("wechat_mass_refused", refused.facts) from refused
+
+    def _is_there(self, told: Mapping[str, Any]) -> bool:
+        """Whether the article is still on the account."""
+        if "publish_id" in told:
+            return self.client().job(told["publish_id"]).status == PUBLISHED
+        return any(listed.article_id == told["article_id"] for listed in self._listed())
+
+
+def _ensure_published(job: Job) -> None:
+    """Raise what follows from a publication that has not come about, or that is no longer there."""
+    if job.status in _REFUSED:
+        raise DeliveryRefused(_REFUSED[job.status])
+    if job.status != PUBLISHED:
+        raise DeliveryParked(_PARKED.get(job.status, "wechat_error"), {"publish_status": job.status})
+
+
+@contextmanager
+def _noting(item: Item) -> Iterator[None]:
+    """Let a refusal keep what was known before: by that the draft is found again."""
+    try:
+        yield
+    except ChannelRefusal as refusal:
+        raise type(refusal)(refusal.reason, {**item.facts, **(refusal.facts or {})}) from refusal
