@@ -21,6 +21,7 @@ from chalicelib.publication.pages import (
     display_pages,
     retraction_pages,
     switch_pages,
+    wechat_pages,
 )
 from chalicelib.review.api import review_routes
 from chalicelib.review.jobs import review_jobs
@@ -58,6 +59,7 @@ app.register_blueprint(delivery_pages)
 app.register_blueprint(retraction_pages)
 app.register_blueprint(announcement_pages)
 app.register_blueprint(display_pages)
+app.register_blueprint(wechat_pages)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
 app.register_blueprint(archive_pages)

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.notice_board.board import BoardRules
     from chalicelib.publication.channels.notice_board.screens import Screens
     from chalicelib.publication.channels.website.site import Website
+    from chalicelib.publication.channels.wechat.adapter import WeChatChannel
+    from chalicelib.publication.channels.wechat.callback import Callback
     from chalicelib.publication.model import Adapter
     from chalicelib.publication.service.delivering import Delivering
     from chalicelib.publication.service.displaying import Displaying
@@ -522,7 +524,7 @@ class Parts:
         from chalicelib.publication.store import put_entry
         from chalicelib.submission.model import Channel
 
-        return {
+        served: dict[Channel, Adapter] = {
             Channel.WEBSITE: WebsiteChannel(
                 website=lambda: self.website,
                 record=lambda prefix, entry: self.table.put(put_entry(prefix, entry)),
@@ -541,6 +543,59 @@ class Parts:
                 scale=self.settings.scale,
             ),
         }
+        if self.settings.wechat_app_id:
+            served[Channel.WECHAT] = self.wechat_channel
+        return served
+
+    @cached_property
+    def wechat_channel(self) -> "WeChatChannel":
+        """The WeChat official account."""
+        from chalicelib.publication.channels.wechat.adapter import Mode, WeChatChannel
+        from chalicelib.publication.channels.wechat.article import Limits
+        from chalicelib.publication.channels.wechat.client import WeChatApi, WeChatClient
+        from chalicelib.publication.channels.wechat.tokens import SharedTokens
+
+        settings = self.settings
+        api = WeChatApi(
+            app_id=settings.wechat_app_id, secret=settings.wechat_app_secret, base=settings.wechat_api
+        )
+        tokens = SharedTokens(
+            table=self.table, app_id=api.app_id, now=self.now, grant=lambda force: api.grant(force=force)
+        )
+        client = WeChatClient(api=api, tokens=tokens)
+        return WeChatChannel(
+            client=lambda: client,
+            mode=Mode(settings.wechat_mode),
+            table=self.table,
+            picture=self.shelf.read,
+            department_name=lambda department: self.people.departments((department,))[department].name,
+            site_url=settings.public_site_url,
+            now=self.now,
+            scale=settings.scale,
+            limits=Limits(characters=int(settings.wechat_max_characters)),
+        )
+
+    @cached_property
+    def wechat_callback(self) -> "Callback":
+        """What the WeChat platform tells by itself. Raises NotFound where nothing is to be told."""
+        from chalicelib.core.errors import NotFound
+        from chalicelib.publication.channels.wechat.callback import Callback, CallbackKeys
+        from chalicelib.submission.model import Channel
+
+        settings = self.settings
+        if not (settings.wechat_app_id and settings.wechat_callback_token):
+            raise NotFound
+        keys = CallbackKeys(
+            app_id=settings.wechat_app_id,
+            token=settings.wechat_callback_token,
+            aes_key=settings.wechat_callback_key,
+        )
+        return Callback(
+            keys=keys,
+            table=self.table,
+            now=self.now,
+            wake=lambda submission, revision: self.publishing.hurry(submission, revision, Channel.WECHAT),
+        )
 
     @cached_property
     def board_rules(self) -> "BoardRules":

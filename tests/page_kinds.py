@@ -45,6 +45,7 @@ LEAD_ELSEWHERE = frozenset(
     {
         "/archive/{catalog_number}/download",
         "/submissions/{submission}/attachments/{attachment}",
+        "/wechat/callback",
     }
 )
 """Routes of pages that never show one."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pyotp
 import requests
@@ -18,6 +18,7 @@ from chalicelib.core.errors import DeliveryParked, RecipientRefused
 from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Mailer
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.publication.channels.wechat.callback import signature_of
 from chalicelib.publication.service.publishing import MOST_RESTARTS
 from chalicelib.publication.store import read_mailing
 from chalicelib.submission.model import Channel
@@ -28,6 +29,7 @@ from tests.browsing import Browser, Shown
 from tests.infra.lambda_events import A_TICK
 from tests.proving import PROOFS, at_the_company, company_of, mailed_browser, operations
 from tests.publication.deliveries import Account, busy
+from tests.publication.wechat.accounts import CALLBACK, KEYS, account_of
 from tests.senders import System, refused_requests_of
 from tests.submission.desk_visits import NEW, typed
 from tests.world import (
@@ -126,6 +128,7 @@ class Walk:
         self.see_the_sheet_hang(submission)
         self.choose_announcements()
         self.freeze_and_let_go()
+        self.post_to_wechat()
         self.prove_oneself()
         self.read_the_archive(submission)
         self.miss_files()
@@ -486,6 +489,21 @@ class Walk:
         director.submit(director.get("/publishing"), "/publishing", scope="all", reason="演练")
         asked = director.get("/publishing/lift?scope=all")
         assert director.submit(asked, "/publishing/lift", reason="演练").status == 200
+
+    def post_to_wechat(self) -> None:
+        """The account greets, a draft of it is published, and it tells of that."""
+        at = str(int(self.world.now().timestamp()))
+        signed = {"timestamp": at, "nonce": "n", "signature": signature_of(KEYS.token, at, "n")}
+        with account_of(self.world) as account:
+            greeted = self.world.cloud.http.get(f"{CALLBACK}?{urlencode(signed)}")
+            assert greeted.status_code == 200, greeted.status_code
+            submission = self.submit(channels=["wechat"], classification="public")
+            self.world.approve()
+            self.world.cloud.settle()
+            account.pass_time()
+            self.world.finish()
+            assert self.world.state(submission) == "archived"
+        self.walked |= {("GET", CALLBACK), ("POST", CALLBACK)}
 
     def leave_lying(self) -> None:
         """Let a request become overdue, and its machine be lost: it is reminded of, and begun again."""

@@ -62,6 +62,19 @@ class Settings:
     """`<partner>=whsec_<base64>` of each partner of `policies/partners.json`, with spaces between."""
     private_partners: str = "no"
     """`yes` where partners may be reached in networks of one's own, or on this very machine."""
+    wechat_app_id: str = ""
+    """The WeChat official account; empty: there is none, and that channel is not served."""
+    wechat_app_secret: str = field(default="", repr=False)
+    wechat_mode: str = "draft"
+    """`draft` (a person presses publish), `publish`, or `mass_send` (and every follower is told)."""
+    wechat_callback_token: str = field(default="", repr=False)
+    """What the account's own messages are signed with; empty: none are taken in."""
+    wechat_callback_key: str = field(default="", repr=False)
+    """43 characters with which they are encrypted; empty: they come in the clear."""
+    wechat_max_characters: str = "20000"
+    """What an article must stay below, its markup included."""
+    wechat_api: str = "https://api.weixin.qq.com"
+    """Where the platform's calls are made."""
     wait_scale: str = "1"
     """How many times shorter the waits of state machines, retries and pumps are; 1 everywhere but on a laptop."""
     max_lateness_hours: str = "48"

@@ -5,6 +5,7 @@ from chalicelib.publication.pages.deliveries import delivery_pages
 from chalicelib.publication.pages.display import display_pages
 from chalicelib.publication.pages.retracting import retraction_pages
 from chalicelib.publication.pages.switch import switch_pages
+from chalicelib.publication.pages.wechat import wechat_pages
 
 __all__ = [
     "announcement_pages",
@@ -12,4 +13,5 @@ __all__ = [
     "display_pages",
     "retraction_pages",
     "switch_pages",
+    "wechat_pages",
 ]

@@ -1,6 +1,7 @@
 """Publishing as the state machine drives it: the last check, and a new beginning (clauses 3.4.1, 3.4.2)."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,6 +64,19 @@ class Publishing:
                 self.delivering.park(head, delivery, TRIED_IN_VAIN)
                 head = self.journal.head(head.id)
         self.journal.restart(head, ACTOR)
+
+    def hurry(self, submission: str, revision: int, channel: Channel) -> None:
+        """Begin the machine again at once, as the channel has told that there is something to find out.
+
+        It is let be while another channel is being served, or the call is being made: who is at it asks by itself.
+        """
+        head = self.journal.head(submission)
+        if head.state is not State.PUBLISHING or head.revision != revision:
+            return
+        left = [(each.channel, each.state) for each in self._unfinished(head)]
+        if left == [(channel, DeliveryState.UNKNOWN)]:
+            with suppress(Stale):  # something has happened to it just now
+                self.journal.restart(head, ACTOR)
 
     def release(self, head: Submission, freezes: Freezes) -> None:
         """Begin the machine again for what was held back by a freeze that has ended, without any patience."""

@@ -152,12 +152,12 @@ def serving(site: Site, *, port: int = 0) -> Iterator[str]:
 
 
 @contextmanager
-def passing_time(pass_time: Callable[[], None]) -> Iterator[None]:
-    """Let the account's publications end by themselves for the length of a block."""
+def passing_time(pass_time: Callable[[], None], *, pause: float = _PAUSE) -> Iterator[None]:
+    """Let the account's publications end by themselves for the length of a block; `pause` is in seconds."""
     stop = threading.Event()
 
     def go_on() -> None:
-        while not stop.wait(_PAUSE):
+        while not stop.wait(pause):
             pass_time()
 
     thread = threading.Thread(target=go_on, daemon=True)

@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from chalicelib.core.errors import BadRequest
 from chalicelib.publication.channels.wechat.adapter import Mode, WeChatChannel
 from chalicelib.publication.channels.wechat.article import Limits
-from chalicelib.publication.channels.wechat.callback import Callback, CallbackKeys
+from chalicelib.publication.channels.wechat.callback import Callback
 from chalicelib.publication.channels.wechat.client import WeChatApi, WeChatClient
 from chalicelib.publication.channels.wechat.tokens import SharedTokens
 from chalicelib.publication.model import Item
@@ -17,9 +17,7 @@ from chalicelib.submission.store import read_revision, revision_key
 from infra.local.wechat.account import Account
 from infra.local.wechat.telling import Teller
 from tests.publication import deliveries
-from tests.publication.wechat.accounts import APP_ID, SECRET, Loopback
-
-KEYS = CallbackKeys(app_id=APP_ID, token="the-token", aes_key="abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
+from tests.publication.wechat.accounts import APP_ID, KEYS, SECRET, Loopback
 
 
 @dataclass(kw_only=True)
@@ -51,7 +49,7 @@ class Posting(deliveries.Due):
             table=self.table,
             picture=lambda _submission, _file: b"",
             department_name=lambda _department: "市场部",
-            address_of=lambda item: f"https://site.test/items/{item.head.id}",
+            site_url="https://site.test/public",
             now=self.now,
             scale=1.0,
             limits=Limits(),

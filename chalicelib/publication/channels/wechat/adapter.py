@@ -25,11 +25,13 @@ from chalicelib.core.errors import (
     OutcomeUnknown,
 )
 from chalicelib.core.table import Table
+from chalicelib.publication.channels.website.entry import PREFIXES, PUBLIC, item_path
 from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.article import Limits, Picture, article_of, is_marked
 from chalicelib.publication.channels.wechat.client import PAGE, Job, Listed, WeChatClient
 from chalicelib.publication.channels.wechat.store import put_article, put_publication, read_article
 from chalicelib.publication.model import Delivered, Item, NotDelivered, TakenBack, Underway
+from chalicelib.submission.model import Channel
 
 GRACE = timedelta(minutes=30)
 """How long a draft must lie in its box after a call of unknown outcome: longer than any publication takes."""
@@ -70,7 +72,7 @@ class WeChatChannel:
     """Publishes on one account. `client` is made when it is needed, `scale` shortens every wait.
 
     `picture` reads an attached file of a submission, `department_name` names a department, who is the author;
-    `address_of` is where an article says it comes from.
+    `site_url` is where the public part of the website is read.
     """
 
     client: Callable[[], WeChatClient]
@@ -78,7 +80,7 @@ class WeChatChannel:
     table: Table
     picture: Callable[[str, Attachment], bytes]
     department_name: Callable[[str], str]
-    address_of: Callable[[Item], str]
+    site_url: str
     now: Now
     scale: float
     limits: Limits
@@ -178,7 +180,7 @@ class WeChatChannel:
             article_of,
             revision,
             author=self.department_name(revision.form.department),
-            address=self.address_of(item),
+            address=self._address(item),
             limits=self.limits,
         )
         written(cover="")
@@ -190,6 +192,13 @@ class WeChatChannel:
             shown.append(Picture(url=url, name=file.name))
         cover_id = client.add_cover("cover.jpg", cover or pictures.plain_cover())
         return written(cover=cover_id, pictures=shown)
+
+    def _address(self, item: Item) -> str:
+        """Where the article says it comes from: the item's own page, if it has one, or the site."""
+        form = item.revision.form
+        on_site = Channel.WEBSITE in form.channels and PUBLIC in PREFIXES[form.classification]
+        path = item_path(item.head.id, item.delivery.revision) if on_site else ""
+        return f"{self.site_url}/{path}"
 
     def _marked(self, item: Item) -> Listed | None:
         """The article that carries this revision's marker."""

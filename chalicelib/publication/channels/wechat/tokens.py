@@ -4,6 +4,7 @@ Each new token ends the one before it, five minutes later at the latest. So only
 others call with the present one as long as it counts, and a token that the platform refuses is replaced once.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -25,15 +26,19 @@ _LOOKS = 5
 """How often it is looked whether somebody else has got a token, with a pause between."""
 
 
+def _wait() -> None:
+    time.sleep(1)
+
+
 @dataclass(kw_only=True)
 class SharedTokens:
-    """Keeps the token of one account. `grant` asks the platform for one, `pause` waits for about a second."""
+    """Keeps the token of one account. `grant` asks the platform for one, `pause` waits until it is looked again."""
 
     table: Table
     app_id: str
     now: Now
     grant: Callable[[bool], Grant]
-    pause: Callable[[], None]
+    pause: Callable[[], None] = _wait
     _mine: KeptToken = field(default_factory=KeptToken, init=False, repr=False)
     """What was read last: most calls need no other."""
 
