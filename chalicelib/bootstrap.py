@@ -569,6 +569,7 @@ class Parts:
             table=self.table,
             picture=self.shelf.read,
             department_name=lambda department: self.people.departments((department,))[department].name,
+            author=settings.wechat_author,
             site_url=settings.public_site_url,
             now=self.now,
             scale=settings.scale,

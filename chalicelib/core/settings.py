@@ -67,6 +67,8 @@ class Settings:
     wechat_app_secret: str = field(default="", repr=False)
     wechat_mode: str = "draft"
     """`draft` (a person presses publish), `publish`, or `mass_send` (and every follower is told)."""
+    wechat_author: str = ""
+    """Who signs an article where the department's name is too long for that; empty: it is then not published."""
     wechat_callback_token: str = field(default="", repr=False)
     """What the account's own messages are signed with; empty: none are taken in."""
     wechat_callback_key: str = field(default="", repr=False)

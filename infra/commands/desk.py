@@ -82,6 +82,7 @@ def _welcome(address: str, people: Sequence[Person]) -> None:
         f"  {address}/_local/mail      every mail that was sent: one click opens its link\n"
         f"  {address}/_local/site/internal/index.html   the website, once something is published\n"
         f"  {address}/_local/partners  what partners got, once something public is published for them\n"
+        f"  {address}/_local/wechat    the WeChat account: articles, and drafts where WECHAT_MODE=draft\n"
         f"Or in another terminal: make demo ADDRESS={address}   plays the sample requests on this desk\n"
         f"What the desk does, line by line: {LOG.relative_to(PROJECT)}\n"
         "\nStop with Ctrl-C.\n"

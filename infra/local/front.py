@@ -23,6 +23,7 @@ from chalice.local import (
     RouteMatcher,
 )
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from chalicelib.core.clock import utc_now
@@ -63,10 +64,10 @@ class Page:
 
 
 class Front:
-    """The app under its routes; below `/_local/` the laptop's `mail`, `people`, `environment` and `site/{prefix}/…`.
+    """The app under its routes; below `/_local/` what the laptop shows: mail, people, the website, the WeChat account.
 
     Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None;
-    `environment` holds the variables with which a command reaches this cloud.
+    `environment` holds the variables with which a command reaches this cloud; `wechat` is the account's address.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Front:
         people: Callable[[], Roster],
         site: Callable[[str], Page | None],
         environment: Mapping[str, str] | None = None,
+        wechat: str = "",
     ) -> None:
+        self._wechat = wechat
         self._environment = dict(environment or {})
         self._desk = self._environment.get("BASE_URL", "")
         self._gateway = _Gateway(app)
@@ -107,18 +110,21 @@ class Front:
 
     def _found(self, request: Request) -> Response | None:
         what, _, rest = request.path.removeprefix(LOCAL).removeprefix("/").partition("/")
+        found = self._page(rest) if what == "site" else None
         match what, rest:
             case "", "":
-                return pages.start_page()
+                found = pages.start_page()
             case "mail", "":
-                return self._mail(request)
+                found = self._mail(request)
             case "mail", name:
-                return pages.mail_frame(self._mails(), name)
+                found = pages.mail_frame(self._mails(), name)
             case "people", "":
-                return self._everybody(request)
+                found = self._everybody(request)
+            case "wechat", "" if self._wechat:
+                found = redirect(self._wechat, Response=Response)
             case "environment", "":
-                return Response(_exports(self._environment), content_type="text/plain; charset=utf-8")
-        return self._page(rest) if what == "site" else None
+                found = Response(_exports(self._environment), content_type="text/plain; charset=utf-8")
+        return found
 
     def _mail(self, request: Request) -> Response:
         to = request.args.get("to", "")

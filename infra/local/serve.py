@@ -32,6 +32,7 @@ from infra.local.clients import REGION, Clients
 from infra.local.cloud import MOTO, Files, build, mend, read_page
 from infra.local.company import CLIENT, Company, serving
 from infra.local.front import Front
+from infra.local.wechat.laptop import serving_account
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -89,7 +90,14 @@ def run(  # noqa: PLR0913 — each is decided by whoever opens a desk
         )
         stack.callback(_close_quietly, built.runtime.close)
         accounts = stack.enter_context(serving(_company(people, address)))
-        environment = {**built.environment, "OIDC_ISSUER": accounts.issuer, "OIDC_CLIENT_ID": CLIENT}
+        wechat = stack.enter_context(serving_account(address))
+        environment = {
+            **built.environment,
+            "OIDC_ISSUER": accounts.issuer,
+            "OIDC_CLIENT_ID": CLIENT,
+            **wechat,
+            "WECHAT_MODE": os.environ.get("WECHAT_MODE", "publish"),
+        }
         os.environ.update(environment)
         prepare(environment)
         front = Front(
@@ -98,6 +106,7 @@ def run(  # noqa: PLR0913 — each is decided by whoever opens a desk
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
             environment={**environment, **{name: os.environ[name] for name in _ENDPOINT}},
+            wechat=wechat["WECHAT_API"],
         )
         _serve(stack, before(front), listener)
         _in_thread(stack, lambda: built.pumps.run(stop), stop.set)

@@ -49,6 +49,7 @@ class Posting(deliveries.Due):
             table=self.table,
             picture=lambda _submission, _file: b"",
             department_name=lambda _department: "市场部",
+            author="",
             site_url="https://site.test/public",
             now=self.now,
             scale=1.0,

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from chalicelib.attachment.model import Attachment, MediaType
-from chalicelib.core.errors import DeliveryParked
+from chalicelib.core.errors import DeliveryParked, DeliveryRefused
 from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.adapter import Mode
 from chalicelib.publication.model import DeliveryState, Item
@@ -46,6 +46,16 @@ def test_attached_pictures_are_uploaded_and_the_first_is_the_cover(server: Loopb
     assert cover.getpixel((10, 10)) != cover.getpixel((890, 10)), "it is the first picture's"
 
 
+def test_a_department_whose_name_is_too_long_signs_as_the_company_or_not_at_all(server: Loopback) -> None:
+    due = Posting(server=server)
+    due.put(replace(due.channel, department_name=lambda _department: "European Service Centre"))
+    with pytest.raises(DeliveryRefused, match="wechat_author"):
+        due.channel.prepare(due.item())
+    due.put(replace(due.channel, author="澄江精密"))
+    facts = due.channel.prepare(due.item())
+    assert due.wechat.drafts[facts["media_id"]][0]["author"] == "澄江精密"
+
+
 def test_what_is_archived_is_what_the_account_was_given(server: Loopback) -> None:
     """Clause 3.5.1: what was published."""
     due, item = published(server)
@@ -63,7 +73,6 @@ def test_what_is_archived_is_what_the_account_was_given(server: Loopback) -> Non
 def test_what_is_retracted_is_off_the_account_and_cards_that_were_sent_stay(
     server: Loopback, mode: Mode, left: tuple[str, ...]
 ) -> None:
-    """Clause 3.4.4."""
     due, item = published(server, mode)
     for _ in range(2):
         assert due.channel.retract(item, "内容有误").left == left
@@ -87,7 +96,6 @@ def test_what_nobody_has_found_on_the_account_is_a_persons_to_retract(server: Lo
 
 
 def test_the_effect_is_the_last_count_of_the_platforms_own_day(server: Loopback) -> None:
-    """Clause 3.4.4."""
     due, item = published(server)
     assert due.channel.effect(item) == {}, "of today it knows nothing"
     due.passed += timedelta(days=1)

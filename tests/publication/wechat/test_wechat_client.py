@@ -1,10 +1,13 @@
 """The client against the stand-in, over HTTP: every call, every meaning of a no, and no call that publishes twice."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from chalicelib.core import messages
 from chalicelib.core.errors import (
     ChannelBusy,
     ChannelRefusal,
@@ -12,6 +15,7 @@ from chalicelib.core.errors import (
     DeliveryRefused,
     OutcomeUnknown,
 )
+from chalicelib.publication.channels.wechat import client as client_module
 from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.client import WeChatApi, WeChatClient
 from chalicelib.publication.channels.wechat.policy import POLICY, REASONS, Meaning
@@ -19,6 +23,7 @@ from infra.local.wechat.account import Account, Asked
 from infra.local.wechat.faults import SEND_TO_ALL, SUBMIT
 from tests.publication.wechat.accounts import APP_ID, SECRET, Clock, Desk
 
+REASON = re.compile(r'"(wechat_[a-z_]+|press_publish)"')
 COVER = pictures.plain_cover()
 
 
@@ -117,6 +122,15 @@ def test_every_no_that_a_person_gets_to_see_has_a_word() -> None:
         code for code, meaning in POLICY.items() if MEANT.get(meaning) in {DeliveryParked, DeliveryRefused}
     }
     assert seen == set(REASONS)
+
+
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_every_reason_has_its_words(language: str) -> None:
+    sources = Path(client_module.__file__).parent.glob("*.py")
+    said = {word for path in sources for word in REASON.findall(path.read_text(encoding="utf-8"))}
+    assert len(said) > 20
+    for reason in said - {"wechat_busy", "wechat_token", "wechat_unreachable"}:
+        assert messages.text(f"word.fault.{reason}", language, {}), reason
 
 
 def test_a_no_that_nobody_has_thought_of_is_a_persons(desk: Desk) -> None:

@@ -27,7 +27,7 @@ from chalicelib.core.errors import (
 from chalicelib.core.table import Table
 from chalicelib.publication.channels.website.entry import PREFIXES, PUBLIC, item_path
 from chalicelib.publication.channels.wechat import pictures
-from chalicelib.publication.channels.wechat.article import Limits, Picture, article_of, is_marked
+from chalicelib.publication.channels.wechat.article import AUTHOR, Limits, Picture, article_of, is_marked
 from chalicelib.publication.channels.wechat.client import PAGE, Job, Listed, WeChatClient
 from chalicelib.publication.channels.wechat.store import put_article, put_publication, read_article
 from chalicelib.publication.model import Delivered, Item, NotDelivered, TakenBack, Underway
@@ -71,8 +71,8 @@ class Mode(StrEnum):
 class WeChatChannel:
     """Publishes on one account. `client` is made when it is needed, `scale` shortens every wait.
 
-    `picture` reads an attached file of a submission, `department_name` names a department, who is the author;
-    `site_url` is where the public part of the website is read.
+    `picture` reads an attached file of a submission, `department_name` names a department, who is the author; `author`
+    is who signs where that name is too long, if anybody does. `site_url` is where the site's public part is read.
     """
 
     client: Callable[[], WeChatClient]
@@ -80,6 +80,7 @@ class WeChatChannel:
     table: Table
     picture: Callable[[str, Attachment], bytes]
     department_name: Callable[[str], str]
+    author: str
     site_url: str
     now: Now
     scale: float
@@ -97,7 +98,7 @@ class WeChatChannel:
             made = item.facts.get("media_id")
             if made is not None:
                 if not self.client().has_draft(made):
-                    raise DeliveryParked("wechat_draft_gone")
+                    raise DeliveryParked(reason="wechat_draft_gone")
                 return item.facts
             article = self._article(item)
             self.table.put(put_article(item.head.id, item.delivery.revision, article, self.now()))
@@ -108,7 +109,7 @@ class WeChatChannel:
         """Have the draft published. That the platform has taken it on says nothing of what becomes of it."""
         with _noting(item):
             if self.mode is Mode.DRAFT:
-                raise DeliveryParked(PRESS_PUBLISH)
+                raise DeliveryParked(reason=PRESS_PUBLISH)
             accepted = self.client().submit(item.facts["media_id"])
             whose = put_publication(accepted.publish_id, item.head.id, item.delivery.revision, self.now())
             self.table.put(whose)
@@ -142,7 +143,7 @@ class WeChatChannel:
             told = item.delivery.receipt or item.facts
             article_id = told.get("article_id")
             if article_id is None:
-                raise DeliveryParked("wechat_article_unknown")
+                raise DeliveryParked(reason="wechat_article_unknown")
             if self._is_there(told):
                 self.client().remove(article_id)
             left = (MASS_SENT,) if "msg_id" in told else ()
@@ -179,7 +180,7 @@ class WeChatChannel:
         written = partial(
             article_of,
             revision,
-            author=self.department_name(revision.form.department),
+            author=self._signed(self.department_name(revision.form.department)),
             address=self._address(item),
             limits=self.limits,
         )
@@ -192,6 +193,9 @@ class WeChatChannel:
             shown.append(Picture(url=url, name=file.name))
         cover_id = client.add_cover("cover.jpg", cover or pictures.plain_cover())
         return written(cover=cover_id, pictures=shown)
+
+    def _signed(self, name: str) -> str:
+        return name if len(name) <= AUTHOR or not self.author else self.author
 
     def _address(self, item: Item) -> str:
         """Where the article says it comes from: the item's own page, if it has one, or the site."""
@@ -217,12 +221,12 @@ class WeChatChannel:
     def _not_found(self, item: Item, *, has_draft: bool) -> NotDelivered:
         """What follows where no article is there. Raises OutcomeUnknown as long as one may appear."""
         if self.mode is Mode.DRAFT and has_draft:
-            raise DeliveryParked(PRESS_PUBLISH)
+            raise DeliveryParked(reason=PRESS_PUBLISH)
         called_at = item.delivery.called_at or item.delivery.started_at
         if self.now() < called_at + GRACE / self.scale:
             raise OutcomeUnknown
         if not has_draft:
-            raise DeliveryParked("wechat_draft_gone")
+            raise DeliveryParked(reason="wechat_draft_gone")
         return NotDelivered()
 
     def _published(
@@ -237,7 +241,7 @@ class WeChatChannel:
         try:
             if "msg_id" not in facts:
                 if self.now() >= from_text(facts["published_at"]) + RESEND:
-                    raise DeliveryParked("wechat_mass_unknown")
+                    raise DeliveryParked(reason="wechat_mass_unknown")
                 known_as = f"{item.head.id}.{item.delivery.revision}"
                 sent = self.client().send_to_all(facts["media_id"], known_as)
                 return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
@@ -247,10 +251,10 @@ class WeChatChannel:
                 case "SENDING":
                     return Underway(facts=facts)
                 case "DELETE":
-                    raise DeliveryParked("wechat_mass_deleted")
-            raise DeliveryParked("wechat_mass_failed")
+                    raise DeliveryParked(reason="wechat_mass_deleted")
+            raise DeliveryParked(reason="wechat_mass_failed")
         except DeliveryRefused as refused:
-            raise DeliveryParked("wechat_mass_refused", refused.facts) from refused
+            raise DeliveryParked(reason="wechat_mass_refused", facts=refused.facts) from refused
 
     def _is_there(self, told: Mapping[str, Any]) -> bool:
         """Whether the article is still on the account."""

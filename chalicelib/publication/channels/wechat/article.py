@@ -98,7 +98,7 @@ def article_of(
         if len(text) > longest:
             raise DeliveryRefused(fault, {"characters": len(text), "most": longest})
     if len(source.encode()) > ADDRESS:
-        raise DeliveryRefused("wechat_address", {"bytes": len(source.encode()), "most": ADDRESS})
+        raise DeliveryRefused(reason="wechat_address", facts={"bytes": len(source.encode()), "most": ADDRESS})
     return {
         "article_type": "news",
         "title": title,
@@ -128,7 +128,9 @@ def _content(body: str, pictures: Sequence[Picture], limits: Limits) -> str:
             content = f'<section style="{WHOLE}">{content}</section>'
         if len(content) < limits.characters and len(content.encode()) < limits.bytes:
             return content
-    raise DeliveryRefused("wechat_too_long", {"characters": len(content), "most": limits.characters})
+    raise DeliveryRefused(
+        reason="wechat_too_long", facts={"characters": len(content), "most": limits.characters}
+    )
 
 
 def _shown(picture: Picture) -> str:

@@ -112,9 +112,9 @@ class Refused(Exception):
         facts = {"errcode": self.code}
         match self.meaning:
             case Meaning.RENEW:
-                return ChannelBusy("wechat_token", facts)
+                return ChannelBusy(reason="wechat_token", facts=facts)
             case Meaning.BUSY:
-                return ChannelBusy("wechat_busy", facts)
+                return ChannelBusy(reason="wechat_busy", facts=facts)
             case Meaning.CONTENT:
                 return DeliveryRefused(REASONS[self.code], facts)
         return DeliveryParked(REASONS.get(self.code, UNKNOWN_REASON), facts)
@@ -143,10 +143,10 @@ class WeChatApi:
         try:
             said = self.call("/cgi-bin/stable_token", "", _raw(document), _JSON)
         except FetchError as error:
-            raise ChannelBusy("wechat_unreachable") from error
+            raise ChannelBusy(reason="wechat_unreachable") from error
         except Refused as refused:
             if refused.meaning is Meaning.RENEW:  # where there is no token yet it is the secret that is wrong
-                raise DeliveryParked("wechat_secret", {"errcode": refused.code}) from None
+                raise DeliveryParked(reason="wechat_secret", facts={"errcode": refused.code}) from None
             raise refused.for_us() from None
         return Grant(token=str(said["access_token"]), seconds=int(said["expires_in"]))
 
@@ -298,7 +298,7 @@ class WeChatClient:
         try:
             return self.api.call(path, f"?{urlencode(query)}", body, kind)
         except FetchError as error:
-            raise ChannelBusy("wechat_unreachable") from error
+            raise ChannelBusy(reason="wechat_unreachable") from error
 
     def _once(self, path: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """A call that publishes. Only an answer, or no connection at all, says what has become of it.
@@ -310,7 +310,7 @@ class WeChatClient:
         try:
             return self.api.call(path, f"?{query}", _raw(document), _JSON)
         except NotSentError as error:
-            raise ChannelBusy("wechat_unreachable") from error
+            raise ChannelBusy(reason="wechat_unreachable") from error
         except FetchError as error:
             raise OutcomeUnknown from error
         except Refused as refused:

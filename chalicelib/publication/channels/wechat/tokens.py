@@ -57,7 +57,7 @@ class SharedTokens:
             if kept.token is not None and _counts(kept, now):
                 return kept.token
             self.pause()
-        raise ChannelBusy("wechat_token")
+        raise ChannelBusy(reason="wechat_token")
 
     def renewed(self, refused: str) -> str:
         """Another token than the one that was refused: another function's, the platform's present one, or a forced one.
@@ -73,7 +73,7 @@ class SharedTokens:
                 if fresh is not None and fresh != refused:
                     return fresh
             self.pause()
-        raise ChannelBusy("wechat_token")
+        raise ChannelBusy(reason="wechat_token")
 
     def _asked(self, kept: KeptToken, *, force: bool, refused: str | None = None) -> str | None:
         """Ask the platform, as the only one; None when somebody else was faster. A refused answer is forced out."""
@@ -81,7 +81,7 @@ class SharedTokens:
         forced = tuple(each for each in kept.forced if now - each < _DAY)
         if force:
             if len(forced) >= FORCED_A_DAY or (forced and now - forced[-1] < FORCED_APART):
-                raise ChannelBusy("wechat_token")
+                raise ChannelBusy(reason="wechat_token")
             forced = (*forced, now)  # written before the call: one that breaks off counts as well
         claimed = replace(kept, turn=kept.turn + 1, lease_until=now + LEASE, forced=forced)
         try:
