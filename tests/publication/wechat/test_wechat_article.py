@@ -142,6 +142,7 @@ def test_it_carries_its_marker_and_no_others() -> None:
 
 
 def test_pictures_follow_the_text_with_their_names() -> None:
+    """Clause 4.2.2."""
     shown = Picture(url="https://mmbiz.test/1", name='"><script>')
     content = content_of("文", pictures=[shown])
     (picture,) = (element for element in elements_of(content) if element.tag == "img")

@@ -30,6 +30,7 @@ def a_file(number: int, media_type: MediaType) -> Attachment:
 
 
 def test_attached_pictures_are_uploaded_and_the_first_is_the_cover(server: Loopback) -> None:
+    """Clause 4.2.2."""
     due = Posting(server=server)
     files = (a_file(1, MediaType.PDF), a_file(2, MediaType.PNG), a_file(3, MediaType.JPEG))
     raw = {"a-2": a_picture(size=(900, 383)), "a-3": a_picture("JPEG")}

@@ -22,7 +22,7 @@ def world() -> Iterator[World]:
 
 
 def test_what_is_approved_is_published_once_told_of_and_archived(world: World) -> None:
-    """Clause 3.4.1."""
+    """Clauses 3.4.1 and 4.2.1."""
     with account_of(world) as account:
         submission = world.submit(**PUBLIC)
         world.approve()

@@ -151,7 +151,7 @@ CASES = (
 def test_whatever_goes_wrong_at_the_platform_there_is_one_article_at_most(
     server: Loopback, case: Case
 ) -> None:
-    """Clause 3.4.1."""
+    """Clauses 3.4.1 and 4.2.1."""
     due = case.begun(server)
     assert due.run_until_ended() is case.state
     case.ensure_so(due)
