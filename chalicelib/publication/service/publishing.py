@@ -71,7 +71,7 @@ class Publishing:
         It is let be while another channel is being served, or the call is being made: who is at it asks by itself.
         """
         head = self.journal.head(submission)
-        if head.state is not State.PUBLISHING or head.revision != revision:
+        if head.state not in SERVED or head.revision != revision:
             return
         left = [(each.channel, each.state) for each in self._unfinished(head)]
         if left == [(channel, DeliveryState.UNKNOWN)]:

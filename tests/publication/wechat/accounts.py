@@ -24,6 +24,7 @@ MADE_OF_SETTINGS = (
     "archiving",
     "delivering",
     "publishing",
+    "register",
     "sweeper",
     "wechat_callback",
     "wechat_channel",

@@ -13,6 +13,7 @@ from chalicelib.core.errors import OutcomeUnknown
 from chalicelib.publication.channels.wechat.adapter import Mode
 from chalicelib.publication.channels.wechat.article import Limits
 from chalicelib.publication.model import Delivered, DeliveryState
+from chalicelib.publication.store import put_delivery
 from infra.local.wechat.faults import SEND_TO_ALL, SUBMIT, Faults, Telling
 from tests.faults import Mode as Breaking
 from tests.publication.wechat.accounts import Loopback
@@ -231,6 +232,46 @@ def test_a_draft_that_somebody_has_removed_is_a_persons(server: Loopback) -> Non
     assert due.run_until_ended() is NEEDS_PERSON
     assert (due.delivery.reason, due.wechat.publications) == ("wechat_draft_gone", 0)
     assert (due.delivery.receipt or {})["media_id"] == "draft-1"
+
+
+def again(due: Posting) -> None:
+    """A person has looked, and says that it may be published again."""
+    before = due.item().delivery
+    after = replace(
+        before, state=DeliveryState.PENDING, reason="again", receipt=None, claim=None, called_at=None
+    )
+    due.table.put(put_delivery(before, after))
+
+
+def test_after_a_persons_word_a_draft_that_is_gone_is_made_anew_but_never_beside_its_article(
+    server: Loopback,
+) -> None:
+    due = Posting(server=server, mode=Mode.DRAFT)
+    assert due.run_until_ended() is NEEDS_PERSON
+    due.in_mode(Mode.PUBLISH)
+    due.wechat.drafts.clear()
+    again(due)
+    assert due.run_until_ended() is DONE
+    assert (due.wechat.calls[ADD], due.wechat.publications) == (2, 1)
+    other = Posting(server=server, mode=Mode.DRAFT)
+    assert other.run_until_ended() is NEEDS_PERSON
+    other.wechat.press_publish("draft-1")
+    other.passed += timedelta(minutes=1)
+    other.wechat.pass_time()
+    other.in_mode(Mode.PUBLISH)
+    again(other)
+    assert other.run_until_ended() is NEEDS_PERSON
+    assert (other.delivery.reason, other.wechat.publications) == ("wechat_found", 1)
+
+
+def test_a_publication_that_failed_is_not_asked_about_once_it_is_made_again(server: Loopback) -> None:
+    due = Posting(server=server)
+    due.wechat.faults.ends = [3]
+    assert due.run_until_ended() is NEEDS_PERSON
+    due.wechat.faults.unanswered.add(SUBMIT)
+    again(due)
+    assert due.run_until_ended() is DONE
+    assert (due.wechat.calls[ADD], due.wechat.publications) == (1, 1)
 
 
 def test_what_a_person_publishes_is_found_by_its_marker(server: Loopback) -> None:

@@ -52,6 +52,8 @@ _REFUSED: Mapping[int, str] = {2: "wechat_originality", 4: "wechat_rejected", 6:
 """Statuses of a publication whose content is at fault, with the word for each."""
 _PARKED: Mapping[int, str] = {3: "wechat_failed", 5: "wechat_deleted"}
 """Those in which a person has to look."""
+AGAIN = "again"
+"""The reason of a delivery of which a person has said that it may be made again."""
 PRESS_PUBLISH = "press_publish"
 """Why a person is asked where only a person may publish: the draft is ready."""
 
@@ -92,14 +94,18 @@ class WeChatChannel:
     def prepare(self, item: Item) -> Mapping[str, Any]:
         """Upload pictures and cover and make the draft; one that was made before is taken again.
 
-        A draft that was made and is gone may have been published: a person has to look.
+        A draft that was made and is gone may have been published. Another is made only once a person has found that it
+        was not, and the account shows no article with its marker either.
         """
         with _noting(item):
             made = item.facts.get("media_id")
             if made is not None:
-                if not self.client().has_draft(made):
+                if self.client().has_draft(made):
+                    return {"media_id": made, "files": item.facts["files"]}
+                if self._marked(item) is not None:
+                    raise DeliveryParked(reason="wechat_found")
+                if item.delivery.reason != AGAIN:
                     raise DeliveryParked(reason="wechat_draft_gone")
-                return item.facts
             article = self._article(item)
             self.table.put(put_article(item.head.id, item.delivery.revision, article, self.now()))
             digest = hashlib.sha256(article["content"].encode()).hexdigest()
@@ -140,10 +146,13 @@ class WeChatChannel:
         """Take the article off the account; cards that followers have been sent stay. The platform asks no reason."""
         del reason
         with _noting(item):
-            told = item.delivery.receipt or item.facts
-            article_id = told.get("article_id")
-            if article_id is None:
-                raise DeliveryParked(reason="wechat_article_unknown")
+            told = dict(item.delivery.receipt or item.facts)
+            if "article_id" not in told:  # a person has published it
+                found = self._marked(item)
+                if found is None:
+                    raise DeliveryParked(reason="wechat_article_unknown")
+                told["article_id"] = found.article_id
+            article_id = told["article_id"]
             if self._is_there(told):
                 self.client().remove(article_id)
             left = (MASS_SENT,) if "msg_id" in told else ()
