@@ -20,6 +20,8 @@ from infra.local.wechat.faults import SEND_TO_ALL, SUBMIT, Faults, happens
 TOKEN_LIFE, OVERLAP = timedelta(seconds=7200), timedelta(minutes=5)
 FORCED_APART, FORCED_A_DAY = timedelta(seconds=30), 20
 DAY = timedelta(days=1)
+RESEND = timedelta(seconds=60)
+"""How soon at the earliest the same message to all may be asked for again."""
 CONFIRMING = timedelta(minutes=30)
 """How long the administrator has to confirm a message to all."""
 _MOST_PICTURE, _MOST_MATERIAL = 1_000_000, 10_000_000
@@ -375,6 +377,8 @@ class Account:
         lately = [message for message in self.messages.values() if now - message.sent_at < DAY]
         for message in lately:
             if known_as and message.known_as == known_as:
+                if now - message.sent_at < RESEND:
+                    raise No(45066)
                 raise No(45065, msg_id=message.msg_id, msg_data_id=message.msg_data_id)
         if media_id not in {*self.drafts, *self.spent}:
             raise No(40007)

@@ -183,9 +183,15 @@ def test_where_no_connection_comes_about_nothing_has_happened(desk: Desk, clock:
         WeChatClient(api=elsewhere, tokens=desk.tokens).submit(draft)
 
 
-def test_a_message_to_all_that_is_repeated_is_the_same_message(desk: Desk, account: Account) -> None:
+def test_a_message_to_all_that_is_repeated_is_the_same_message(
+    desk: Desk, account: Account, clock: Clock
+) -> None:
     draft = a_draft(desk)
-    assert desk.client.send_to_all(draft, "s-1.1") == desk.client.send_to_all(draft, "s-1.1")
+    sent = desk.client.send_to_all(draft, "s-1.1")
+    with pytest.raises(ChannelBusy):
+        desk.client.send_to_all(draft, "s-1.1")
+    clock.passes(minutes=1)
+    assert desk.client.send_to_all(draft, "s-1.1") == sent
     assert len(account.messages) == 1
 
 

@@ -19,11 +19,13 @@ from zoneinfo import ZoneInfo
 from chalicelib.attachment.model import Attachment
 from chalicelib.core.clock import Now, from_text, to_text
 from chalicelib.core.errors import (
+    ChannelBusy,
     ChannelRefusal,
     DeliveryParked,
     DeliveryRefused,
     OutcomeUnknown,
 )
+from chalicelib.core.events import report
 from chalicelib.core.table import Table
 from chalicelib.publication.channels.website.entry import PREFIXES, PUBLIC, item_path
 from chalicelib.publication.channels.wechat import pictures
@@ -39,6 +41,7 @@ PATIENCE = timedelta(hours=3)
 """How long it is asked what became of a publication; the account's administrator alone may take half an hour."""
 RESEND = timedelta(hours=23)
 """For so long the platform knows a message to all for the one that it has sent; it says 24 hours."""
+MINUTE = timedelta(minutes=1)
 MOST_PAGES = 10
 """Of the account's articles, the newest first, in which a marker is looked for."""
 MASS_SENT = "mass_sent_cards"
@@ -117,8 +120,7 @@ class WeChatChannel:
             if self.mode is Mode.DRAFT:
                 raise DeliveryParked(reason=PRESS_PUBLISH)
             accepted = self.client().submit(item.facts["media_id"])
-            whose = put_publication(accepted.publish_id, item.head.id, item.delivery.revision, self.now())
-            self.table.put(whose)
+            self._note_whose(item, accepted.publish_id)
             noted = {"publish_id": accepted.publish_id, "msg_data_id": accepted.msg_data_id}
             return Underway(facts={**item.facts, **noted})
 
@@ -249,11 +251,7 @@ class WeChatChannel:
         """Have followers told, or find out what became of that. Whatever is refused now, the article is published."""
         try:
             if "msg_id" not in facts:
-                if self.now() >= from_text(facts["published_at"]) + RESEND:
-                    raise DeliveryParked(reason="wechat_mass_unknown")
-                known_as = f"{item.head.id}.{item.delivery.revision}"
-                sent = self.client().send_to_all(facts["media_id"], known_as)
-                return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
+                return self._sent_to_all(item, facts)
             match self.client().sending(facts["msg_id"]):
                 case "SEND_SUCCESS":
                     return Delivered(receipt=facts)
@@ -264,6 +262,32 @@ class WeChatChannel:
             raise DeliveryParked(reason="wechat_mass_failed")
         except DeliveryRefused as refused:
             raise DeliveryParked(reason="wechat_mass_refused", facts=refused.facts) from refused
+
+    def _note_whose(self, item: Item, publish_id: str) -> None:
+        """Note whose publication it is, for when the platform tells of it.
+
+        Where that fails the platform is asked all the same: by its id, which must not be lost over this.
+        """
+        try:
+            self.table.put(put_publication(publish_id, item.head.id, item.delivery.revision, self.now()))
+        except Exception as error:  # noqa: BLE001 — as said
+            report(error, "note of a publication")
+
+    def _sent_to_all(self, item: Item, facts: dict[str, Any]) -> Underway:
+        """Have followers told, under one name: what is asked again within a day is the message that was sent.
+
+        Asked again within a minute the platform answers nothing, so after a busy answer a minute is waited.
+        """
+        now = self.now()
+        if now >= from_text(facts["published_at"]) + RESEND:
+            raise DeliveryParked(reason="wechat_mass_unknown")
+        if "not_before" in facts and now < from_text(facts["not_before"]):
+            return Underway(facts=facts)
+        try:
+            sent = self.client().send_to_all(facts["media_id"], f"{item.head.id}.{item.delivery.revision}")
+        except ChannelBusy:
+            return Underway(facts={**facts, "not_before": to_text(now + MINUTE / self.scale)})
+        return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
 
     def _is_there(self, told: Mapping[str, Any]) -> bool:
         """Whether the article is still on the account."""
