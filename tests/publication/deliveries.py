@@ -53,6 +53,7 @@ from infra.simulation.table import MemoryTable
 from tests.faults import CrashError, Mode
 from tests.world import PROCEDURE, World, a_form
 
+TAKEN_BACK = Retraction(at=datetime(2026, 3, 2, 8, tzinfo=UTC), reason="内容有误。")
 T = TypeVar("T")
 MOST_RUNS = 40
 
@@ -100,6 +101,8 @@ class Account:
         self.published = Counter[str]()
         self.prepared = 0
         self.asked = 0
+        self.refusals: list[Exception] = []
+        """What it raises, one after the other, when it is to take something back."""
         self.silent = 0
         """How often it does not know when it is asked."""
 
@@ -127,6 +130,8 @@ class Account:
         return NotDelivered()
 
     def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
+        if self.refusals:
+            raise self.refusals.pop()
         was_there = self.published.pop(item.head.id, 0)
         return TakenBack(receipt={"was_there": was_there})
 

@@ -38,7 +38,7 @@ from chalicelib.submission.form import ChannelRules
 from chalicelib.submission.model import Category, Channel, Classification, form_from_document
 from tests.browsing import Browser, read_page
 from tests.faults import Mode
-from tests.publication.deliveries import Due
+from tests.publication.deliveries import TAKEN_BACK, Due
 from tests.publication.partners import DueToPartners, PartnerOffice, Way, by_hand, listening
 from tests.world import LIAISON, a_world
 from tests.xss import VECTORS, harm_in_body
@@ -222,8 +222,8 @@ def test_a_retraction_goes_to_everybody_who_has_the_item_or_may_have_it() -> Non
         due.run()
     item = item_of(due)
     with pytest.raises(ChannelBusy):
-        due.partners.retract(item, "内容有误。")
-    retraction = due.partners.retract(item, "内容有误。")
+        due.partners.retract(item, TAKEN_BACK)
+    retraction = due.partners.retract(item, TAKEN_BACK)
     assert retraction.left == ()
     assert {name: told["outcome"] for name, told in retraction.receipt["outcomes"].items()} == {
         "daily": "sent",
@@ -235,7 +235,7 @@ def test_a_retraction_goes_to_everybody_who_has_the_item_or_may_have_it() -> Non
     assert [told["data"] for told in due.offices["daily"].taken.values()][1] == {
         "id": due.submission,
         "revision": 1,
-        "reason": "内容有误。",
+        "reason": TAKEN_BACK,
     }
     assert due.partners.effect(item) == {"partners": 1}
 
@@ -243,21 +243,21 @@ def test_a_retraction_goes_to_everybody_who_has_the_item_or_may_have_it() -> Non
 def test_a_retraction_says_when_somebody_did_not_take_it() -> None:
     due = DueToPartners(ways={"daily": [Way.TAKES, 410]})
     due.run()
-    retraction = due.partners.retract(item_of(due), "内容有误。")
+    retraction = due.partners.retract(item_of(due), TAKEN_BACK)
     assert retraction.left == (COPIES,)
     down = DueToPartners(ways={"daily": [Way.TAKES, 503]})
     down.run()
     with pytest.raises(ChannelBusy):
-        down.partners.retract(item_of(down), "内容有误。")
+        down.partners.retract(item_of(down), TAKEN_BACK)
     down.passed += timedelta(hours=1)
     with pytest.raises(DeliveryParked, match="partners_silent"):
-        down.partners.retract(item_of(down), "内容有误。")
+        down.partners.retract(item_of(down), TAKEN_BACK)
 
 
 def test_nothing_is_retracted_from_nobody() -> None:
     due = DueToPartners(ways={"daily": [410]})
     due.run()
-    assert due.partners.retract(item_of(due), "内容有误。").receipt == {"outcomes": {}}
+    assert due.partners.retract(item_of(due), TAKEN_BACK).receipt == {"outcomes": {}}
     assert due.offices["daily"].calls == 1
 
 

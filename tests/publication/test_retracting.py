@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from chalicelib.core.errors import DeliveryParked
 from chalicelib.ledger.model import chain_faults
 from chalicelib.publication.model import Adapter
 from chalicelib.submission.model import Channel
@@ -88,24 +89,16 @@ def test_the_title_can_be_withheld_from_what_readers_are_told(world: World) -> N
 
 
 def test_a_channel_that_fails_meanwhile_is_come_back_to_even_during_a_freeze(
-    world: World, account: Account, monkeypatch: pytest.MonkeyPatch
+    world: World, account: Account
 ) -> None:
     """Clause 5.1.2: a freeze holds nothing in the open."""
     submission = publish(world, "website", "wechat")
     with world.frozen():
-        broken = [busy(), CrashError()] * 20
-        taking = account.retract
-
-        def fail(*arguments: object) -> object:
-            if broken:
-                raise broken.pop()
-            return taking(*arguments)  # type: ignore[arg-type]
-
-        monkeypatch.setattr(account, "retract", fail)
+        account.refusals = [busy(), CrashError()] * 20
         retract(world, submission)
         world.finish()
         assert states(world, submission) == {"website": "retracted", "wechat": "done"}
-        broken.clear()
+        account.refusals = []
         with world.later(hours=1):
             world.parts.sweeper.sweep()
         world.finish()
@@ -125,6 +118,23 @@ def test_what_is_being_published_is_not_called_for_once_it_is_taken_back(
     world.finish()
     assert account.published == {}
     assert world.state(submission) == "retracted"
+
+
+def test_what_no_program_can_take_off_waits_for_a_person_who_answers_for_it(
+    world: World, account: Account
+) -> None:
+    submission = publish(world, "website", "wechat")
+    account.refusals = [DeliveryParked("wechat_article_unknown")] * 2
+    retract(world, submission)
+    world.finish()
+    assert states(world, submission) == {"website": "retracted", "wechat": "needs_person"}
+    path = f"/api/v1/submissions/{submission}/deliveries/wechat/answer"
+    said = {"answer": "delivered", "comment": "看过了。"}
+    assert world.call("POST", path, said, as_=EDITOR).status == 409, "it is to go, not to stay"
+    for answer in ("again", "given_up"):
+        assert world.call("POST", path, {**said, "answer": answer}, as_=EDITOR).status == 200
+        world.finish()
+    assert states(world, submission) == {"website": "retracted", "wechat": "retracted"}
 
 
 def test_only_the_director_takes_back_and_only_what_is_published(world: World) -> None:

@@ -7,7 +7,7 @@ from chalicelib.core.errors import Conflict, InvalidInput
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import checked, schema
 from chalicelib.identity.caller import Visit, posted, visit
-from chalicelib.publication.service.settling import Answer, answered, channel_named
+from chalicelib.publication.service.settling import answered, answers, channel_named
 from chalicelib.web.pages import FORM, faults_by_field, page, page_view, see_other, told_of
 
 delivery_pages = Blueprint(__name__)
@@ -62,7 +62,7 @@ def _page(
         head=head,
         delivery=delivery,
         waits=parts.settling.waits(head, delivery),
-        answers=list(Answer),
+        answers=list(answers(head)),
         fields_in_order=_FIELDS,
         typed=typed,
         limit=int(schema("delivery_answer").rules["properties"]["comment"]["maxLength"]),

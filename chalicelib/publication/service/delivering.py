@@ -21,6 +21,7 @@ from chalicelib.core.errors import (
     ChannelBusy,
     ChannelRefusal,
     ChannelsFrozen,
+    DeliveryParked,
     DeliveryRefused,
     OutcomeUnknown,
 )
@@ -145,15 +146,18 @@ class Delivering:
         return self._about_to_call(self._step(item, state=DeliveryState.CALLING, facts=facts))
 
     def _taken_back(self, adapter: Adapter, item: Item) -> None:
-        """Take an item off the channel; whatever goes wrong, it is tried again, for as long as it takes."""
-        taken = adapter.retract(item, self._retraction(item.head))
+        """Take an item off the channel; what is only not possible now is tried again, for as long as it takes."""
+        try:
+            taken = adapter.retract(item, self._retraction(item.head))
+        except (DeliveryRefused, DeliveryParked) as refusal:
+            return self._end(item, DeliveryState.NEEDS_PERSON, item.delivery.receipt or {}, refusal.reason)
         receipt = {
             **(item.delivery.receipt or {}),
             "taken_back": dict(taken.receipt),
             "left": list(taken.left),
         }
         after = replace(item.delivery, state=DeliveryState.RETRACTED, reason=None, receipt=receipt)
-        again_when_stale(lambda: self._settle(item.head, item.delivery, after))
+        return again_when_stale(lambda: self._settle(item.head, item.delivery, after))
 
     def _retraction(self, head: Submission) -> Retraction:
         """When and why it is taken back, as the ledger says."""

@@ -32,6 +32,11 @@ class Answer(StrEnum):
     """It is not, and will not be."""
 
 
+_OF_WHAT_IS_TAKEN_BACK = {
+    Answer.AGAIN: DeliveryState.PENDING,
+    Answer.GIVEN_UP: DeliveryState.RETRACTED,
+}
+"""Of what is taken back it is answered whether it is to be tried again, or has been taken off, as far as it can be."""
 _STATES = {
     Answer.DELIVERED: DeliveryState.DONE,
     Answer.AGAIN: DeliveryState.PENDING,
@@ -51,6 +56,11 @@ class Answered:
 def answered(said: Mapping[str, Any]) -> Answered:
     """Read an answer that `schemas/delivery_answer.json` has accepted."""
     return Answered(answer=Answer(said["answer"]), comment=said["comment"], url=said.get("url"))
+
+
+def answers(head: Submission) -> Mapping[Answer, DeliveryState]:
+    """What may be answered for a delivery of a submission as it stands, and what the delivery then is."""
+    return _OF_WHAT_IS_TAKEN_BACK if head.state is State.RETRACTED else _STATES
 
 
 def channel_named(name: str) -> Channel:
@@ -102,14 +112,16 @@ class Settling:
         if not self.waits(head, before):
             raise Conflict("delivery_not_waiting")
         grant = self.access.grant(subject_of(person, self.journal.now()), Action.SETTLE, resource_of(head))
+        if said.answer not in answers(head):
+            raise Conflict("delivery_not_waiting")
         receipt: dict[str, Any] = dict(before.receipt or {})
         if said.answer is Answer.DELIVERED and said.url is not None:
             receipt["urls"] = [*receipt.get("urls", ()), said.url]
         after = replace(
             before,
-            state=_STATES[said.answer],
+            state=answers(head)[said.answer],
             reason=said.answer.value,
-            receipt=None if said.answer is Answer.AGAIN else receipt,
+            receipt=before.receipt if head.state is State.RETRACTED else receipt or None,
             claim=None,
             called_at=None,
         )
@@ -138,7 +150,8 @@ class Settling:
 
 def _may_go_on(head: Submission) -> bool:
     """Whether the revision is one that is published, or was to be, and that nothing has followed upon."""
-    return head.state in SERVED or (head.state is State.NEEDS_PERSON and head.reason is Reason.NOT_DELIVERED)
+    served = head.state in SERVED or head.state is State.RETRACTED
+    return served or (head.state is State.NEEDS_PERSON and head.reason is Reason.NOT_DELIVERED)
 
 
 def _going_on(head: Submission, channel: Channel | None) -> Submission:

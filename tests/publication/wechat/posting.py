@@ -43,7 +43,7 @@ class Posting(deliveries.Due):
             pause=lambda: None,
         )
         client = WeChatClient(api=api, tokens=self.tokens)
-        self.channel = WeChatChannel(
+        self.served = WeChatChannel(
             client=lambda: client,
             mode=self.mode,
             table=self.table,
@@ -58,17 +58,17 @@ class Posting(deliveries.Due):
         self.hear = Callback(keys=KEYS, table=self.table, now=self.now, wake=self.wake)
         self.teller = Teller(keys=KEYS, now=self.now, post=self.post, faults=self.wechat.faults)
         self.wechat.tell = self.teller
-        self.put(self.channel)
+        self.put(self.served)
 
     def put(self, channel: WeChatChannel) -> None:
         """Let this channel serve from now on."""
-        self.channel = channel
+        self.served = channel
         adapters = {Channel.WECHAT: channel}
         self.delivering = Delivering(journal=self.journal, adapters=adapters, scale=1.0)
 
     def in_mode(self, mode: Mode) -> None:
         """Let the desk do something else on the account from now on."""
-        self.put(replace(self.channel, mode=mode))
+        self.put(replace(self.served, mode=mode))
 
     def wake(self, _submission: str, _revision: int) -> None:
         """What a callback leads to."""

@@ -13,6 +13,7 @@ from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.adapter import Mode
 from chalicelib.publication.model import DeliveryState, Item
 from tests.attachment.files import a_picture
+from tests.publication.deliveries import TAKEN_BACK
 from tests.publication.website_builders import elements_of
 from tests.publication.wechat.accounts import Loopback
 from tests.publication.wechat.posting import Posting
@@ -34,9 +35,9 @@ def test_attached_pictures_are_uploaded_and_the_first_is_the_cover(server: Loopb
     due = Posting(server=server)
     files = (a_file(1, MediaType.PDF), a_file(2, MediaType.PNG), a_file(3, MediaType.JPEG))
     raw = {"a-2": a_picture(size=(900, 383)), "a-3": a_picture("JPEG")}
-    due.put(replace(due.channel, picture=lambda _submission, file: raw[file.id]))
+    due.put(replace(due.served, picture=lambda _submission, file: raw[file.id]))
     item = due.item()
-    facts = due.channel.prepare(replace(item, revision=replace(item.revision, attachments=files)))
+    facts = due.served.prepare(replace(item, revision=replace(item.revision, attachments=files)))
     (draft,) = due.wechat.drafts[facts["media_id"]]
     shown = [element for element in elements_of(draft["content"]) if element.tag == "img"]
     assert [(each.attributes["src"], each.attributes["alt"]) for each in shown] == list(
@@ -49,11 +50,11 @@ def test_attached_pictures_are_uploaded_and_the_first_is_the_cover(server: Loopb
 
 def test_a_department_whose_name_is_too_long_signs_as_the_company_or_not_at_all(server: Loopback) -> None:
     due = Posting(server=server)
-    due.put(replace(due.channel, department_name=lambda _department: "European Service Centre"))
+    due.put(replace(due.served, department_name=lambda _department: "European Service Centre"))
     with pytest.raises(DeliveryRefused, match="wechat_author"):
-        due.channel.prepare(due.item())
-    due.put(replace(due.channel, author="澄江精密"))
-    facts = due.channel.prepare(due.item())
+        due.served.prepare(due.item())
+    due.put(replace(due.served, author="澄江精密"))
+    facts = due.served.prepare(due.item())
     assert due.wechat.drafts[facts["media_id"]][0]["author"] == "澄江精密"
 
 
@@ -61,7 +62,7 @@ def test_what_is_archived_is_what_the_account_was_given(server: Loopback) -> Non
     """Clause 3.5.1: what was published."""
     due, item = published(server)
     article = due.wechat.articles["article-1"].content
-    assert due.channel.rendered(item) == {"wechat/article.html": article["content"].encode()}
+    assert due.served.rendered(item) == {"wechat/article.html": article["content"].encode()}
     assert article["thumb_media_id"] in due.wechat.materials
     receipt = item.delivery.receipt or {}
     assert receipt["urls"] == [f"{server.url}/s/article-1"]
@@ -76,7 +77,7 @@ def test_what_is_retracted_is_off_the_account_and_cards_that_were_sent_stay(
 ) -> None:
     due, item = published(server, mode)
     for _ in range(2):
-        assert due.channel.retract(item, "内容有误").left == left
+        assert due.served.retract(item, TAKEN_BACK).left == left
         assert not due.wechat.articles["article-1"].is_there
     assert due.wechat.calls["/cgi-bin/freepublish/delete"] == 1
 
@@ -84,19 +85,19 @@ def test_what_is_retracted_is_off_the_account_and_cards_that_were_sent_stay(
 def test_what_a_person_had_published_is_retracted_once(server: Loopback) -> None:
     due, item = published(server)
     item = replace(item, delivery=replace(item.delivery, receipt={"urls": ["https://mp.weixin.test/s/1"]}))
-    assert due.channel.retract(item, "内容有误").receipt == {"article_id": "article-1"}
+    assert due.served.retract(item, TAKEN_BACK).receipt == {"article_id": "article-1"}
     assert due.wechat.calls["/cgi-bin/freepublish/delete"] == 1
 
 
 def test_what_nobody_has_found_on_the_account_is_a_persons_to_retract(server: Loopback) -> None:
     due = Posting(server=server)
     with pytest.raises(DeliveryParked, match="wechat_article_unknown"):
-        due.channel.retract(due.item(), "内容有误")
+        due.served.retract(due.item(), TAKEN_BACK)
 
 
 def test_the_effect_is_the_last_count_of_the_platforms_own_day(server: Loopback) -> None:
     due, item = published(server)
-    assert due.channel.effect(item) == {}, "of today it knows nothing"
+    assert due.served.effect(item) == {}, "of today it knows nothing"
     due.passed += timedelta(days=1)
-    assert due.channel.effect(item) == {"reads": 120, "shares": 7}
-    assert due.channel.effect(replace(item, delivery=replace(item.delivery, receipt={}))) == {}
+    assert due.served.effect(item) == {"reads": 120, "shares": 7}
+    assert due.served.effect(replace(item, delivery=replace(item.delivery, receipt={}))) == {}

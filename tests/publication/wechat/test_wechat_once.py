@@ -290,7 +290,7 @@ def test_what_a_person_publishes_is_found_by_its_marker(server: Loopback) -> Non
     due.wechat.press_publish("draft-1")
     due.passed += timedelta(minutes=1)
     due.wechat.pass_time()
-    found = due.channel.reconcile(due.item())
+    found = due.served.reconcile(due.item())
     assert isinstance(found, Delivered)
     assert found.receipt["article_id"] == "article-1"
 
@@ -325,7 +325,7 @@ def test_a_message_to_all_is_asked_for_again_after_a_minute_at_the_earliest(serv
 
 def test_a_text_that_is_too_long_goes_back_and_touches_nothing(server: Loopback) -> None:
     due = Posting(server=server)
-    due.put(replace(due.channel, limits=Limits(characters=10)))
+    due.put(replace(due.served, limits=Limits(characters=10)))
     assert due.run_until_ended() is FAILED
     assert due.delivery.reason == "wechat_too_long"
     assert sum(due.wechat.calls.values()) == 0

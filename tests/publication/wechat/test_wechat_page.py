@@ -8,6 +8,7 @@ import requests
 from chalicelib.core.errors import OutcomeUnknown
 from chalicelib.publication.channels.wechat.adapter import Mode
 from tests.browsing import read_page
+from tests.publication.deliveries import TAKEN_BACK
 from tests.publication.wechat.accounts import Loopback
 from tests.publication.wechat.posting import Posting
 
@@ -36,7 +37,7 @@ def test_a_draft_is_published_by_a_press_and_its_article_can_be_read_until_it_is
     article = shown(server, "/s/article-1")
     assert "停电检修" in article.text
     assert article.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
-    due.channel.retract(due.item(), "内容有误")
+    due.served.retract(due.item(), TAKEN_BACK)
     assert shown(server, "/s/article-1").status_code == 404
 
 

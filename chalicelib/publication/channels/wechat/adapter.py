@@ -32,7 +32,7 @@ from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.article import AUTHOR, Limits, Picture, article_of, is_marked
 from chalicelib.publication.channels.wechat.client import PAGE, Job, Listed, WeChatClient
 from chalicelib.publication.channels.wechat.store import put_article, put_publication, read_article
-from chalicelib.publication.model import Delivered, Item, NotDelivered, TakenBack, Underway
+from chalicelib.publication.model import Delivered, Item, NotDelivered, Retraction, TakenBack, Underway
 from chalicelib.submission.model import Channel
 
 GRACE = timedelta(minutes=30)
@@ -144,9 +144,8 @@ class WeChatChannel:
                 return self._published(facts, found.article_id, found.urls)
             return self._not_found(item, has_draft=has_draft)
 
-    def retract(self, item: Item, reason: str) -> TakenBack:
+    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
         """Take the article off the account; cards that followers have been sent stay. The platform asks no reason."""
-        del reason
         with _noting(item):
             told = dict(item.delivery.receipt or item.facts)
             if "article_id" not in told:  # a person has published it
