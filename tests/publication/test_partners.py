@@ -3,10 +3,10 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -19,9 +19,12 @@ from chalicelib.bootstrap import POLICIES
 from chalicelib.core import messages
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import to_text
-from chalicelib.core.errors import ChannelBusy, ChannelsFrozen, DeliveryParked
+from chalicelib.core.errors import ChannelBusy, ChannelsFrozen, Stale
+from chalicelib.core.posting import Posted
+from chalicelib.ledger.model import Cause, Draft
 from chalicelib.publication.channels.partners import (
     COPIES,
+    RETRACTION_PATIENCE,
     Ending,
     Partner,
     PartnersChannel,
@@ -32,13 +35,13 @@ from chalicelib.publication.channels.partners import (
     told_of,
 )
 from chalicelib.publication.freeze import Freeze, Freezes
-from chalicelib.publication.model import DeliveryState, Item
+from chalicelib.publication.model import DeliveryState, Item, Retraction, TakenBack
 from chalicelib.publication.store import put_freezes
 from chalicelib.submission.form import ChannelRules
-from chalicelib.submission.model import Category, Channel, Classification, form_from_document
+from chalicelib.submission.model import Category, Channel, Classification, State, form_from_document
 from tests.browsing import Browser, read_page
 from tests.faults import Mode
-from tests.publication.deliveries import TAKEN_BACK, Due
+from tests.publication.deliveries import Due
 from tests.publication.partners import DueToPartners, PartnerOffice, Way, by_hand, listening
 from tests.world import LIAISON, a_world
 from tests.xss import VECTORS, harm_in_body
@@ -55,6 +58,9 @@ ENDS: dict[str, tuple[list[Way | int], DeliveryState, dict[str, str], int]] = {
     "redirect": ([302], DeliveryState.FAILED, {"outcome": "refused", "reason": "status_302"}, 0),
     "down": ([503], DeliveryState.NEEDS_PERSON, {"outcome": "unknown", "reason": "status_503"}, 0),
 }
+
+
+RETRACTED_AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
 
 def without_time(told: dict[str, Any]) -> dict[str, Any]:
@@ -211,6 +217,11 @@ def test_no_partner_is_called_once_the_channel_is_frozen() -> None:
     assert [office.calls for office in due.offices.values()] == [0, 0]
 
 
+def taken_back(due: DueToPartners) -> TakenBack:
+    """The desk retracts, at the time at which the item was due."""
+    return due.partners.retract(item_of(due), Retraction(at=RETRACTED_AT, reason="内容有误。"))
+
+
 def test_a_retraction_goes_to_everybody_who_has_the_item_or_may_have_it() -> None:
     ways: dict[str, list[Way | int]] = {
         "daily": [Way.TAKES],
@@ -220,44 +231,73 @@ def test_a_retraction_goes_to_everybody_who_has_the_item_or_may_have_it() -> Non
     due = DueToPartners(ways=ways)
     with pytest.raises(ChannelBusy):
         due.run()
-    item = item_of(due)
     with pytest.raises(ChannelBusy):
-        due.partners.retract(item, TAKEN_BACK)
-    retraction = due.partners.retract(item, TAKEN_BACK)
+        taken_back(due)
+    retraction = taken_back(due)
     assert retraction.left == ()
     assert {name: told["outcome"] for name, told in retraction.receipt["outcomes"].items()} == {
         "daily": "sent",
         "weekly": "sent",
     }
+    assert taken_back(due) == retraction, "again it ends the same"
     assert due.offices["daily"].events() == ["item.published", "item.retracted"]
     assert due.offices["weekly"].events() == ["item.published", "item.retracted"]
     assert due.offices["daily"].calls == 2, "said once"
-    assert [told["data"] for told in due.offices["daily"].taken.values()][1] == {
-        "id": due.submission,
-        "revision": 1,
-        "reason": TAKEN_BACK,
+    assert list(due.offices["daily"].taken.values())[1] == {
+        "type": "item.retracted",
+        "timestamp": to_text(RETRACTED_AT),
+        "data": {"id": due.submission, "revision": 1, "reason": "内容有误。"},
     }
-    assert due.partners.effect(item) == {"partners": 1}
+    assert due.partners.effect(item_of(due)) == {"partners": 1}
 
 
-def test_a_retraction_says_when_somebody_did_not_take_it() -> None:
+@pytest.mark.parametrize("language", messages.LANGUAGES)
+def test_a_retraction_says_when_somebody_did_not_take_it(language: str) -> None:
     due = DueToPartners(ways={"daily": [Way.TAKES, 410]})
     due.run()
-    retraction = due.partners.retract(item_of(due), TAKEN_BACK)
-    assert retraction.left == (COPIES,)
-    down = DueToPartners(ways={"daily": [Way.TAKES, 503]})
-    down.run()
+    assert taken_back(due).left == (COPIES,)
+    assert messages.text(f"word.left.{COPIES}", language, {})
+
+
+def test_a_retraction_that_a_partner_does_not_take_for_two_days_ends_and_says_so() -> None:
+    due = DueToPartners(ways={"daily": [Way.TAKES, 503], "weekly": [Way.TAKES]})
+    due.run()
     with pytest.raises(ChannelBusy):
-        down.partners.retract(item_of(down), TAKEN_BACK)
-    down.passed += timedelta(hours=1)
-    with pytest.raises(DeliveryParked, match="partners_silent"):
-        down.partners.retract(item_of(down), TAKEN_BACK)
+        taken_back(due)
+    due.passed += RETRACTION_PATIENCE
+    ended = taken_back(due)
+    assert ended.left == (COPIES,)
+    assert {name: told["outcome"] for name, told in ended.receipt["outcomes"].items()} == {
+        "daily": "unknown",
+        "weekly": "sent",
+    }
+
+
+def test_what_is_taken_back_between_two_partners_goes_to_no_more_of_them() -> None:
+    due = DueToPartners(ways={"daily": [Way.TAKES], "weekly": [Way.TAKES]})
+    item = item_of(due)
+    due.partners.prepare(item)
+
+    def post(url: str, body: bytes, headers: Mapping[str, str]) -> Posted:
+        answer = by_hand(due.offices)(url, body, headers)
+        head = due.journal.head(due.submission)
+        told = Draft(type="Retracted", cause=Cause(actor="p-director", correlation_id="c"))
+        due.journal.commit(head, replace(head, state=State.RETRACTED), [told])
+        return answer
+
+    with pytest.raises(Stale):
+        replace(due.partners, post=post).deliver(item)
+    assert [office.calls for office in due.offices.values()] == [1, 0]
+    taken_back(due)
+    assert due.offices["daily"].events() == ["item.published", "item.retracted"]
+    assert due.offices["weekly"].events() == ["item.retracted"], "a run that died may have told it"
 
 
 def test_nothing_is_retracted_from_nobody() -> None:
     due = DueToPartners(ways={"daily": [410]})
+    assert taken_back(due).receipt == {"outcomes": {}}, "not even begun"
     due.run()
-    assert due.partners.retract(item_of(due), TAKEN_BACK).receipt == {"outcomes": {}}
+    assert taken_back(due).receipt == {"outcomes": {}}
     assert due.offices["daily"].calls == 1
 
 

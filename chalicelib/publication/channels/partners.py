@@ -305,7 +305,8 @@ class PartnersChannel:
         Who has refused the item has it not. All others may: a run may have died before it recorded a call.
         """
         published = self._sending(item, Event.PUBLISHED)
-        if published is None:
+        may_have_it = () if published is None else published.in_outcome(Outcome.SENT, *_OPEN)
+        if not may_have_it:
             return TakenBack(receipt={"outcomes": {}})
         if self._sending(item, Event.RETRACTED) is None:
             told = {
@@ -317,7 +318,6 @@ class PartnersChannel:
                     "reason": retraction.reason,
                 },
             }
-            may_have_it = published.in_outcome(Outcome.SENT, *_OPEN)
             self._fix(item, Event.RETRACTED, told, sorted(may_have_it))
         sending = self._served(item, Event.RETRACTED)
         is_waited_for = self.now() < retraction.at + RETRACTION_PATIENCE / self.scale
