@@ -102,9 +102,12 @@ class Parts:
     @cached_property
     def mailer(self) -> "Mailer":
         """Outgoing mail."""
+        from chalicelib.core.addresses import is_email
         from chalicelib.core.mail import CountedMailer
 
         settings = self.settings
+        if settings.mail_reply_to and not is_email(settings.mail_reply_to):
+            raise ValueError("MAIL_REPLY_TO is no address")
         if settings.mail_carrier == "smtp":
             from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
 
@@ -115,7 +118,9 @@ class Parts:
                 username=settings.smtp_username,
                 password=settings.smtp_password,
             )
-            return CountedMailer(SmtpMailer(server=server, sender=settings.mail_from))
+            return CountedMailer(
+                SmtpMailer(server=server, sender=settings.mail_from, reply_to=settings.mail_reply_to)
+            )
         if settings.mail_carrier != "ses":
             raise ValueError(f"MAIL_CARRIER is neither ses nor smtp: {settings.mail_carrier}")
         from chalicelib.core.mail import SesMailer
@@ -123,6 +128,7 @@ class Parts:
         mailer = SesMailer(
             client=self.aws.sesv2,
             sender=settings.mail_from,
+            reply_to=settings.mail_reply_to,
             configuration_set=settings.mail_configuration_set,
         )
         return CountedMailer(mailer)

@@ -37,7 +37,7 @@ class _Verbatim(UnstructuredHeader):
 
 
 _HEADERS = HeaderRegistry()
-for _name in ("list-unsubscribe", "message-id"):
+for _name in ("list-id", "list-unsubscribe", "message-id"):
     _HEADERS.map_to_type(_name, cast("Any", _Verbatim))
 _POLICY = SMTP.clone(cte_type="7bit", header_factory=_HEADERS)
 
@@ -109,15 +109,20 @@ class CountedMailer:
             metrics.count(metrics.MAILS, outcome)
 
 
-def as_message(mail: Mail, sender: str) -> EmailMessage:
+def as_message(mail: Mail, sender: str, reply_to: str = "") -> EmailMessage:
     """The MIME message. Raises RecipientRefused when an address, the subject or a header cannot stand in one.
 
     An address's local part must be ASCII: no carrier of ours speaks SMTPUTF8. SES puts a `Date` and a `Message-ID` of
-    its own over ours.
+    its own over ours. What people reply goes to `reply_to`, or to the sender where that is empty; programs that reply
+    by themselves, as those of who is away do, are asked not to.
     """
     message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
+        if reply_to:
+            message["Reply-To"] = reply_to
+        message["Auto-Submitted"] = "auto-generated"
+        message["X-Auto-Response-Suppress"] = "OOF, AutoReply"
         message["To"] = mail.to
         message["Subject"] = mail.subject
         message["Date"] = mail.stamp.at
@@ -152,14 +157,22 @@ class SesMailer:
     Mails with tags go out under the configuration set, whose events tell what became of them.
     """
 
-    def __init__(self, *, client: "Callable[[], SESV2Client]", sender: str, configuration_set: str) -> None:
+    def __init__(
+        self,
+        *,
+        client: "Callable[[], SESV2Client]",
+        sender: str,
+        configuration_set: str,
+        reply_to: str = "",
+    ) -> None:
         self._client = client
         self._sender = sender
+        self._reply_to = reply_to
         self._configuration_set = configuration_set
 
     def send(self, mail: Mail) -> None:
         """Send through SES. A refusal tells SES's word for it: its sentence may name the mailbox."""
-        message = as_message(mail, self._sender).as_bytes()
+        message = as_message(mail, self._sender, self._reply_to).as_bytes()
         followed: dict[str, Any] = {}
         if mail.tags:
             followed = {

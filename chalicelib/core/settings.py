@@ -42,6 +42,8 @@ class Settings:
     mail_from: str
     mail_configuration_set: str
     """SES's configuration set for announcements: what becomes of each comes back through it."""
+    mail_reply_to: str = ""
+    """Where what people reply to a mail goes, an address alone: the center's own mailbox. Empty: to the sender."""
     mail_carrier: str = "ses"
     """`ses` or `smtp`."""
     smtp_host: str = ""

@@ -49,16 +49,17 @@ class SmtpServer:
 class SmtpMailer:
     """Hands each mail to one server, over a connection of its own."""
 
-    def __init__(self, *, server: SmtpServer, sender: str) -> None:
+    def __init__(self, *, server: SmtpServer, sender: str, reply_to: str = "") -> None:
         self._server = server
         self._sender = sender
+        self._reply_to = reply_to
 
     def send(self, mail: Mail) -> None:
         """Send through SMTP.
 
         A refusal tells the server's three digits, or that there is no such mailbox; never its sentence, which names it.
         """
-        message = as_message(mail, self._sender).as_bytes()
+        message = as_message(mail, self._sender, self._reply_to).as_bytes()
         connection = self._at_the_text(mail.to)
         try:
             code, said = connection.data(message)

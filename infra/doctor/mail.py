@@ -83,6 +83,21 @@ def identity(patient: Patient) -> Iterator[Finding]:
         yield ok(f"{sender} may send, as {name}")
 
 
+def replies(patient: Patient) -> Iterator[Finding]:
+    """Whether what people reply reaches somebody (clause 4.4.4)."""
+    given = patient.deployer.environment.stacks.get(APP)
+    if given is None:
+        return
+    reply_to = given.get("MailReplyTo", "")
+    if reply_to:
+        yield ok(f"replies to mails go to {reply_to}")
+    else:
+        yield warning(
+            f"replies to mails go to their sender, {parseaddr(given.get('MailFrom', ''))[1]}",
+            "Set MailReplyTo of the stack app to a mailbox that the center reads, or read that one.",
+        )
+
+
 def _uses_ses(patient: Patient) -> bool:
     given = patient.deployer.environment.stacks.get(APP)
     return given is not None and given.get("MailCarrier", "ses") == "ses"

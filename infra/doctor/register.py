@@ -14,6 +14,7 @@ CHECKS = (
     Check(name="SES", look=mail.sending),
     Check(name="sender", look=mail.identity),
     Check(name="partners", look=partners.keys),
+    Check(name="replies", look=mail.replies),
     Check(name="stacks", look=stacks.statuses),
     Check(name="release", look=stacks.release),
     Check(name="drift", look=stacks.drift),

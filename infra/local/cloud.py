@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 PREFIX = "imprimatur"
 MOTO: DefaultConfig = {"stepfunctions": {"execute_state_machine": True}}
 MAIL_FROM = "Imprimatur <desk@imprimatur.test>"
+MAIL_REPLY_TO = "publishing@imprimatur.test"
 _PAUSE = 0.002
 _INFRA = Path(__file__).parents[1]
 
@@ -112,6 +113,7 @@ def build(
         "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
         "INTERNAL_SITE_URL": f"{site_url}/{INTERNAL}",
         "MAIL_FROM": MAIL_FROM,
+        "MAIL_REPLY_TO": MAIL_REPLY_TO,
         "MAIL_CONFIGURATION_SET": made.handed["mail-configuration-set"],
         "WAIT_SCALE": f"{wait_scale:g}",
         **{f"{name.upper()}_MACHINE_ARN": arn for name, arn in arns.items()},

@@ -77,6 +77,18 @@ def test_the_address_that_unsubscribes_stays_readable_however_long() -> None:
     assert f"\r\nList-Unsubscribe: {LONG}\r\n".encode() in raw
 
 
+def test_replies_go_to_the_center_and_programs_that_reply_by_themselves_are_asked_not_to() -> None:
+    """Clause 4.4.4: what people reply is read."""
+    message = as_message(
+        a_mail(headers={"List-Id": "<announcements.desk.example>"}), SENDER, "center@example.com"
+    )
+    assert message["Reply-To"] == "center@example.com"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["X-Auto-Response-Suppress"] == "OOF, AutoReply"
+    assert b"\r\nList-Id: <announcements.desk.example>\r\n" in message.as_bytes()
+    assert as_message(a_mail(), SENDER)["Reply-To"] is None, "then they go to the sender"
+
+
 class Ses:
     """SES's client, which answers with what it is told."""
 

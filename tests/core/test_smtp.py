@@ -13,6 +13,7 @@ from chalicelib.core.smtp import Security, SmtpMailer, SmtpServer
 from tests.core.mailboxes import Mailboxes, free_port, smtp_server
 
 SENDER = "Imprimatur <desk@example.com>"
+CENTER = "center@example.com"
 STAMP = Stamp(id="m-1", at=datetime(2026, 3, 2, 8, tzinfo=UTC))
 
 
@@ -30,7 +31,7 @@ def port(mailboxes: Mailboxes) -> Iterator[int]:
 def send(port: int, to: str, *, username: str = "", security: Security = Security.NONE) -> None:
     server = SmtpServer(host="127.0.0.1", port=port, security=security, username=username, password="hunter2")
     mail = Mail(to=to, subject="题", text="文", html="<p>文</p>", stamp=STAMP)
-    SmtpMailer(server=server, sender=SENDER).send(mail)
+    SmtpMailer(server=server, sender=SENDER, reply_to=CENTER).send(mail)
 
 
 def test_a_mail_goes_into_one_envelope(port: int, mailboxes: Mailboxes) -> None:
@@ -42,6 +43,7 @@ def test_a_mail_goes_into_one_envelope(port: int, mailboxes: Mailboxes) -> None:
     message = message_from_bytes(envelope.content, policy=policy.default)
     assert message["Subject"] == "题"
     assert message["To"] == "a@b.example"
+    assert message["Reply-To"] == CENTER
     assert message["Date"].datetime == STAMP.at
     assert message["Message-ID"] == "<m-1@example.com>"
 

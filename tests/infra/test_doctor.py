@@ -187,6 +187,16 @@ def test_sender_must_be_a_verified_identity(
     assert verdicts(yard, mail.identity) == expected
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, Verdict.WARNING), ({"MailReplyTo": "center@example.com"}, Verdict.OK)],
+)
+def test_replies_should_reach_somebody(given: dict[str, str], expected: Verdict, yard: Yard) -> None:
+    """Clause 4.4.4: what people reply is read."""
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {**APP, **given}})
+    assert verdicts(yard, mail.replies) == [expected]
+
+
 def test_ses_does_not_matter_where_mails_go_out_by_smtp(yard: Yard) -> None:
     yard.environment = replace(yard.environment, stacks={"data": {}, "app": {"MailCarrier": "smtp"}})
     assert verdicts(yard, mail.sending) == [Verdict.OK]

@@ -176,6 +176,7 @@ def test_everybody_gets_the_way_out_in_their_own_language(language: str) -> None
     mail = to_somebody(said(), language)
     assert mail.headers["List-Unsubscribe"] == "<https://desk.test/u/t>"
     assert mail.headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail.headers["List-Id"] == "<announcements.desk.test>", "one list, whatever is announced"
     assert mail.text.endswith("\nhttps://desk.test/me\n")
     assert f'<p lang="{language}">' in mail.html
     assert mail.html.count('href="https://desk.test/me"') == 1

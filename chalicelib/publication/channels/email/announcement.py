@@ -11,6 +11,7 @@ what they find there. The one that ends announcements is in a header only.
 import html
 import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
 from chalicelib.attachment.model import Attachment
 from chalicelib.core import messages
@@ -85,7 +86,7 @@ def addressed(
     """The announcement as one person gets it, with that person's ways out of the next ones.
 
     `choose` is where a person who signs in ends them; at `unsubscribe` a mail program does (RFC 8058), which reads it
-    in the header and posts to it. The text shows the former only.
+    in the header and posts to it. The text shows the former only. The list's id (RFC 2919) is the same for all of them.
     """
     why = messages.text("mail.announcement.footer", language, {})
     words = messages.text("mail.announcement.unsubscribe", language, {})
@@ -99,7 +100,7 @@ def addressed(
         headers={
             "List-Unsubscribe": f"<{unsubscribe}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Auto-Submitted": "auto-generated",
+            "List-Id": f"<announcements.{urlsplit(choose).hostname}>",
         },
         tags=tags,
     )
