@@ -91,6 +91,7 @@ def _parser() -> argparse.ArgumentParser:
     status = acts.add_parser("status", help="what is frozen, what waits, what has happened")
     status.set_defaults(command=_publishing_status)
 
+    _add_mail(commands)
     queue = commands.add_parser("queue", help="what departments' own systems sent in vain")
     actions = queue.add_subparsers(required=True, metavar="ACTION")
     for action, help_ in (
@@ -102,10 +103,6 @@ def _parser() -> argparse.ArgumentParser:
         letters.add_argument("--message", metavar="ID", help="only the one with this message id")
         letters.set_defaults(command=_queue, action=action)
 
-    package = commands.add_parser("package", help="build the package for AWS")
-    package.add_argument("--out", type=Path, default=Path("build"))
-    _add_architecture(package)
-    package.set_defaults(command=_package)
     _add_deployment(commands)
     return parser
 
@@ -116,6 +113,19 @@ def _add_site(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
         "rebuild", help="render every page again from the records"
     )
     rebuild.set_defaults(command=_site_rebuild)
+
+
+def _add_mail(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    mail = commands.add_parser("mail", help="announcements by mail")
+    suppression = mail.add_subparsers(required=True, metavar="WHAT").add_parser(
+        "suppression", help="addresses that announcements no longer go to"
+    )
+    actions = suppression.add_subparsers(required=True, metavar="ACTION")
+    actions.add_parser("list", help="show them, and whose they are").set_defaults(command=_suppression_list)
+    lift = actions.add_parser("lift", help="let announcements go to an address again")
+    lift.add_argument("email")
+    lift.add_argument("--by", required=True, metavar="EMAIL", help="the person on duty whose decision it is")
+    lift.set_defaults(command=_suppression_lift)
 
 
 def _add_proofs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -140,6 +150,11 @@ def _add_architecture(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_deployment(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    package = commands.add_parser("package", help="build the package for AWS")
+    package.add_argument("--out", type=Path, default=Path("build"))
+    _add_architecture(package)
+    package.set_defaults(command=_package)
+
     deploy = commands.add_parser("deploy", help="bring an environment on AWS to what the sources say")
     deploy.add_argument("--only", metavar="STACK", help="one stack, such as app")
     _add_architecture(deploy)
@@ -234,6 +249,18 @@ def _publishing_status(_options: argparse.Namespace) -> int:
     from infra.commands import publishing  # noqa: PLC0415 — as above
 
     return publishing.status()
+
+
+def _suppression_list(_options: argparse.Namespace) -> int:
+    from infra.commands import mail  # noqa: PLC0415 — as above
+
+    return mail.list_suppressed()
+
+
+def _suppression_lift(options: argparse.Namespace) -> int:
+    from infra.commands import mail  # noqa: PLC0415 — as above
+
+    return mail.lift(options.email, by=options.by)
 
 
 def _queue(options: argparse.Namespace) -> int:

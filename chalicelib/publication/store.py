@@ -2,9 +2,9 @@
 
 import json
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
 from typing import Any
 
@@ -434,6 +434,7 @@ def board_items(table: Table) -> tuple[BoardItem, ...]:
 LIST_PART = 2000
 """Recipients in one item of a list: about a quarter of what an item may hold."""
 _LISTS, _LETTER, _MAILING, _RECIPIENT = "LIST#", "LETTER#", "MAILING", "RECIPIENT#"
+_SUPPRESSION = "SUPPRESSION#"
 
 
 class MailingRecord(Record):
@@ -482,9 +483,15 @@ class SubscriptionRecord(Record):
 
 
 class SuppressionRecord(Record):
-    """An address, by its hash, that announcements no longer go to."""
+    """An address, by its hash, that announcements no longer go to: from `at` until it is lifted by somebody.
+
+    An older one does not say since when.
+    """
 
     reason = UnicodeAttribute()
+    at = UnicodeAttribute(null=True)
+    lifted_at = UnicodeAttribute(null=True)
+    lifted_by = UnicodeAttribute(null=True)
 
 
 def _mailing_pk(submission: str, revision: int) -> str:
@@ -513,13 +520,50 @@ def subscription_key(person: str) -> Key[SubscriptionRecord]:
 
 def suppression_key(email: str) -> Key[SuppressionRecord]:
     """Whether announcements no longer go to an address; case does not matter."""
-    return Key(SuppressionRecord, f"SUPPRESSION#{fingerprint(email.strip().casefold())}", "SUPPRESSION")
+    return Key(SuppressionRecord, f"{_SUPPRESSION}{fingerprint(email.strip().casefold())}", "SUPPRESSION")
 
 
-def put_suppression(email: str, reason: str) -> Put:
-    """Describe that announcements no longer go to an address."""
+def suppressed_hash(record: SuppressionRecord) -> str:
+    """Which address it is about, as `fingerprint` of it in small letters."""
+    return str(record.pk.removeprefix(_SUPPRESSION))
+
+
+def put_suppression(email: str, reason: str, at: datetime) -> Put:
+    """Describe that announcements no longer go to an address, whatever was known of it."""
     key = suppression_key(email)
-    return Put(record=SuppressionRecord(pk=key.pk, sk=key.sk, reason=reason))
+    return Put(record=SuppressionRecord(pk=key.pk, sk=key.sk, reason=reason, at=to_text(at)))
+
+
+def put_suppression_heard(
+    before: SuppressionRecord | None, email: str, reason: str, at: datetime
+) -> Put | None:
+    """Describe what follows from what happened at `at` (UTC): nothing if it is suppressed, or was lifted since."""
+    if before is not None and (before.lifted_at is None or before.lifted_at > to_text(at)):
+        return None
+    put = put_suppression(email, reason, at)
+    condition = (
+        SuppressionRecord.pk.does_not_exist()
+        if before is None
+        else SuppressionRecord.lifted_at == before.lifted_at
+    )
+    return replace(put, condition=condition)
+
+
+def put_lifted(before: SuppressionRecord, by: str, at: datetime) -> Put:
+    """Describe that announcements go to an address again: only if what suppresses it is what was read.
+
+    It is kept, so that word of an older bounce that comes late, or again, does not suppress once more.
+    """
+    record = SuppressionRecord(
+        pk=before.pk, sk=before.sk, reason=before.reason, at=before.at, lifted_at=to_text(at), lifted_by=by
+    )
+    same = SuppressionRecord.at.does_not_exist() if before.at is None else SuppressionRecord.at == before.at
+    return Put(record=record, condition=same & SuppressionRecord.lifted_at.does_not_exist())
+
+
+def suppressions(table: Table) -> Iterator[SuppressionRecord]:
+    """Every address that is suppressed: a scan, for operations only."""
+    return (each for each in table.scan(SuppressionRecord, _SUPPRESSION) if each.lifted_at is None)
 
 
 def put_subscription(person: str, *, announcements: bool) -> Put:
@@ -656,7 +700,7 @@ def unwanted(found: Found, person: str, email: str) -> str | None:
     if subscription is not None and not subscription.announcements:
         return "unsubscribed"
     suppression = found.get(suppression_key(email))
-    return None if suppression is None else str(suppression.reason)
+    return None if suppression is None or suppression.lifted_at else str(suppression.reason)
 
 
 VIEW_SHARDS = 4

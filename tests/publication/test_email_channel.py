@@ -325,8 +325,12 @@ def test_an_event_that_comes_twice_late_or_for_nobody_changes_nothing(world: Wor
     key = text.mailing().recipients[0].key
     tags = {"submission": [text.submission], "revision": ["1"], "recipient": [key]}
     for kind in ("Send", "Delivery", "Send", "Open", "Click", "DeliveryDelay"):
-        world.parts.mailings.heard({"eventType": kind, "mail": {"tags": tags}})
+        world.parts.mailings.heard(
+            {"eventType": kind, "mail": {"tags": tags, "timestamp": "2026-03-02T08:00:00Z"}}
+        )
     strange = tags | {"recipient": ["0" * 32]}
-    world.parts.mailings.heard({"eventType": "Send", "mail": {"tags": strange}})
+    world.parts.mailings.heard(
+        {"eventType": "Send", "mail": {"tags": strange, "timestamp": "2026-03-02T08:00:00Z"}}
+    )
     world.parts.mailings.heard({"eventType": "Send", "mail": {}})
     assert world.items() == before

@@ -2,10 +2,13 @@
 
 import json
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from chalicelib.archive.model.container import read as read_container
 from chalicelib.people.model import Role
-from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.publication.channels.email.mailing import RecipientState, read_mail_event
 from tests.publication.mailings import announced
 from tests.world import EDITOR, OTHER_LIAISON, PEOPLE, World, a_person, a_world
 
@@ -33,6 +36,75 @@ def bounce_and_go_on(world: World) -> None:
     assert second.envelopes() == {OTHER_LIAISON.email: 1, AWAY.email: 1}
     reasons = {each.person: each.reason for each in second.mailing().in_state(RecipientState.SUPPRESSED)}
     assert reasons == {BOUNCER.id: "bounce", ANGRY.id: "complaint"}
+
+
+def said_of(kind: str, **what: Any) -> dict[str, Any]:  # noqa: ANN401 — as SES says it
+    """An event of SES about one mail."""
+    tags = {"submission": ["s-1"], "revision": ["1"], "recipient": ["r"]}
+    document: dict[str, Any] = {
+        "eventType": kind,
+        "mail": {"tags": tags, "timestamp": "2026-03-02T08:00:00.000Z"},
+    }
+    suffering = [{"emailAddress": "a@b.example"}]
+    sufferers = {"Bounce": {"bouncedRecipients": suffering}, "Complaint": {"complainedRecipients": suffering}}
+    return document | {kind.lower(): {**sufferers.get(kind, {}), **what}}
+
+
+BOUNCED, COMPLAINED, SENT = RecipientState.BOUNCED, RecipientState.COMPLAINED, RecipientState.SENT
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (said_of("Bounce", bounceType="Permanent", bounceSubType="NoEmail"), (BOUNCED, "bounce", 1)),
+        (
+            said_of("Bounce", bounceType="Permanent", bounceSubType="OnAccountSuppressionList"),
+            (BOUNCED, "bounce", 1),
+        ),
+        (said_of("Bounce", bounceType="Transient", bounceSubType="General"), (SENT, None, 0)),
+        (
+            said_of("Bounce", bounceType="Transient", bounceSubType="MailboxFull"),
+            (BOUNCED, "mailbox_full", 0),
+        ),
+        (
+            said_of("Bounce", bounceType="Transient", bounceSubType="MessageTooLarge"),
+            (BOUNCED, "too_large", 0),
+        ),
+        (
+            said_of("Bounce", bounceType="Transient", bounceSubType="ContentRejected"),
+            (BOUNCED, "content_rejected", 0),
+        ),
+        (
+            said_of("Bounce", bounceType="Undetermined", bounceSubType="Undetermined"),
+            (BOUNCED, "undetermined", 0),
+        ),
+        (said_of("Complaint", complaintFeedbackType="abuse"), (COMPLAINED, "complaint", 1)),
+        (said_of("Complaint", complaintFeedbackType="other"), (COMPLAINED, "complaint", 1)),
+        (said_of("Complaint", complaintSubType="OnAccountSuppressionList"), (COMPLAINED, "complaint", 1)),
+        (said_of("Complaint", complaintFeedbackType="not-spam"), None),
+        (said_of("Complaint", complaintFeedbackType="auth-failure"), None),
+        (said_of("Reject", reason="Bad content"), (RecipientState.REFUSED, "reject", 0)),
+        (said_of("DeliveryDelay", delayType="MailboxFull"), None),
+    ],
+)
+def test_only_what_will_not_change_and_what_its_reader_complains_of_suppresses(
+    document: dict[str, Any], told: tuple[RecipientState, str | None, int] | None
+) -> None:
+    """Clause 4.4.4: clean mailboxes, without losing those that are merely full."""
+    event = read_mail_event(document)
+    assert (None if event is None else (event.after, event.reason, len(event.addresses))) == told
+
+
+def test_what_was_sent_may_bounce_later_and_what_bounced_was_sent_before() -> None:
+    full = read_mail_event(said_of("Bounce", bounceType="Transient", bounceSubType="MailboxFull"))
+    away = read_mail_event(said_of("Bounce", bounceType="Transient", bounceSubType="General"))
+    assert full is not None
+    assert away is not None
+    assert full.following(SENT) is BOUNCED
+    assert full.following(COMPLAINED) is None
+    assert away.following(RecipientState.SENDING) is SENT
+    assert away.following(SENT) is None
+    assert away.following(BOUNCED) is None
 
 
 def later_counts(world: World, submission: str) -> dict[str, int]:

@@ -1,13 +1,16 @@
 """What becomes of announcements after they were sent, and who no longer wants any (clauses 4.4.2, 4.4.3)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 
-from chalicelib.access.model import Action, subject_of
+from chalicelib.access.model import DESK, Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import logs, metrics
+from chalicelib.core.clock import to_text
 from chalicelib.core.errors import ChannelsFrozen, Conflict, IllegalTransition, NotFound, Stale
 from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
@@ -24,13 +27,17 @@ from chalicelib.publication.channels.email.mailing import (
 )
 from chalicelib.publication.store import (
     mailing_key,
+    put_lifted,
     put_mailing,
     put_subscription,
-    put_suppression,
+    put_suppression_heard,
     read_mailing,
     read_recipient,
     recipient_key,
     subscription_key,
+    suppressed_hash,
+    suppression_key,
+    suppressions,
     unsubscribe_key,
 )
 from chalicelib.submission.model import Channel, Submission
@@ -53,16 +60,44 @@ class Mailings:
     def heard(self, document: Mapping[str, Any]) -> None:
         """Take in an event of the carrier; a repeat, or one that comes late, changes nothing.
 
-        An address that is gone, or whose owner complains, gets no further announcements.
+        An address that is gone, or whose owner complains, gets no further announcements until somebody lifts that.
         """
         event = read_mail_event(document)
         if event is None:
             return
         logs.note(submission=event.submission)
         for address in event.addresses:
-            reason = "complaint" if event.kind == "Complaint" else "bounce"
-            self.journal.table.put(put_suppression(address, reason))
+            again_when_stale(partial(self._suppress, address, event))
         again_when_stale(lambda: self._heard(event))
+
+    def suppressed(self) -> Iterator[tuple[str, str, str | None]]:
+        """Every suppressed address: its hash, why, and since when; reads the whole table, for operations only."""
+        for record in suppressions(self.journal.table):
+            yield suppressed_hash(record), record.reason, record.at
+
+    def lift(self, person: Person, email: str) -> bool:
+        """Let announcements go to an address again, for a person; answers whether it was suppressed (clause 4.4.4).
+
+        Raises NotPermitted by policy.
+        """
+        now = self.journal.now()
+        self.access.grant(subject_of(person, now), Action.SETTLE, DESK)
+        return again_when_stale(lambda: self._lifted(person.id, email, now))
+
+    def _lifted(self, by: str, email: str, now: datetime) -> bool:
+        before = self.journal.table.get(suppression_key(email))
+        if before is None:
+            return False
+        if before.lifted_at is not None:
+            return (before.lifted_by, before.lifted_at) == (by, to_text(now))  # a try of ours, unheard of
+        self.journal.table.put(put_lifted(before, by, now))
+        return True
+
+    def _suppress(self, address: str, event: MailEvent) -> None:
+        before = self.journal.table.get(suppression_key(address))
+        put = put_suppression_heard(before, address, event.reason or "", event.at)
+        if put is not None:
+            self.journal.table.put(put)
 
     def settle(
         self, person: Person, submission: str, *, resend: bool, correlation_id: str
@@ -138,7 +173,7 @@ class Mailings:
         state = event.following(before.state)
         if state is None:
             return
-        after = replace(before, state=state, reason=event.kind.lower() if state in _WITH_REASON else None)
+        after = replace(before, state=state, reason=event.reason)
         if mailing_record.counts is not None:
             self._commit(head, event.revision, [(before, after)])
         else:

@@ -287,7 +287,9 @@ class EmailChannel:
             self.mailer().send(mail)
         except RecipientRefused as error:
             reason = str(error.params["reason"])
-            bounced = (put_suppression(person.email, "bounce"),) if reason == UNKNOWN_MAILBOX else ()
+            bounced = (
+                (put_suppression(person.email, "bounce", self.now()),) if reason == UNKNOWN_MAILBOX else ()
+            )
             return settle(mailing, claimed, _ended(claimed, RecipientState.REFUSED, reason), also=bounced)
         except MailRefused as error:
             self._put_back(mailing, claimed, error, settle)

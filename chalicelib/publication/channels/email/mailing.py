@@ -1,13 +1,14 @@
 """A mailing: an announcement on its way to the fixed list of its recipients, and what becomes of each."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from chalicelib.core.addresses import is_email
+from chalicelib.core.clock import from_text
 from chalicelib.core.ids import fingerprint
 from chalicelib.people.model import Person
 
@@ -129,30 +130,42 @@ def fault_of_address(person: Person | None, recipient: Recipient, salt: str, now
     return None
 
 
+PERMANENT, COMPLAINT = "bounce", "complaint"
+"""Why an address is suppressed."""
+_UNDELIVERED = {
+    "MailboxFull": "mailbox_full",
+    "MessageTooLarge": "too_large",
+    "ContentRejected": "content_rejected",
+    "AttachmentRejected": "content_rejected",
+}
+"""Transient bounces that say this mail is not there; the next may be. `General` is mostly of somebody who is away."""
+_NO_COMPLAINTS = frozenset({"not-spam", "auth-failure"})
+"""Feedback that is no reader's wish: the mail was no spam, or its signature did not hold."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MailEvent:
-    """What the carrier says of one mail. `addresses` are those to be suppressed; they go into no log."""
+    """What the carrier says of one mail. `addresses` are those to be suppressed; they go into no log.
 
-    kind: str
+    `after` is what it says has become of the recipient, `reason` why in a stable word, `at` (UTC) when it happened.
+    """
+
     submission: str
     revision: int
     recipient: str
-    permanent: bool
+    after: RecipientState
+    reason: str | None
+    at: datetime
     addresses: tuple[str, ...] = field(default=(), repr=False)
 
     def following(self, state: RecipientState) -> RecipientState | None:
         """What a recipient in that state becomes by it; None when it is no news."""
-        ended = self.kind == "Complaint" or self.permanent or self.kind == "Reject"
-        if not ended:
-            return RecipientState.SENT if state in _OPEN else None
-        known = {*_OPEN, RecipientState.SENT}
-        if self.kind == "Complaint":
-            return RecipientState.COMPLAINED if state in {*known, RecipientState.BOUNCED} else None
-        after = RecipientState.REFUSED if self.kind == "Reject" else RecipientState.BOUNCED
-        return after if state in known else None
-
-
-_SUFFERERS = {"Bounce": "bouncedRecipients", "Complaint": "complainedRecipients"}
+        known = set(_OPEN)
+        if self.after is not RecipientState.SENT:
+            known.add(RecipientState.SENT)
+        if self.after is RecipientState.COMPLAINED:
+            known.add(RecipientState.BOUNCED)
+        return self.after if state in known else None
 
 
 def read_mail_event(document: Mapping[str, Any]) -> MailEvent | None:
@@ -160,17 +173,51 @@ def read_mail_event(document: Mapping[str, Any]) -> MailEvent | None:
 
     Opens and clicks prove nothing: machines make them. Raises KeyError for what is no such event.
     """
-    kind, tags = document["eventType"], document["mail"].get("tags", {})
-    if kind not in {"Send", "Delivery", "Bounce", "Complaint", "Reject"} or "recipient" not in tags:
+    kind, mail = document["eventType"], document["mail"]
+    if kind not in _READERS or "recipient" not in mail.get("tags", {}):
         return None
     said = document.get(kind.lower(), {})
-    permanent = kind == "Bounce" and said["bounceType"] == "Permanent"
-    sufferers = said[_SUFFERERS[kind]] if kind == "Complaint" or permanent else ()
+    read = _READERS[kind](said)
+    if read is None:
+        return None
+    after, reason, sufferers = read
     return MailEvent(
-        kind=kind,
-        submission=tags["submission"][0],
-        revision=int(tags["revision"][0]),
-        recipient=tags["recipient"][0],
-        permanent=permanent,
+        submission=mail["tags"]["submission"][0],
+        revision=int(mail["tags"]["revision"][0]),
+        recipient=mail["tags"]["recipient"][0],
+        after=after,
+        reason=reason,
+        at=from_text(said.get("timestamp") or mail["timestamp"]),
         addresses=tuple(sufferer["emailAddress"] for sufferer in sufferers),
     )
+
+
+_Read = tuple[RecipientState, str | None, Sequence[Mapping[str, Any]]]
+
+
+def _bounce(said: Mapping[str, Any]) -> _Read:
+    kind, sub_kind = said["bounceType"], said.get("bounceSubType", "")
+    if kind == "Permanent":
+        return RecipientState.BOUNCED, PERMANENT, said["bouncedRecipients"]
+    if kind == "Transient" and sub_kind not in _UNDELIVERED:
+        return RecipientState.SENT, None, ()
+    return RecipientState.BOUNCED, _UNDELIVERED.get(sub_kind, "undetermined"), ()
+
+
+def _complaint(said: Mapping[str, Any]) -> _Read | None:
+    if said.get("complaintFeedbackType") in _NO_COMPLAINTS:
+        return None
+    return RecipientState.COMPLAINED, COMPLAINT, said["complainedRecipients"]
+
+
+def _taken(_said: Mapping[str, Any]) -> _Read:
+    return RecipientState.SENT, None, ()
+
+
+_READERS: Mapping[str, Callable[[Mapping[str, Any]], _Read | None]] = {
+    "Send": _taken,
+    "Delivery": _taken,
+    "Bounce": _bounce,
+    "Complaint": _complaint,
+    "Reject": lambda _said: (RecipientState.REFUSED, "reject", ()),
+}
