@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
     from chalicelib.publication.channels.email.adapter import EmailChannel
+    from chalicelib.publication.channels.email.mailing import MailRules
     from chalicelib.publication.channels.notice_board.adapter import NoticeBoardChannel
     from chalicelib.publication.channels.notice_board.board import BoardRules
     from chalicelib.publication.channels.notice_board.screens import Screens
@@ -659,6 +660,8 @@ class Parts:
             base_url=self.settings.base_url,
             site_url=self.settings.internal_site_url,
             scale=self.settings.scale,
+            rules=self.mail_rules,
+            zone=self.settings.center_zone,
         )
 
     @cached_property
@@ -667,6 +670,13 @@ class Parts:
         from chalicelib.publication.service.displaying import Displaying
 
         return Displaying(journal=self.journal, access=self.access, rules=self.board_rules)
+
+    @cached_property
+    def mail_rules(self) -> "MailRules":
+        """How often people are written to."""
+        from chalicelib.publication.channels.email.mailing import MailRules
+
+        return MailRules.load(POLICIES / "mail.json")
 
     @cached_property
     def mailings(self) -> "Mailings":

@@ -25,6 +25,7 @@ from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Duty, Person, Role
 from chalicelib.people.roster import Roster
+from chalicelib.publication.channels.email.mailing import MailRules
 from chalicelib.publication.freeze import WHOLE, Freeze
 from chalicelib.publication.service.freezing import Brake
 from chalicelib.review.model import ReviewTask
@@ -449,6 +450,9 @@ def _frozen(event_type: str, scope: str) -> Draft:
     return Draft(type=event_type, cause=cause, payload={"scope": scope})
 
 
+OFTEN = MailRules(per_day=1000, per_week=1000, uncounted=frozenset())
+
+
 @contextmanager
 def a_world(
     *people: Person,
@@ -456,8 +460,11 @@ def a_world(
     aws: Aws | None = None,
     roster: Roster | None = None,
     departments: tuple[str, ...] = (),
+    mail_rules: MailRules | None = None,
 ) -> Iterator[World]:
     """A fresh product with its roster applied, and with queues for the systems of these departments.
+
+    Nobody gets too many announcements in it unless `mail_rules` says so.
 
     Its table is in memory, which answers as DynamoDB does and asks the functions' roles as well. With `aws`, all of it
     is AWS's: for tests of how that is called, of what goes wrong with it, and of two at a time.
@@ -475,6 +482,7 @@ def a_world(
         if memory:
             world.parts.table = memory
         vars(world.parts.procedures)["present"] = PROCEDURE
+        vars(world.parts)["mail_rules"] = mail_rules or OFTEN
         bootstrap.use(world.parts)
         try:
             world.parts.roster_keeper.apply(roster or a_roster(*(people or PEOPLE)), world.now())

@@ -23,6 +23,7 @@ from chalicelib.publication.channels.email.mailing import (
     Mailing,
     Recipient,
     RecipientState,
+    Tally,
 )
 from chalicelib.publication.channels.notice_board.board import BoardItem
 from chalicelib.publication.channels.website.entry import Correction, Entry, Retraction
@@ -435,6 +436,8 @@ LIST_PART = 2000
 """Recipients in one item of a list: about a quarter of what an item may hold."""
 _LISTS, _LETTER, _MAILING, _RECIPIENT = "LIST#", "LETTER#", "MAILING", "RECIPIENT#"
 _SUPPRESSION = "SUPPRESSION#"
+MAILED_LIFE = timedelta(days=8)
+"""How long is kept how often a person was written to: a day longer than any rule asks about."""
 
 
 class MailingRecord(Record):
@@ -482,6 +485,13 @@ class SubscriptionRecord(Record):
     announcements = BooleanAttribute()
 
 
+class MailedRecord(Record):
+    """Which announcements a person was written to about in the last days. `serial` counts its versions."""
+
+    mailings = DocumentAttribute()
+    serial = NumberAttribute()
+
+
 class SuppressionRecord(Record):
     """An address, by its hash, that announcements no longer go to: from `at` until it is lifted by somebody.
 
@@ -516,6 +526,31 @@ def unsubscribe_key(token: str) -> Key[UnsubscribeRecord]:
 def subscription_key(person: str) -> Key[SubscriptionRecord]:
     """Whether a person wants announcements."""
     return Key(SubscriptionRecord, f"SUBSCRIPTION#{person}", "SUBSCRIPTION")
+
+
+def mailed_key(person: str) -> Key[MailedRecord]:
+    """Where it is kept how often a person was written to lately."""
+    return Key(MailedRecord, f"MAILED#{person}", "RECENT")
+
+
+def read_tally(record: MailedRecord | None) -> Tally:
+    """How often a person was written to lately."""
+    entries = () if record is None else record.mailings
+    return Tally(entries=tuple((date.fromisoformat(day), mailing) for day, mailing in entries))
+
+
+def put_mailed(before: MailedRecord | None, person: str, tally: Tally, now: datetime) -> Put:
+    """Describe that a person is written to once more: only if nobody else has counted since it was read."""
+    key = mailed_key(person)
+    record = MailedRecord(
+        pk=key.pk,
+        sk=key.sk,
+        mailings=[[day.isoformat(), mailing] for day, mailing in tally.entries],
+        serial=0 if before is None else int(before.serial) + 1,
+        expires_at=int((now + MAILED_LIFE).timestamp()),
+    )
+    same = MailedRecord.pk.does_not_exist() if before is None else MailedRecord.serial == before.serial
+    return Put(record=record, condition=same)
 
 
 def suppression_key(email: str) -> Key[SuppressionRecord]:

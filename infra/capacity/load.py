@@ -26,7 +26,13 @@ from chalicelib.ledger.store import partition_key
 from chalicelib.people.model import CENTER
 from chalicelib.people.store import department_key, person_key
 from chalicelib.publication.channels.website.entry import PREFIXES
-from chalicelib.publication.store import FREEZES_KEY, channel_key, site_partition, subscription_key
+from chalicelib.publication.store import (
+    FREEZES_KEY,
+    channel_key,
+    mailed_key,
+    site_partition,
+    subscription_key,
+)
 from chalicelib.review.store import desk_partition
 from chalicelib.submission.model import Category, Channel, Classification
 from chalicelib.submission.procedure import Procedure, read_procedure
@@ -86,6 +92,7 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         OWN_PROOFS: {(TABLE, proofs_key(person).pk) for person in request.own},
         RECIPIENT: {(TABLE, person_key(person).pk) for person in request.recipients},
         "SUBSCRIPTION#<recipient>": {(TABLE, subscription_key(person).pk) for person in request.recipients},
+        "MAILED#<recipient>": {(TABLE, mailed_key(person).pk) for person in request.recipients},
         DEPARTMENTS: {(TABLE, department_key(department).pk) for department in (request.department, CENTER)},
         PROCEDURE: {(TABLE, procedure_key(_procedure().version).pk)},
         FREEZE: {(TABLE, FREEZES_KEY.pk)},

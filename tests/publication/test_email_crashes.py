@@ -11,7 +11,7 @@ import pytest
 
 from chalicelib.core.errors import RecipientRefused
 from chalicelib.core.mail import UNKNOWN_MAILBOX, Mail, Mailer
-from chalicelib.publication.store import suppression_key
+from chalicelib.publication.store import mailed_key, read_tally, suppression_key
 from infra.local import mail_events
 from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.publication.mailings import Announced, DiedError, announced
@@ -40,6 +40,13 @@ def at_rest(world: World) -> Iterator[None]:
 
 def once_each(text: Announced) -> bool:
     return text.envelopes() == {person.email: 1 for person in PEOPLE}
+
+
+def counted_once(text: Announced) -> bool:
+    """Whether everybody's tally has this mailing, and has it once (clause 4.4.2)."""
+    tallies = [read_tally(text.world.plain_table.get(mailed_key(person.id))) for person in PEOPLE]
+    name = f"{text.submission}#1"
+    return all([mailing for _, mailing in tally.entries].count(name) == 1 for tally in tallies)
 
 
 def points(world: World) -> list[Point]:
@@ -73,7 +80,7 @@ def disturbed(world: World, faults: list[Fault]) -> None:
         if unknown:
             assert text.answer(resend=True).body["settled"] == unknown
             text.hear()
-        if unknown > 1 or not none_twice or not once_each(text):
+        if unknown > 1 or not none_twice or not once_each(text) or not counted_once(text):
             failures.append(f"{fault}: {unknown} unknown, {text.envelopes()}")
     assert not failures, "\n".join(failures)
 

@@ -9,8 +9,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Protocol
+from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
@@ -27,7 +28,7 @@ from chalicelib.core.errors import (
 from chalicelib.core.events import report
 from chalicelib.core.ids import derived_id, new_id, new_salt, new_secret
 from chalicelib.core.mail import UNKNOWN_MAILBOX, Mailer, Stamp
-from chalicelib.core.retry import again_when_stale
+from chalicelib.core.retry import TRIES, again_when_stale
 from chalicelib.core.table import Found, Put, Table
 from chalicelib.people.model import Person
 from chalicelib.people.store import PeopleStore
@@ -36,6 +37,7 @@ from chalicelib.publication.channels.email.mailing import (
     RECORD_LIFE,
     TERM,
     Mailing,
+    MailRules,
     Recipient,
     RecipientState,
     count,
@@ -46,13 +48,17 @@ from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 from chalicelib.publication.store import (
     FREEZES_KEY,
     fix_mailing,
+    mailed_key,
     mailing_key,
+    put_mailed,
     put_mailing,
     put_recipient,
     put_suppression,
     put_unsubscribe,
     read_freezes,
     read_mailing,
+    read_tally,
+    recipient_key,
     subscription_key,
     suppression_key,
     unwanted,
@@ -62,8 +68,8 @@ from chalicelib.submission.service import resource_of
 
 RUN = timedelta(minutes=4)
 """How long one run sends; the function that delivers lives five minutes."""
-AT_ONCE = 45
-"""Recipients about whom one batch read asks: address and person of each, and the freeze."""
+AT_ONCE = 33
+"""Recipients about whom one batch read asks: wish, address and tally of each, and the freeze."""
 FEW = 10
 """After so many recipients at most it is looked again whether the channel has been frozen meanwhile,"""
 SOON = timedelta(seconds=5)
@@ -83,7 +89,7 @@ class Settle(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EmailChannel:
-    """Sends announcements. `scale` shortens the term for mails of unknown outcome."""
+    """Sends announcements. `scale` shortens the term for mails of unknown outcome; days are those of `zone`."""
 
     table: Table
     people: PeopleStore
@@ -93,6 +99,8 @@ class EmailChannel:
     base_url: str
     site_url: str
     scale: float
+    rules: MailRules
+    zone: ZoneInfo
 
     repeatable = True
     patience = timedelta(0)
@@ -113,7 +121,8 @@ class EmailChannel:
             raise Stale
         if mailing.counts is None:
             open_one = mailing
-            self.serve(open_one, self.record)
+            counted = self.rules.counts(item.revision.form.importance)
+            self.serve(open_one, self.record, counted=counted)
             mailing = again_when_stale(lambda: self._closed(open_one))
         files = {name: hashlib.sha256(raw).hexdigest() for name, raw in _files(mailing).items()}
         return Delivered(receipt={"recipients": dict(mailing.counts or {}), "files": files})
@@ -133,8 +142,11 @@ class EmailChannel:
         mailing = read_mailing(self.table, item.head.id, item.delivery.revision)
         return {} if mailing is None else {f"email/{name}": raw for name, raw in _files(mailing).items()}
 
-    def serve(self, mailing: Mailing, settle: Settle) -> None:
-        """Send to everybody who is pending. Raises as `deliver`; what is recorded by then stays recorded."""
+    def serve(self, mailing: Mailing, settle: Settle, *, counted: bool = False) -> None:
+        """Send to everybody who is pending. Raises as `deliver`; what is recorded by then stays recorded.
+
+        What is `counted` goes to nobody who has had enough for now (clause 4.4.2).
+        """
         ends_at = self.now() + RUN
         busy: MailRefused | None = None
         for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
@@ -147,7 +159,9 @@ class EmailChannel:
                     read_freezes(self.table.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
                     looked_at = self.now()
                 try:
-                    self._serve_one(mailing, recipient, persons.get(recipient.person), found, settle)
+                    self._serve_one(
+                        mailing, recipient, persons.get(recipient.person), found, settle, counted=counted
+                    )
                 except MailboxBusy as error:
                     busy = error
                 except Stale:
@@ -255,11 +269,19 @@ class EmailChannel:
                 FREEZES_KEY,
                 *(subscription_key(person) for person in persons),
                 *(suppression_key(person.email) for person in persons.values()),
+                *(mailed_key(person) for person in persons),
             )
             yield persons, found, chunk
 
     def _serve_one(
-        self, mailing: Mailing, recipient: Recipient, person: Person | None, found: Found, settle: Settle
+        self,
+        mailing: Mailing,
+        recipient: Recipient,
+        person: Person | None,
+        found: Found,
+        settle: Settle,
+        *,
+        counted: bool,
     ) -> None:
         now = self.now()
         fault = fault_of_address(person, recipient, mailing.salt, now)
@@ -269,7 +291,9 @@ class EmailChannel:
         if reason is not None:
             return self._unsent(mailing, recipient, RecipientState.SUPPRESSED, reason, settle)
         token = new_secret()
-        claimed = self._claimed(mailing, recipient, token, now)
+        claimed = self._claimed(mailing, recipient, token, found, counted=counted)
+        if claimed is None:
+            return self._unsent(mailing, recipient, RecipientState.CAPPED, None, settle)
         mail = addressed(
             mailing.announcement,
             to=person.email,
@@ -312,16 +336,41 @@ class EmailChannel:
         settle(mailing, recipient, _ended(recipient, state, reason))
         metrics.count(metrics.MAILS, state)
 
-    def _claimed(self, mailing: Mailing, recipient: Recipient, token: str, now: datetime) -> Recipient:
-        """Claim the one call that may send, together with the token that its mail carries. Raises Stale."""
+    def _claimed(
+        self, mailing: Mailing, recipient: Recipient, token: str, found: Found, *, counted: bool
+    ) -> Recipient | None:
+        """Claim the one call that may send, with the token that its mail carries; None for who has had enough.
+
+        It is counted in the same transaction, once: whoever was claimed before was counted then. Raises Stale.
+        """
+        now = self.now()
         claimed = replace(
             recipient, state=RecipientState.SENDING, reason=None, claim=new_id("c"), claimed_at=now
         )
-        self.table.transact(
-            [put_unsubscribe(token, recipient.person, now)],
-            receipt=self.put(mailing.submission, mailing.revision, recipient, claimed),
-        )
-        return claimed
+        settled = self.put(mailing.submission, mailing.revision, recipient, claimed)
+        with_token = put_unsubscribe(token, recipient.person, now)
+        if not counted or recipient.claim is not None:
+            self.table.transact([with_token], receipt=settled)
+            return claimed
+        day = now.astimezone(self.zone).date()
+        whose = recipient_key(mailing.submission, mailing.revision, recipient.key)
+        tallied = mailed_key(recipient.person)
+        for _ in range(TRIES):
+            before = found.get(tallied)
+            tally = read_tally(before)
+            if self.rules.is_enough(tally, day):
+                return None
+            one_more = tally.and_one(day, f"{mailing.submission}#{mailing.revision}")
+            counting = put_mailed(before, recipient.person, one_more, now)
+            try:
+                self.table.transact([with_token, counting], receipt=settled)
+            except Stale:
+                found = self.table.batch(whose, tallied)  # another mailing was faster, or another run
+                if found.has(whose):
+                    raise
+            else:
+                return claimed
+        raise Stale
 
     def _put_back(self, mailing: Mailing, claimed: Recipient, error: MailRefused, settle: Settle) -> None:
         """Let a later run try again; a mailbox that is busy for too long counts as refused."""

@@ -1,16 +1,19 @@
 """A mailing: an announcement on its way to the fixed list of its recipients, and what becomes of each."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 from chalicelib.core.addresses import is_email
 from chalicelib.core.clock import from_text
 from chalicelib.core.ids import fingerprint
 from chalicelib.people.model import Person
+from chalicelib.submission.model import Importance
 
 TERM = timedelta(minutes=10)
 """How long the carrier's word for a mail of unknown outcome is waited for: longer than any function lives."""
@@ -32,6 +35,8 @@ class RecipientState(StrEnum):
     COMPLAINED = "complained"
     REFUSED = "refused"
     SUPPRESSED = "suppressed"
+    CAPPED = "capped"
+    """Not written to, because the person has had as many announcements as somebody gets in so short a time."""
     UNKNOWN = "unknown"
     """Nobody knows whether the mail went out. It is sent again by a person's decision only."""
     ABANDONED = "abandoned"
@@ -97,6 +102,55 @@ class Mailing:
     def in_state(self, *states: RecipientState) -> tuple[Recipient, ...]:
         """The recipients that are in one of these states."""
         return tuple(recipient for recipient in self.recipients if recipient.state in states)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """Which announcements a person was written to about lately: the day, in the center's zone, and the mailing."""
+
+    entries: tuple[tuple[date, str], ...] = ()
+
+    def lately(self, day: date, days: int) -> int:
+        """How many on that day and those before it, so many days in all."""
+        return sum(timedelta(0) <= day - each < timedelta(days=days) for each, _ in self.entries)
+
+    def and_one(self, day: date, mailing: str) -> "Tally":
+        """With one more; what no rule asks about any longer is left out."""
+        recent = tuple(entry for entry in self.entries if day - entry[0] < timedelta(days=WEEK))
+        return Tally(entries=(*recent, (day, mailing)))
+
+
+WEEK = 7
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailRules:
+    """How many announcements a person gets at most (clause 4.4.2), and which are neither held back nor counted."""
+
+    per_day: int
+    per_week: int
+    uncounted: frozenset[Importance]
+
+    @classmethod
+    def load(cls, file: Path) -> "MailRules":
+        """Those of `policies/mail.json`. Raises OSError, KeyError or ValueError."""
+        raw = json.loads(file.read_text("utf-8"))
+        rules = cls(
+            per_day=int(raw["announcements_per_day"]),
+            per_week=int(raw["announcements_per_week"]),
+            uncounted=frozenset(map(Importance, raw["uncounted"])),
+        )
+        if min(rules.per_day, rules.per_week) < 1:
+            raise ValueError("nobody would get any announcement")
+        return rules
+
+    def counts(self, importance: Importance) -> bool:
+        """Whether announcements of that importance are counted, and held back."""
+        return importance not in self.uncounted
+
+    def is_enough(self, tally: Tally, day: date) -> bool:
+        """Whether somebody gets no further one that day."""
+        return tally.lately(day, 1) >= self.per_day or tally.lately(day, WEEK) >= self.per_week
 
 
 def count(recipients: Iterable[Recipient]) -> dict[str, int]:
