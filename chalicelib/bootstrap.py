@@ -34,9 +34,11 @@ if TYPE_CHECKING:
     from chalicelib.identity.service.enrolling import Enrolling
     from chalicelib.identity.service.proving import ProofBook, Prover
     from chalicelib.notices.service import Notices
+    from chalicelib.people.audiences import Audiences
     from chalicelib.people.service import RosterKeeper
     from chalicelib.people.store import PeopleStore
     from chalicelib.publication.channels.email.adapter import EmailChannel
+    from chalicelib.publication.channels.email.audience import Reach
     from chalicelib.publication.channels.email.mailing import MailRules
     from chalicelib.publication.channels.notice_board.adapter import NoticeBoardChannel
     from chalicelib.publication.channels.notice_board.board import BoardRules
@@ -164,7 +166,14 @@ class Parts:
         """The policy."""
         from chalicelib.access.service import AccessControl
 
-        return AccessControl(POLICIES)
+        return AccessControl(POLICIES, self.audiences)
+
+    @cached_property
+    def audiences(self) -> "Audiences":
+        """Whom announcements can be addressed to by name."""
+        from chalicelib.people.audiences import Audiences
+
+        return Audiences(POLICIES)
 
     @cached_property
     def limits(self) -> "RateLimits":
@@ -325,6 +334,7 @@ class Parts:
             journal=self.journal,
             people=self.people,
             access=self.access,
+            audiences=self.audiences,
             rules=self.channel_rules,
             shelf=self.shelf,
             procedures=self.procedures,
@@ -654,7 +664,7 @@ class Parts:
         return EmailChannel(
             table=self.table,
             people=self.people,
-            access=self.access,
+            reach=self.reach,
             mailer=lambda: self.mailer,
             now=self.now,
             base_url=self.settings.base_url,
@@ -670,6 +680,13 @@ class Parts:
         from chalicelib.publication.service.displaying import Displaying
 
         return Displaying(journal=self.journal, access=self.access, rules=self.board_rules)
+
+    @cached_property
+    def reach(self) -> "Reach":
+        """Whom a mail reaches."""
+        from chalicelib.publication.channels.email.audience import Reach
+
+        return Reach(people=self.people, access=self.access, audiences=self.audiences)
 
     @cached_property
     def mail_rules(self) -> "MailRules":

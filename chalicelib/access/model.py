@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import TypedDict
 
 from chalicelib.ledger.model import PolicyReference
+from chalicelib.people.audiences import PERSON, ROLE
 from chalicelib.people.model import CENTER, Person, Role
 
 CONFIDENTIAL = "confidential"
@@ -136,8 +137,8 @@ class Resource:
 
     `drafter` is a person id, and so is each of `co_drafters`: whoever else drafted, sent in or amended a revision.
     `amended_by` is the editor who amended the present one, if any did. `classification` is a `Classification`;
-    `audience` holds department ids, None for everybody. `asked` is the role, and the department that it is held in,
-    whose holders the stage under review asks; `delegations` are who of them handed it over, and to whom.
+    `audience` holds entries as a form has them, None for everybody. `asked` is the role, and the department that it is
+    held in, whose holders the stage under review asks; `delegations` are who of them handed it over, and to whom.
     `required_stages` are the stages that the text must pass, by id, `approved_stages` those that approved the present
     content digest.
     """
@@ -247,8 +248,17 @@ def open_to_everybody(claim: Claim) -> bool:
 
 
 def in_audience(claim: Claim) -> bool:
-    """The resource names a department of the subject's duties as its audience."""
-    return any(department in claim.departments for department in claim.resource["audience"] or ())
+    """The audience names a department of the subject's duties, a role that the subject holds, or the person."""
+    return any(_is_named(claim, entry) for entry in claim.resource["audience"] or ())
+
+
+def _is_named(claim: Claim, entry: str) -> bool:
+    """Whether an entry, lists spelled out, means the subject; of another kind it means nobody."""
+    if entry.startswith(ROLE):
+        return entry in claim.holds
+    if entry.startswith(PERSON):
+        return claim.subject == _user(entry.removeprefix(PERSON))
+    return entry in claim.departments
 
 
 def holds_the_post(claim: Claim) -> bool:

@@ -25,6 +25,7 @@ from chalicelib.core.canonical import digest
 from chalicelib.core.errors import NotPermitted
 from chalicelib.core.events import report
 from chalicelib.ledger.model import PolicyReference
+from chalicelib.people.audiences import Audiences
 
 logger = logging.getLogger(__name__)
 
@@ -32,15 +33,16 @@ _PROBE = Resource(department="-", drafter="-", classification="public")
 
 
 class AccessControl:
-    """The policy of a folder that holds `model.conf` and `policy.csv`, read once.
+    """The policy of a folder that holds `model.conf` and `policy.csv`, read once, and named lists, when asked about.
 
     Raises OSError when a file is missing and ValueError when either cannot mean what it says.
     """
 
-    def __init__(self, policies: Path) -> None:
+    def __init__(self, policies: Path, audiences: Audiences | None = None) -> None:
         model, policy = ((policies / name).read_bytes().decode() for name in ("model.conf", "policy.csv"))
         self._digest = digest({"model.conf": model, "policy.csv": policy})
         self._lines = {line.fields: line for line in policy_lines(policy)}
+        self._audiences = audiences or Audiences(policies)
         self._enforcer = cache(lambda action: _enforcer(model, self._lines_of(action)))
         try:
             self._probe()
@@ -65,9 +67,9 @@ class AccessControl:
     def explain(self, subject: Subject, action: Action, resource: Resource) -> Decision:
         """The answer and the line it rests on. Never raises: what cannot be judged is denied and logged."""
         try:
-            allowed, fields = self._enforcer(Action(action)).enforce_ex(
-                str(action), subject.data(), resource.data()
-            )
+            asked = resource.data()
+            asked["audience"] = self._audiences.spelled_out(asked["audience"])
+            allowed, fields = self._enforcer(Action(action)).enforce_ex(str(action), subject.data(), asked)
             line = self._lines[tuple(fields)] if fields else None
             return Decision(allowed=allowed is True and line is not None, line=line)
         except Exception as error:  # noqa: BLE001 — whatever it is, the answer is no

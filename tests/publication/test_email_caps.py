@@ -1,4 +1,4 @@
-"""Nobody is written to too often (clause 4.4.2): counted once, whatever comes at once; what is important goes anyway."""
+"""Nobody is written to too often (clause 4.4.2): each is counted once, and what is important goes out anyway."""
 
 import json
 from collections.abc import Iterator

@@ -102,6 +102,26 @@ def test_nobody_is_mailed_what_policy_keeps_from_them(world: World) -> None:
         world.plain_table.put(put_person(HEAD))
 
 
+@pytest.mark.parametrize(
+    ("audience", "who"),
+    [
+        (["role:department_head"], {HEAD}),
+        (["role:department_head", "research"], {HEAD, OTHER_LIAISON}),
+        (["list:publishing"], {LIAISON, EDITOR, ARCHIVIST, OTHER_LIAISON}),
+        (["list:leadership"], {HEAD, EXECUTIVE}),
+    ],
+)
+def test_roles_and_lists_reach_whoever_is_meant_now(
+    world: World, audience: list[str], who: set[Person]
+) -> None:
+    """Clauses 4.4.1 and 4.4.3: those whom it concerns, and nobody else."""
+    text = announced(world, audience=audience)
+    text.deliver()
+    sent = {person for person, state in text.states().items() if state == "sent"}
+    assert sent == {person.id for person in who}
+    assert text.envelopes() == {person.email: 1 for person in who}
+
+
 def test_the_list_is_fixed_before_the_first_mail_and_who_leaves_gets_none(world: World) -> None:
     text = announced(world, audience=["marketing"])
 

@@ -107,6 +107,15 @@ def test_the_drafter_is_the_caller(world: World) -> None:
     assert codes(post(world, a_form(world.now(), drafter=SECOND.id))) == {"/drafter": "drafter_is_not_you"}
 
 
+def test_an_unknown_role_and_list_of_the_audience_are_named(world: World) -> None:
+    form = a_form(world.now(), audience=["role:king", "list:leadership", "role:employee", "list:of-old"])
+    assert codes(post(world, form)) == {
+        "/audience/0": "unknown_role",
+        "/audience/2": "unknown_role",
+        "/audience/3": "unknown_list",
+    }
+
+
 def test_an_unknown_department_of_the_audience_is_named(world: World) -> None:
     form = a_form(world.now(), audience=["nowhere", "research", "elsewhere"])
     assert codes(post(world, form)) == {

@@ -280,7 +280,8 @@ def review_page(
         decisions=list(Decision),
         zone=parts.settings.center_time_zone,
         names={person.id: person.name for person in people},
-        departments={department.id: department.name for department in parts.people.all_departments()},
+        departments={department.id: department.name for department in parts.people.all_departments()}
+        | parts.audiences.names(exchange.language),
         files=_file_names(opened),
         history=[spoken for task in earlier for spoken in _spoken(task, exchange.language)],
         typed={"decision": None, "comment": "", "checklist": {}, **(typed or _confirmed_again(opened))},

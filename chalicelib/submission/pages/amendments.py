@@ -166,7 +166,8 @@ def _confirmation_page(
             for file in revision.attachments
         },
         names=names,
-        departments={department.id: department.name for department in parts.people.all_departments()},
+        departments={department.id: department.name for department in parts.people.all_departments()}
+        | parts.audiences.names(exchange.language),
         decisions=_ANSWERS,
         said=said,
         limit=schema("confirmation").rules["properties"]["reason"]["maxLength"],

@@ -31,6 +31,7 @@ from chalicelib.core.http import Exchange
 from chalicelib.core.ids import new_secret
 from chalicelib.core.validation import checked, schema, time_zones
 from chalicelib.identity.caller import Visit, posted, visit
+from chalicelib.people.audiences import LIST, ROLE, departments_in
 from chalicelib.submission.filling import ALL, SOME, Filled, choices_of, document, keywords_in
 from chalicelib.submission.model import (
     REVISABLE,
@@ -176,7 +177,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
     deliveries = with_later_outcomes(deliveries_in(record.events, head.revision), record.events)
     persons = {*persons_in(steps), *_witnesses(deliveries), head.drafter}
     names, departments = parts.people.names(
-        sorted(persons), sorted({head.department, *(head.audience or ())})
+        sorted(persons), sorted({head.department, *departments_in(head.audience)})
     )
     return page(
         exchange,
@@ -194,7 +195,7 @@ def show_request(exchange: Exchange, submission: str) -> Response:
         displayed=_hangs_unseen(deliveries, present.person.id, parts.now()),
         held=parts.freezing.held(present.person, found, {head.id: _ahead(head, deliveries)}).get(head.id),
         names=names,
-        departments=departments,
+        departments=departments | parts.audiences.names(exchange.language),
         may=parts.submission_desk.steps(present.person, head),
         procedures=parts.procedures,
         done=exchange.query.get("done"),
@@ -352,6 +353,14 @@ def declaration_version() -> str:
     return str(declaration["properties"]["version"]["const"])
 
 
+def _addressees(departments: Mapping[str, str], beside: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """What an audience may name, by kind: departments, roles, lists."""
+    found = {"departments": dict(departments)}
+    for kind, prefix in (("roles", ROLE), ("lists", LIST)):
+        found[kind] = {entry: name for entry, name in beside.items() if entry.startswith(prefix)}
+    return found
+
+
 def joined(own: Iterable[FieldError], others: Iterable[FieldError]) -> tuple[FieldError, ...]:
     """What is wrong in all; where the page knows better what was meant by a field, it alone speaks."""
     first = {error.pointer: error for error in own}
@@ -372,6 +381,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
     parts, filled, error = bootstrap.parts(), sheet.filled, sheet.error
     rules = schema("submission").rules
     departments = {department.id: department.name for department in parts.people.all_departments()}
+    beside = parts.audiences.names(exchange.language)
     head = sheet.record.head if sheet.record else None
     own = (head.department,) if head else parts.submission_desk.departments_to_submit_for(present.person)
     faults = error.errors if isinstance(error, InvalidInput) else ()
@@ -403,7 +413,8 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
         earlier=sheet.earlier,
         preview=preview,
         body=readable(filled.body) if preview and "body" not in wrong else None,
-        departments=departments,
+        departments=departments | beside,
+        addressees=_addressees(departments, beside),
         own=own,
         rules=rules["properties"],
         required=rules["required"],

@@ -177,7 +177,7 @@ class Amendments:
             form = validate_amendment(document, before=before.form, now=self.journal.now(), rules=self.rules)
         except InvalidSubmission as error:
             errors = error.errors
-        errors += tuple(self.desk.unknown_departments(sound_fields(document, errors)))
+        errors += tuple(self.desk.unknown_addressees(sound_fields(document, errors)))
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form

@@ -26,6 +26,7 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.core.table import Found, Key, Write
 from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
+from chalicelib.people.audiences import Audiences, departments_in
 from chalicelib.people.model import Department, Person, is_department_id
 from chalicelib.people.store import PeopleStore, unchanged
 from chalicelib.submission.form import ChannelRules, sound_fields, validate
@@ -93,6 +94,7 @@ class SubmissionDesk:
         journal: Journal,
         people: PeopleStore,
         access: AccessControl,
+        audiences: Audiences,
         rules: ChannelRules,
         shelf: Shelf,
         procedures: Procedures,
@@ -100,6 +102,7 @@ class SubmissionDesk:
         self._journal = journal
         self._people = people
         self._access = access
+        self._audiences = audiences
         self._rules = rules
         self._shelf = shelf
         self._procedures = procedures
@@ -426,7 +429,7 @@ class SubmissionDesk:
         sound = sound_fields(document, errors)
         also = () if derived is None else (head_key(derived),)
         files = Selection() if uploader is None else self._files(sound, uploader, earlier, also)
-        errors += (*self.unknown_departments(sound), *senders_faults(sound), *files.errors)
+        errors += (*self.unknown_addressees(sound), *senders_faults(sound), *files.errors)
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form, files
@@ -461,14 +464,12 @@ class SubmissionDesk:
         revisions = [read_revision(record) for record in map(found.get, keys) if record is not None]
         return {file.id: file for revision in revisions for file in revision.attachments}
 
-    def unknown_departments(self, sound: Mapping[str, Any]) -> Faults:
-        """What is wrong with the departments that an audience names."""
+    def unknown_addressees(self, sound: Mapping[str, Any]) -> Faults:
+        """What is wrong with the departments, roles and lists that an audience names."""
         audience = sound.get("audience")
         named = tuple(audience) if isinstance(audience, list) else ()
-        known = self._people.departments(named)
-        for place, name in enumerate(named):
-            if name not in known:
-                yield FieldError(pointer=f"/audience/{place}", code="unknown_department", params={"id": name})
+        known = self._people.departments(departments_in(named))
+        return self._audiences.faults("/audience", named, known)
 
     def _revision(self, submission: str, number: int, form: Form, files: tuple[Attachment, ...]) -> Revision:
         return Revision(

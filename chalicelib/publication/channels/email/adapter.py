@@ -13,8 +13,6 @@ from datetime import timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from chalicelib.access.model import Action, subject_of
-from chalicelib.access.service import AccessControl
 from chalicelib.core import metrics
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import (
@@ -33,6 +31,7 @@ from chalicelib.core.table import Found, Put, Table
 from chalicelib.people.model import Person
 from chalicelib.people.store import PeopleStore
 from chalicelib.publication.channels.email.announcement import addressed, announcement
+from chalicelib.publication.channels.email.audience import Reach
 from chalicelib.publication.channels.email.mailing import (
     RECORD_LIFE,
     TERM,
@@ -63,7 +62,7 @@ from chalicelib.publication.store import (
     suppression_key,
     unwanted,
 )
-from chalicelib.submission.model import Channel, Form, Revision, Submission
+from chalicelib.submission.model import Channel, Revision, Submission
 from chalicelib.submission.service import resource_of
 
 RUN = timedelta(minutes=4)
@@ -93,7 +92,7 @@ class EmailChannel:
 
     table: Table
     people: PeopleStore
-    access: AccessControl
+    reach: Reach
     mailer: Callable[[], Mailer]
     now: Now
     base_url: str
@@ -228,7 +227,7 @@ class EmailChannel:
                 submission=revision.submission,
                 revision=revision.number,
                 salt=salt,
-                recipients=listed(self._audience(head, form), salt),
+                recipients=listed(self.reach.of(resource_of(head), self.now()), salt),
                 announcement=said,
                 now=self.now(),
             )
@@ -236,27 +235,6 @@ class EmailChannel:
         if mailing is None:
             raise Stale
         return mailing
-
-    def _audience(self, head: Submission, form: Form) -> tuple[Person, ...]:
-        """Everybody with a duty now: in one of the listed departments, or in any (clause 4.4.3).
-
-        A mail holds what is published, so nobody gets one whom policy lets not read that (clause 5.3.1).
-        """
-        everywhere = form.audience is None
-        departments = (
-            self.people.all_departments()
-            if everywhere
-            else tuple(self.people.departments(form.audience or ()).values())
-        )
-        names = {department.id for department in departments}
-        holders = sorted({person for department in departments for person in department.duty_holders})
-        now = self.now()
-        return tuple(
-            person
-            for person in self.people.persons(tuple(holders))
-            if any(everywhere or duty.department in names for duty in person.duties_at(now))
-            and self.access.allows(subject_of(person, now), Action.ARCHIVE_READ, resource_of(head))
-        )
 
     def _chunks(
         self, recipients: Sequence[Recipient]
