@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.displaying import Displaying
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
+    from chalicelib.publication.service.preview import Previews
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.register import Register
     from chalicelib.publication.service.retracting import Retracting
@@ -687,6 +688,15 @@ class Parts:
         from chalicelib.publication.channels.email.audience import Reach
 
         return Reach(people=self.people, access=self.access, audiences=self.audiences)
+
+    @cached_property
+    def previews(self) -> "Previews":
+        """Whom a mail would reach if it went out now."""
+        from chalicelib.publication.service.preview import Previews
+
+        return Previews(
+            channel=self.email_channel, access=self.access, audiences=self.audiences, now=self.now
+        )
 
     @cached_property
     def mail_rules(self) -> "MailRules":

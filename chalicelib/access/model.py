@@ -59,6 +59,7 @@ class Action(StrEnum):
     SETTLE = "publication.settle"
     RETRACT = "publication.retract"
     CONFIRM_DISPLAY = "publication.confirm_display"
+    SEE_RECIPIENTS = "publication.see_recipients"
     FREEZE = "publication.freeze"
     UNFREEZE = "publication.unfreeze"
     ARCHIVE = "archive.write"

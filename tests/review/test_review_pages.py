@@ -298,6 +298,7 @@ def as_read_once(parts: Parts, history: object) -> Parts:
     decisions = SimpleNamespace(history=lambda _: history)
     nobody = SimpleNamespace(could_stand_in=lambda *_: ())
     known = {
+        "audiences": parts.audiences,
         "handing_over": nobody,
         "decisions": decisions,
         "people": people,

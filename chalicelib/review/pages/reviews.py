@@ -29,6 +29,7 @@ from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.identity.pages.accounts import AGAIN, leave
 from chalicelib.identity.pages.proofs import Filled, proof_of
 from chalicelib.review.model import Decision, Opinion, ReviewTask
+from chalicelib.submission.model import Channel
 from chalicelib.web.pages import (
     FORM,
     RETURN_COOKIE,
@@ -283,6 +284,7 @@ def review_page(
         departments={department.id: department.name for department in parts.people.all_departments()}
         | parts.audiences.names(exchange.language),
         files=_file_names(opened),
+        reach=_reach(present, opened),
         history=[spoken for task in earlier for spoken in _spoken(task, exchange.language)],
         typed={"decision": None, "comment": "", "checklist": {}, **(typed or _confirmed_again(opened))},
         confirmed=opened.confirmed if typed is None else None,
@@ -294,6 +296,14 @@ def review_page(
         waiting=waiting,
         **_steps(present, opened),
     )
+
+
+def _reach(present: Visit, opened: "OpenedLink") -> object | None:
+    """Whom the mail would reach if it went out now, for whoever still decides on it (clause 4.4.3)."""
+    head = opened.head
+    if not opened.may_decide or Channel.EMAIL not in head.channels:
+        return None
+    return bootstrap.parts().previews.of_submission(present.person, head)
 
 
 def _confirmed_again(opened: "OpenedLink") -> dict[str, Any]:

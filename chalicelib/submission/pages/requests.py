@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
-from chalicelib.access.model import Action
+from chalicelib.access.model import Action, Resource
 from chalicelib.attachment.model import Attachment
 from chalicelib.core import messages
 from chalicelib.core.clock import from_text
@@ -353,6 +353,25 @@ def declaration_version() -> str:
     return str(declaration["properties"]["version"]["const"])
 
 
+_REACH = ("channels", "audience", "classification", "department", "importance")
+"""The fields that say whom a mail reaches."""
+
+
+def _reach(present: Visit, sheet: Sheet, wrong: Mapping[str, object]) -> object | None:
+    """Whom the mail would reach by what is filled in; None without a mail, or while that cannot be said."""
+    filled, parts = sheet.filled, bootstrap.parts()
+    if Channel.EMAIL not in filled.channels or any(field in wrong for field in _REACH):
+        return None
+    head = sheet.record.head if sheet.record else None
+    resource = Resource(
+        department=head.department if head else filled.department,
+        drafter=head.drafter if head else present.person.id,
+        classification=filled.classification,
+        audience=None if filled.reach == ALL else filled.audience,
+    )
+    return parts.previews.of(present.person, resource, Importance(filled.importance))
+
+
 def _addressees(departments: Mapping[str, str], beside: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """What an audience may name, by kind: departments, roles, lists."""
     found = {"departments": dict(departments)}
@@ -412,6 +431,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
         told=told_of(error, exchange.language) if error and not faults else None,
         earlier=sheet.earlier,
         preview=preview,
+        reach=_reach(present, sheet, wrong) if preview else None,
         body=readable(filled.body) if preview and "body" not in wrong else None,
         departments=departments | beside,
         addressees=_addressees(departments, beside),

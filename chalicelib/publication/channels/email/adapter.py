@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -204,6 +204,10 @@ class EmailChannel:
         expires_at = int((self.now() + RECORD_LIFE).timestamp())
         return put_recipient(submission, revision, before, after, expires_at)
 
+    def day_of(self, now: datetime) -> date:
+        """Which day it is, for counting how much somebody gets on one."""
+        return now.astimezone(self.zone).date()
+
     def is_frozen(self) -> bool:
         """Whether the channel is frozen now."""
         return bool(read_freezes(self.table.get(FREEZES_KEY)).over(Channel.EMAIL, self.now()))
@@ -330,7 +334,7 @@ class EmailChannel:
         if not counted or recipient.claim is not None:
             self.table.transact([with_token], receipt=settled)
             return claimed
-        day = now.astimezone(self.zone).date()
+        day = self.day_of(now)
         whose = recipient_key(mailing.submission, mailing.revision, recipient.key)
         tallied = mailed_key(recipient.person)
         for _ in range(TRIES):
