@@ -21,6 +21,10 @@ OF_THE_AMENDMENT = ("reason", "content_digest")
 CLASSIFICATIONS = tuple(Classification)
 """From the least to the most guarded."""
 
+LEAST_SUBJECT = 4
+"""Letters and digits that a mail's subject has at least: less says nothing in a list of mails (clause 4.4.2)."""
+LONGEST_MAIL = 10_000
+"""Characters of a text that mails alone carry: one that the website shows, too, is cut there instead."""
 LONGEST_PAST = timedelta(minutes=10)
 """How long before its submission a request may ask to be published: people take a while to fill in a form."""
 LONGEST_AHEAD = timedelta(days=300)
@@ -53,7 +57,12 @@ def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:
     """
     errors = schema("submission").errors(document)
     sound = sound_fields(document, errors)
-    errors += (*_channel_faults(sound, rules), *_audience_faults(sound), *_time_faults(sound, now))
+    errors += (
+        *_channel_faults(sound, rules),
+        *_mail_faults(sound),
+        *_audience_faults(sound),
+        *_time_faults(sound, now),
+    )
     if errors or not isinstance(document, dict):
         raise InvalidSubmission(errors)
     return form_from_document(document)
@@ -69,6 +78,7 @@ def validate_amendment(document: object, *, before: Form, now: datetime, rules: 
     sound = sound_fields(document, errors)
     errors += (
         *_channel_faults(sound, rules),
+        *_mail_faults(sound),
         *_audience_faults(sound),
         *(() if _same_time(sound, before) else _time_faults(sound, now)),
         *_editors_faults(sound, before),
@@ -135,6 +145,19 @@ def _channel_faults(sound: dict[str, Any], rules: ChannelRules) -> Iterator[Fiel
                         code="channel_not_allowed",
                         params={"classification": classification, "channel": channel},
                     )
+
+
+def _mail_faults(sound: dict[str, Any]) -> Iterator[FieldError]:
+    """What a mail needs: a subject that says something, and to be short (clause 4.4.2)."""
+    channels = sound.get("channels", ())
+    if Channel.EMAIL not in channels:
+        return
+    match sound:
+        case {"title": title} if sum(map(str.isalnum, title)) < LEAST_SUBJECT:
+            yield FieldError(pointer="/title", code="vague_subject", params={"least": LEAST_SUBJECT})
+    match sound:
+        case {"body": body} if Channel.WEBSITE not in channels and len(body) > LONGEST_MAIL:
+            yield FieldError(pointer="/body", code="too_long_for_mail", params={"limit": LONGEST_MAIL})
 
 
 def _audience_faults(sound: dict[str, Any]) -> Iterator[FieldError]:

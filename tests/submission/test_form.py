@@ -151,6 +151,33 @@ def test_a_channel_table_with_unknown_words_is_not_read(tmp_path: Path) -> None:
         ChannelRules.load(table)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"channels": ["email"], "title": "通知！"}, {"/title": "vague_subject"}),
+        ({"channels": ["website", "email"], "title": "—— ok"}, {"/title": "vague_subject"}),
+        ({"channels": ["email"], "body": "字" * 10_001}, {"/body": "too_long_for_mail"}),
+    ],
+)
+def test_a_mail_has_a_subject_that_says_something_and_is_short(
+    changes: dict[str, Any], told: dict[str, str]
+) -> None:
+    """Clause 4.4.2: a clear subject, a short text; what is longer is read on the website."""
+    assert faults(**changes) == told
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"channels": ["website"], "title": "通知！"},
+        {"channels": ["email"], "title": "停电通知", "body": "字" * 10_000},
+        {"channels": ["website", "email"], "body": "字" * 10_001},
+    ],
+)
+def test_what_is_no_mail_or_is_cut_may_be_shorter_or_longer(changes: dict[str, Any]) -> None:
+    assert accepted(**changes)
+
+
 def test_confidential_items_name_their_audience() -> None:
     """Clause 4.4.3: recipients must be right."""
     confidential = {"classification": "confidential", "channels": ["email"]}
