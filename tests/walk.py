@@ -122,6 +122,7 @@ class Walk:
         self.send_by_a_system()
         self.forget_the_procedure()
         submission = self.publish_what_was_returned_once(liaison)
+        self.foresee()
         self.settle_unknown_mails(submission)
         self.answer_for_deliveries()
         self.look_at_the_site(submission)
@@ -287,6 +288,16 @@ class Walk:
         self.call("POST", "review-links/decision", opinion | {"passkey": passkey.get(asked)}, as_=EDITOR)
         self.call("POST", f"submissions/{submission}/withdrawal", {}, as_=LIAISON)
         self.world.finish()
+
+    def foresee(self) -> None:
+        """An editor looks whom a mail would reach."""
+        said = {
+            "department": "marketing",
+            "audience": "all",
+            "classification": "internal",
+            "importance": "routine",
+        }
+        assert self.call("POST", "audience-preview", said, as_=EDITOR).body["reached"] > 0
 
     def settle_unknown_mails(self, submission: str) -> None:
         """An editor lets mails of unknown outcome go out again, one of them to a mailbox that is gone, or be."""

@@ -127,6 +127,21 @@ def confirm_display(exchange: Exchange, submission: str, channel: str) -> Respon
     return answer(exchange, {"confirmed": list(confirmed)})
 
 
+@publication_routes.route("/api/v1/audience-preview", methods=["POST"])
+@endpoint(publication_routes)
+def preview_audience(exchange: Exchange) -> Response:
+    person = caller(exchange)
+    found = bootstrap.parts().previews.asked(person, checked("audience_preview", exchange.body()))
+    body = {
+        "reached": found.reached,
+        "by_department": [{"department": name, "count": n} for name, n in found.by_department.items()],
+        "held_back": [{"reason": reason, "count": n} for reason, n in found.held_back.items()],
+        "names": None if found.names is None else list(found.names),
+        "complete": found.complete,
+    }
+    return answer(exchange, body)
+
+
 @publication_routes.route("/api/v1/freezes", methods=["GET"])
 @endpoint(publication_routes)
 def get_freezes(exchange: Exchange) -> Response:

@@ -133,3 +133,28 @@ def test_the_form_offers_roles_and_lists_and_takes_them(world: World) -> None:
     assert world.record(submission)["audience"] == ["research", "role:liaison", "list:leadership"]
     assert "部门专人" in shown.html
     assert "管理层" in shown.html
+
+
+ASKED = {
+    "department": "marketing",
+    "audience": ["research"],
+    "classification": "internal",
+    "importance": "routine",
+}
+
+
+def test_programs_foresee_it_too(world: World) -> None:
+    """Clause 4.4.3: for whoever may hand in for the department, and for the center with names."""
+    path = "/api/v1/audience-preview"
+    mine = world.call("POST", path, ASKED, as_=LIAISON)
+    assert (mine.status, mine.body["reached"], mine.body["names"]) == (200, 1, None)
+    assert mine.body["by_department"] == [{"department": "research", "count": 1}]
+    assert mine.body["held_back"] == [{"reason": "unreachable", "count": 1}]
+    assert world.call("POST", path, ASKED, as_=EDITOR).body["names"] == [OTHER_LIAISON.name]
+    for nobody in (OTHER_LIAISON, EXECUTIVE, TWIN):
+        assert world.call("POST", path, ASKED, as_=nobody).status == 403
+    wrong = world.call("POST", path, ASKED | {"audience": ["nowhere", "role:employee"]}, as_=LIAISON)
+    assert {error["pointer"]: error["code"] for error in wrong.body["errors"]} == {
+        "/audience/0": "unknown_department",
+        "/audience/1": "unknown_role",
+    }

@@ -25,6 +25,7 @@ BODIES = (
     "reassignment",
     "subscription",
     "unknown_mails",
+    "audience_preview",
     "freeze",
     "unfreeze",
     "proof",

@@ -4,11 +4,13 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from chalicelib.access.model import Action, Resource, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core.addresses import is_email
 from chalicelib.core.clock import Now
+from chalicelib.core.errors import InvalidInput, NotPermitted
 from chalicelib.core.table import Found
 from chalicelib.people.audiences import Audiences, departments_in
 from chalicelib.people.model import Person
@@ -73,6 +75,30 @@ class Previews:
             names=tuple(person.name for person in reached[:NAMES]) if may_see else None,
             complete=complete,
         )
+
+    def asked(self, person: Person, said: Mapping[str, Any]) -> Preview:
+        """What a mail of the department would come to, by four fields of a form, one more read for these.
+
+        Raises NotPermitted unless the person may hand in for the department, or see recipients, and InvalidInput for
+        whom nobody can address.
+        """
+        audience = None if said["audience"] == "all" else tuple(said["audience"])
+        resource = Resource(
+            department=said["department"],
+            drafter=person.id,
+            classification=said["classification"],
+            audience=audience,
+        )
+        subject = subject_of(person, self.now())
+        if not any(
+            self.access.allows(subject, each, resource) for each in (Action.SUBMIT, Action.SEE_RECIPIENTS)
+        ):
+            raise NotPermitted
+        known = self.channel.people.departments(departments_in(audience))
+        faults = tuple(self.audiences.faults("/audience", audience or (), known))
+        if faults:
+            raise InvalidInput(faults)
+        return self.of(person, resource, Importance(said["importance"]))
 
     def of_submission(self, reader: Person, head: Submission) -> Preview:
         """What the mail of a submission would come to."""
