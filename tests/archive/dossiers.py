@@ -222,6 +222,26 @@ def an_amended_dossier() -> Dossier:
     return _dossier((first, declined, restored, amended), steps, {})
 
 
+def a_rescheduled_dossier() -> Dossier:
+    """Approved three times, its time moved by the drafter and then by an editor, published after that."""
+    only = a_revision(1, channels=["notice_board"])
+    one = {"revision": 1, "content_digest": only.content_digest}
+    planned, sooner, later = (to_text(START + timedelta(minutes=minutes)) for minutes in (2790, 5, 7))
+    steps = the_shortest_steps(only)
+    steps[-2:-2] = [
+        ("Scheduled", "service:review", {"revision": 1, "publish_at": planned, "due_at": planned}),
+        ("Rescheduled", DRAFTER, _moved(planned, sooner, "提前检修。")),
+        ("Rescheduled", EDITOR, _moved(sooner, later, "让位于紧急通知。")),
+    ]
+    assert steps[-2] == _started(one, notice_board="waiting_for_adapter")
+    return _dossier((only,), steps, {})
+
+
+def _moved(before: str, after: str, reason: str) -> dict[str, Any]:
+    times = {"from": before, "to": after, "due_at": after, "time_zone": "Asia/Shanghai"}
+    return {"revision": 1, "attempt": 2, **times, "reason": reason}
+
+
 def _amended(revision: Revision, **form: object) -> Revision:
     """With another text, for which nobody has made a declaration."""
     document = {name: value for name, value in revision.form.document.items() if name != "declaration"}

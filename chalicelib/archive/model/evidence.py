@@ -15,6 +15,7 @@ from chalicelib.archive.model.approvals import approved_by, stages_of, that_stan
 from chalicelib.archive.model.catalog import parse
 from chalicelib.archive.model.findings import Code, Finding
 from chalicelib.archive.model.reading import OPINION_NAME, Payload, read, read_document
+from chalicelib.archive.model.rescheduling import rescheduling_findings
 from chalicelib.archive.model.signatures import is_signed, proof_not_accepted, signature_findings
 from chalicelib.core.canonical import canonical
 from chalicelib.core.clock import from_text, to_text
@@ -90,6 +91,7 @@ def examine(files: Mapping[str, bytes], service_keys: Sequence[bytes] = ()) -> E
         *_approval_findings(payload, publication),
         *_opinion_findings(payload),
         *_signature_findings(payload, publication, service_keys),
+        *rescheduling_findings(payload),
         *_delivery_findings(payload, publication),
         *_content_findings(payload, publication),
         *_attachment_findings(payload, publication),

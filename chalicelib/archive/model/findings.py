@@ -51,6 +51,8 @@ class Code(StrEnum):
     PASSKEY_SIGNATURE = "passkey_signature"
     DECIDED_AT = "decided_at"
     PROOF = "proof"
+    RESCHEDULED = "rescheduled"
+    TOO_EARLY = "too_early"
     DELIVERIES = "deliveries"
     FORM = "form"
     CONTENT = "content"
@@ -206,6 +208,14 @@ TEXTS: Mapping[Code, tuple[str, str]] = {
     Code.PROOF: (
         "审核人以 {found} 证明本人；按审核程序，该环节对此密级不接受这种方式。",
         "The proof of person, {found}, is not enough for this stage and classification by the procedure.",
+    ),
+    Code.RESCHEDULED: (
+        "更改发布时间的记录不成立：不是由人作出、缺少时间或原因、与此前的时间不相接，或不在批准之后、发布之前。",
+        "The move of the publish time does not hold: by nobody, incomplete, from another time, or not while scheduled.",
+    ),
+    Code.TOO_EARLY: (
+        "发布早于最后定下的时间。",
+        "Publishing began before the time that was set last.",
     ),
     Code.DELIVERIES: (
         "发布记录与发布事件（Delivered）不一致。",

@@ -49,6 +49,7 @@ def attachment_name(number: int, attachment: Mapping[str, Any]) -> str:
 AMENDED = "Amended"
 CONFIRMED = "AmendmentConfirmed"
 DECLINED = "AmendmentDeclined"
+RESCHEDULED = "Rescheduled"
 
 
 ENDED_OTHERWISE = frozenset({"DeliveryFailed", "DeliveryParked", "DeliverySettled"})
@@ -61,10 +62,10 @@ def format_version(
     """The version that these need.
 
     1 knows no attachments, 2 no procedure, 3 no amendments, 4 no signed opinions, 5 no delivery that failed or was left
-    to a person.
+    to a person and no publish time that was moved.
     """
     happened = tuple(events)
-    if any(event.type in ENDED_OTHERWISE for event in happened):
+    if any(event.type in {*ENDED_OTHERWISE, RESCHEDULED} for event in happened):
         return 6
     if any(is_signed(event) for event in happened if event.type == "Decided"):
         return 5
