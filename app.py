@@ -19,6 +19,7 @@ from chalicelib.publication.pages import (
     announcement_pages,
     delivery_pages,
     display_pages,
+    rescheduling_pages,
     retraction_pages,
     switch_pages,
     wechat_pages,
@@ -60,6 +61,7 @@ app.register_blueprint(retraction_pages)
 app.register_blueprint(announcement_pages)
 app.register_blueprint(display_pages)
 app.register_blueprint(wechat_pages)
+app.register_blueprint(rescheduling_pages)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
 app.register_blueprint(archive_pages)

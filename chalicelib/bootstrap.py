@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.preview import Previews
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.register import Register
+    from chalicelib.publication.service.rescheduling import Rescheduling
     from chalicelib.publication.service.retracting import Retracting
     from chalicelib.publication.service.schedule import Schedule
     from chalicelib.publication.service.settling import Settling
@@ -734,6 +735,19 @@ class Parts:
 
         machine = Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn)
         return Schedule(machine=machine)
+
+    @cached_property
+    def rescheduling(self) -> "Rescheduling":
+        """Moving publish times."""
+        from chalicelib.publication.service.rescheduling import Rescheduling
+
+        return Rescheduling(
+            journal=self.journal,
+            access=self.access,
+            desk=self.submission_desk,
+            procedures=self.procedures,
+            scale=self.settings.scale,
+        )
 
     @cached_property
     def publishing(self) -> "Publishing":

@@ -117,6 +117,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
             world.cloud.settle()
             assert world.decide(reviewer, comment=words["comment"]).status == 200
         world.finish()
+        scheduled = a_scheduled(world, words, text)
         later = to_second_text(world.now() + timedelta(days=1)).replace("Z", "+00:00")
         returned = world.submit(**text, publish_at=later)
         world.cloud.settle()
@@ -160,6 +161,7 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 *_of_reviewers(world, decided, reviewed),
                 *_of_amendments(world, amendable, amended, to_amend),
                 *_of_the_switch(world, archived),
+                *_of_the_schedule(world, scheduled),
                 *_of_proofs(world),
                 Sight(
                     name="refused-requests",
@@ -189,6 +191,46 @@ def a_desk_with_everything(words: Mapping[str, str]) -> Iterator[tuple[World, li
                 ),
             ],
         )
+
+
+def a_scheduled(world: World, words: Mapping[str, str], text: Mapping[str, Any]) -> str:
+    """A request that waits for its time, which an editor has moved."""
+    day, two = (world.now() + timedelta(days=number) for number in (1, 2))
+    form = dict(text) | {"publish_at": to_second_text(day).replace("Z", "+00:00")}
+    submission = world.submit(**form)
+    for reviewer in REVIEWERS.values():
+        world.cloud.settle()
+        assert world.decide(reviewer, comment=words["comment"]).status == 200
+    world.cloud.settle()
+    moved = {"publish_at": to_second_text(two), "time_zone": "Etc/UTC", "reason": words["comment"]}
+    path = f"/api/v1/submissions/{submission}/schedule"
+    assert world.call("POST", path, moved, as_=EDITOR).status == 200
+    world.cloud.settle()
+    return submission
+
+
+def _of_the_schedule(world: World, scheduled: str) -> list[Sight]:
+    moving = f"/submissions/{scheduled}/schedule"
+    mark = Browser(world, LIAISON).get(moving).form(moving)["csrf"]
+    wrong = {
+        "csrf": mark,
+        "publish_date": "2001-02-30",
+        "publish_time": "",
+        "time_zone": "Moon/Base",
+        "reason": "",
+    }
+    return [
+        Sight(name="request-scheduled", template="request", path=f"/submissions/{scheduled}", person=LIAISON),
+        Sight(name="schedule", template="reschedule", path=moving, person=LIAISON),
+        Sight(
+            name="schedule-wrong",
+            template="reschedule",
+            path=moving,
+            person=LIAISON,
+            fields=wrong,
+            status=422,
+        ),
+    ]
 
 
 def send_amendment(world: World, submission: str, words: Mapping[str, str]) -> None:

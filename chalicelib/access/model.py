@@ -55,6 +55,7 @@ class Action(StrEnum):
     STAND_IN = "review.stand_in"
     REASSIGN = "review.reassign"
     SCHEDULE = "publication.schedule"
+    RESCHEDULE = "publication.reschedule"
     PUBLISH = "publication.publish"
     SETTLE = "publication.settle"
     RETRACT = "publication.retract"

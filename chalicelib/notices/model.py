@@ -29,12 +29,14 @@ class Kind(StrEnum):
     DELIVERY_FAILED = "delivery_failed"
     DELIVERY_PARKED = "delivery_parked"
     RETRACTED = "retracted"
+    RESCHEDULED = "rescheduled"
 
 
 _DECISIONS = {"request_changes": Kind.RETURNED, "reject": Kind.REJECTED}
 _TYPES = {
     "PersonNeeded": Kind.NEEDS_PERSON,
     "Published": Kind.PUBLISHED,
+    "Rescheduled": Kind.RESCHEDULED,
     "Withdrawn": Kind.WITHDRAWN,
     "Amended": Kind.AMENDED,
     "ConfirmationReminded": Kind.UNCONFIRMED,

@@ -7,10 +7,12 @@ harms nobody, not being told does. One that was confirmed never is.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core import messages, metrics
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import Stale
 from chalicelib.core.events import report
 from chalicelib.core.ids import derived_id
@@ -33,8 +35,12 @@ from chalicelib.submission.store import head_key, read_head, read_revision, revi
 _CONFIRM = frozenset({Kind.AMENDED, Kind.UNCONFIRMED})
 """What asks for a confirmation."""
 _FOR_EDITORS = frozenset({Kind.NEEDS_PERSON, Kind.DELIVERY_FAILED, Kind.DELIVERY_PARKED, Kind.RETRACTED})
-_WITH_REASON = frozenset({Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED})
-_WITH_ACTOR = frozenset({Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED})
+_WITH_REASON = frozenset(
+    {Kind.WITHDRAWN, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED, Kind.RESCHEDULED}
+)
+_WITH_ACTOR = frozenset(
+    {Kind.LINK_TRIED, Kind.AMENDED, Kind.AMENDMENT_DECLINED, Kind.RETRACTED, Kind.RESCHEDULED}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +120,8 @@ class Notices:
             return self.people.persons((event.payload["amended_by"],))
         if kind in _CONFIRM:
             return self._confirming(kind, form, head)
-        told = {form.drafter: None}
+        own_doing = kind is Kind.RESCHEDULED and event.actor == form.drafter
+        told: dict[str, None] = {} if own_doing else {form.drafter: None}
         if kind in _FOR_EDITORS:
             center = self.people.departments((CENTER,)).get(CENTER)
             now = self.journal.now()
@@ -171,6 +178,7 @@ class Notices:
             "catalog_number": said.get("catalog_number"),
             "reviewers": [each.name for each in awaited],
             "who": [each.name for each in did] or [event.actor],
+            **(_times(said) if kind is Kind.RESCHEDULED else {}),
         }
         blocks: dict[str, Block] = {
             "link": Button(label="confirm", address=f"{page}/confirm")
@@ -189,6 +197,13 @@ class Notices:
             blocks |= {"channels": Points(items=lines)} if lines else {}
         stamp = Stamp(id=derived_id("m", event.id, person.id), at=event.at)
         return letter(person.email, kind.value, language, params, blocks, stamp=stamp)
+
+
+def _times(said: Mapping[str, Any]) -> dict[str, str]:
+    """From when to when it was moved, by the clocks of the place that was chosen."""
+    zone = said["time_zone"]
+    before, after = (from_text(said[name]).astimezone(ZoneInfo(zone)) for name in ("from", "to"))
+    return {"before": f"{before:%Y-%m-%d %H:%M}", "after": f"{after:%Y-%m-%d %H:%M}", "zone": zone}
 
 
 def _opinion(

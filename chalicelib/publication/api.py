@@ -142,6 +142,24 @@ def preview_audience(exchange: Exchange) -> Response:
     return answer(exchange, body)
 
 
+@publication_routes.route("/api/v1/submissions/{submission}/schedule", methods=["POST"])
+@endpoint(publication_routes)
+def post_schedule(exchange: Exchange, submission: str) -> Response:
+    person = caller(exchange)
+    said = checked("reschedule", exchange.body())
+    head = bootstrap.parts().rescheduling.reschedule(
+        person, submission, said, correlation_id=exchange.correlation_id
+    )
+    body = {
+        "id": head.id,
+        "revision": head.revision,
+        "state": head.state,
+        "publish_at": to_text(head.publish_at),
+        "time_zone": head.time_zone,
+    }
+    return answer(exchange, body)
+
+
 @publication_routes.route("/api/v1/freezes", methods=["GET"])
 @endpoint(publication_routes)
 def get_freezes(exchange: Exchange) -> Response:

@@ -10,7 +10,11 @@ from chalicelib.core.events import failed_messages, failed_records, job
 
 publication_jobs = Blueprint(__name__)
 
-TOLD = frozenset({"Published", "RecipientsChanged", "DeliveryFailed", "DeliveryParked", "Retracted"})
+BEGINS = frozenset({"Scheduled", "Rescheduled"})
+"""What the publication machine begins with, besides what begins again."""
+TOLD = frozenset(
+    {"Published", "RecipientsChanged", "DeliveryFailed", "DeliveryParked", "Retracted", "Rescheduled"}
+)
 """What a person is to be told of, or sent again, once it has happened."""
 
 
@@ -24,11 +28,11 @@ def publication_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalic
 
     def handle(document: dict[str, Any]) -> None:
         again = document["type"] == "WorkflowRestarted" and document["payload"]["stage"] is None
-        if document["type"] == "Scheduled" or again:
+        if document["type"] in BEGINS or again:
             bootstrap.parts().schedule.start(document)
         elif document["type"] == "PublishingUnfrozen":
             bootstrap.parts().sweeper.release()
-        elif document["type"] in TOLD:
+        if document["type"] in TOLD:
             bootstrap.parts().outbox.pass_on(document)
 
     return failed_records(event, handle)

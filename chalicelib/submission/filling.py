@@ -17,6 +17,18 @@ from chalicelib.submission.model import Channel, Form
 ALL = "all"
 SOME = "departments"
 """What `reach` may be: everybody, or the departments that are ticked."""
+COMMON_ZONES = (
+    "Asia/Shanghai",
+    "Asia/Hong_Kong",
+    "Asia/Singapore",
+    "Asia/Tokyo",
+    "Europe/London",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Los_Angeles",
+    "Etc/UTC",
+)
+"""Offered first, after the center's own."""
 FIRST_YEAR, LAST_YEAR = 2000, 9998
 """Of a publish time: beyond them some zones have offsets that RFC 3339 cannot say."""
 
@@ -116,12 +128,21 @@ def document(
     said["keywords"] = keywords_in(filled.keywords)
     accepted = filled.declaration != ""
     said["declaration"] = {"accepted": accepted, "version": filled.declaration or declaration}
+    publish_at, faults = publish_time(filled)
+    return said | publish_at, faults
+
+
+def publish_time(filled: Filled) -> tuple[dict[str, str], tuple[FieldError, ...]]:
+    """The publish time of a filled-in form as a field of a document, and what cannot be said of it."""
     found = _publish_times(filled)
     if isinstance(found, FieldError):
-        return said, (found,)
-    if found is not None:
-        said["publish_at"] = found.isoformat(timespec="seconds")
-    return said, ()
+        return {}, (found,)
+    return ({} if found is None else {"publish_at": found.isoformat(timespec="seconds")}), ()
+
+
+def offered_zones(own: str) -> tuple[str, ...]:
+    """The zones that a form offers first, the center's own before all."""
+    return tuple(dict.fromkeys((own, *COMMON_ZONES)))
 
 
 def keywords_in(line: str) -> list[str]:

@@ -61,7 +61,7 @@ def validate(document: object, *, now: datetime, rules: ChannelRules) -> Form:
         *_channel_faults(sound, rules),
         *_mail_faults(sound),
         *_audience_faults(sound),
-        *_time_faults(sound, now),
+        *time_faults(sound, now),
     )
     if errors or not isinstance(document, dict):
         raise InvalidSubmission(errors)
@@ -80,7 +80,7 @@ def validate_amendment(document: object, *, before: Form, now: datetime, rules: 
         *_channel_faults(sound, rules),
         *_mail_faults(sound),
         *_audience_faults(sound),
-        *(() if _same_time(sound, before) else _time_faults(sound, now)),
+        *(() if _same_time(sound, before) else time_faults(sound, now)),
         *_editors_faults(sound, before),
     )
     if errors or not isinstance(document, dict):
@@ -166,7 +166,8 @@ def _audience_faults(sound: dict[str, Any]) -> Iterator[FieldError]:
             yield FieldError(pointer="/audience", code="audience_list_required")
 
 
-def _time_faults(sound: dict[str, Any], now: datetime) -> Iterator[FieldError]:
+def time_faults(sound: Mapping[str, Any], now: datetime) -> Iterator[FieldError]:
+    """What is wrong with a publish time, each rule where the fields that it is about are sound."""
     match sound:
         case {"publish_at": publish_at}:
             if from_text(publish_at) < now - LONGEST_PAST:

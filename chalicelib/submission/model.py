@@ -221,9 +221,10 @@ class Submission:
     None for what was stored without it. `co_drafters` wrote, amended or sent in a revision, or answered for one: like
     the drafter they never decide. `amended_by` is the editor who amended the present revision. `attempt` counts the
     workflow's starts and fences off older ones; `first_attempt` is the one that the present stage began with. `seq` and
-    `last_hash` are the end of its chain of events. `due_at` is the instant from which it may be published:
-    `publish_at`, unless waits are scaled. `begun_at` is when the machine that now sees to it was begun, None for what
-    was stored without it. `reason` says in a stable word why a person is needed.
+    `last_hash` are the end of its chain of events. `publish_at` and `time_zone` are the form's, until somebody moves
+    the time of what is scheduled. `due_at` is the instant from which it may be published: `publish_at`, unless waits
+    are scaled. `begun_at` is when the machine that now sees to it was begun, None for what was stored without it.
+    `reason` says in a stable word why a person is needed.
     """
 
     id: str

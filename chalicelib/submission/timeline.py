@@ -25,6 +25,7 @@ class Kind(StrEnum):
     DECLINED = "declined"
     PERSON_NEEDED = "person_needed"
     SCHEDULED = "scheduled"
+    RESCHEDULED = "rescheduled"
     PUBLISHING = "publishing"
     ARCHIVING = "archiving"
     WITHDRAWN = "withdrawn"
@@ -266,6 +267,20 @@ def _scheduled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> N
     )
 
 
+def _rescheduled(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
+    _finish(steps)
+    steps.append(
+        Step(
+            kind=Kind.RESCHEDULED,
+            mark=Mark.NOW,
+            at=event.at,
+            actor=event.actor,
+            publish_at=from_text(payload["to"]),
+            comment=payload["reason"],
+        )
+    )
+
+
 def _publishing(steps: list[Step], event: Event, payload: Mapping[str, Any]) -> None:
     _finish(steps)
     steps.append(Step(kind=Kind.PUBLISHING, mark=Mark.NOW, at=event.at, revision=payload["revision"]))
@@ -323,6 +338,7 @@ _READERS = {
     "DecisionRecalled": _recalled,
     "PersonNeeded": _person_needed,
     "Scheduled": _scheduled,
+    "Rescheduled": _rescheduled,
     "PublishingStarted": _publishing,
     "Published": _published,
     "Archived": _archived,

@@ -34,6 +34,7 @@ from chalicelib.core.table import Found, Key, R, Record
 from chalicelib.identity.model import ProofKind, SessionProof
 from chalicelib.people.model import Person
 from chalicelib.people.roster import Roster
+from chalicelib.publication.freeze import Hand
 from chalicelib.publication.model import Delivered, Item, Retraction, TakenBack
 from chalicelib.review.deadlines import Escalation
 from chalicelib.review.model import Decision
@@ -161,6 +162,22 @@ class Desk:
         self.parts.submission_desk.withdraw(
             self.person(person), submission, "不再需要。", correlation_id=new_id("c")
         )
+
+    def reschedule(self, person: str, submission: str, publish_at: str) -> None:
+        """Move the time of what is scheduled: to a time of UTC, or `now`. Raises what the service does."""
+        said = {"publish_at": publish_at, "time_zone": "Etc/UTC", "reason": "活动改期。"}
+        self.parts.rescheduling.reschedule(self.person(person), submission, said, correlation_id=new_id("c"))
+
+    def freeze(self, person: str, scope: str) -> None:
+        """Hold a channel back, or all. Raises what the service does."""
+        self.parts.freezing.freeze(self._hand(person), scope=scope, reason="核查。", until=None)
+
+    def lift(self, person: str, scope: str) -> None:
+        """Let it go on. Raises what the service does."""
+        self.parts.freezing.lift(self._hand(person), scope=scope, reason="已查清。")
+
+    def _hand(self, person: str) -> Hand:
+        return Hand(person=self.person(person), correlation_id=new_id("c"))
 
     def look(self, person: str, handle: str) -> OpenedLink | None:
         """What a review link shows; None when nothing is to be decided by it any more."""

@@ -47,6 +47,11 @@ OPEN_TO = {
     (Action.CONFIRM_DISPLAY, "confidential"): {"center_director@center"},
     (Action.SEE_RECIPIENTS, "internal"): {"center_editor@center", "center_director@center"},
     (Action.SEE_RECIPIENTS, "confidential"): {"center_editor@center", "center_director@center"},
+    (Action.RESCHEDULE, "internal"): {
+        "liaison@marketing",
+        "center_editor@center",
+        "center_director@center",
+    },
     (Action.FREEZE, "internal"): {"center_editor@center", "center_director@center"},
     (Action.UNFREEZE, "internal"): {"center_director@center"},
     (Action.ARCHIVE, "internal"): set(),

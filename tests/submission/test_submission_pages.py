@@ -13,8 +13,9 @@ from chalicelib.core import messages
 from chalicelib.core.validation import schema, time_zones
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.model import DeliveryState
+from chalicelib.submission.filling import COMMON_ZONES
 from chalicelib.submission.model import Reason, State
-from chalicelib.submission.pages.requests import COMMON_ZONES, FIELDS
+from chalicelib.submission.pages.requests import FIELDS
 from tests.browsing import Browser
 from tests.faults import FaultyAws
 from tests.submission.desk_visits import (

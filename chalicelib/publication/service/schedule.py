@@ -19,7 +19,8 @@ class Schedule:
     def start(self, event: Mapping[str, Any]) -> None:
         """Start the machine that waits until what is approved is due; a repeat changes nothing."""
         payload = event["payload"]
-        publish_at = from_text(payload.get("waits_until") or payload["publish_at"])
+        planned = payload["to"] if event["type"] == "Rescheduled" else payload["publish_at"]
+        publish_at = from_text(payload.get("waits_until") or planned)
         is_due = publish_at <= from_text(event["at"])
         argument = {
             "submission": event["submission"],

@@ -32,7 +32,15 @@ from chalicelib.core.ids import new_secret
 from chalicelib.core.validation import checked, schema, time_zones
 from chalicelib.identity.caller import Visit, posted, visit
 from chalicelib.people.audiences import LIST, ROLE, departments_in
-from chalicelib.submission.filling import ALL, SOME, Filled, choices_of, document, keywords_in
+from chalicelib.submission.filling import (
+    ALL,
+    SOME,
+    Filled,
+    choices_of,
+    document,
+    keywords_in,
+    offered_zones,
+)
 from chalicelib.submission.model import (
     REVISABLE,
     Channel,
@@ -52,18 +60,6 @@ if TYPE_CHECKING:  # services are loaded when `bootstrap` makes them, not with t
 
 submission_pages = Blueprint(__name__)
 
-COMMON_ZONES = (
-    "Asia/Shanghai",
-    "Asia/Hong_Kong",
-    "Asia/Singapore",
-    "Asia/Tokyo",
-    "Europe/London",
-    "Europe/Berlin",
-    "America/New_York",
-    "America/Los_Angeles",
-    "Etc/UTC",
-)
-"""Offered first, after the center's own."""
 FIELDS = (
     "department",
     "title",
@@ -445,7 +441,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
             ]
             for classification in Classification
         },
-        zones=tuple(dict.fromkeys((parts.settings.center_time_zone, *COMMON_ZONES))),
+        zones=offered_zones(parts.settings.center_time_zone),
         all_zones=time_zones(),
         folds=choices_of(filled),
         declaration=declaration_version(),

@@ -258,6 +258,7 @@ class SubmissionDesk:
             Action.RETRACT: head.state in _SENT_OUT,
             Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
             Action.CONFIRM_DISPLAY: head.state in _SENT_OUT,
+            Action.RESCHEDULE: head.state is State.SCHEDULED,
         }
         return frozenset(
             action for action, now in legal.items() if now and self._access.allows(subject, action, resource)
