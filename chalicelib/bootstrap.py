@@ -82,6 +82,8 @@ if TYPE_CHECKING:
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
 """How long a step may be under way before the sweeper takes it for lost."""
+PROMPTNESS = timedelta(minutes=3)
+"""How long what is due may take to begin, before the sweeper begins it again."""
 
 
 class Parts:
@@ -764,6 +766,7 @@ class Parts:
             shelf=self.shelf,
             max_lateness=self.settings.max_lateness,
             grace=self.grace,
+            promptness=PROMPTNESS / self.settings.scale,
         )
 
     @cached_property

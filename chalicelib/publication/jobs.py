@@ -59,7 +59,7 @@ def mail_events(event: Any) -> dict[str, Any]:  # noqa: ANN401 — chalice has n
     return failed_messages(event, lambda body: bootstrap.parts().mailings.heard(json.loads(body)))
 
 
-@publication_jobs.schedule("rate(5 minutes)", name="sweep")
+@publication_jobs.schedule("rate(2 minutes)", name="sweep")
 @job
 def sweep(_event: object) -> dict[str, int]:
     """Repair what lost events left behind."""

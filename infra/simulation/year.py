@@ -31,7 +31,7 @@ _A_WEEK = 40
 _STAND_IN = timedelta(days=13)
 """For how long somebody who does not answer is stood in for."""
 _NOTICED_LOSS = timedelta(minutes=15)
-"""When the sweeper comes that finds what a lost event left behind; it looks every five minutes and waits for ten."""
+"""When the sweeper comes that finds what a lost event left behind; it looks every two minutes and waits for ten."""
 _NOON = time(12, 15)
 _LAST_ROUND = 3
 """From this revision on reviewers say yes or no."""
@@ -97,7 +97,7 @@ class Year:
         self.agenda.at(self.hours.after(self.agenda.now(), hours), thing)
 
     def _each_noon(self, end: datetime) -> None:
-        """The sweeper looks every five minutes; with every event where it belongs, once a day shows as much."""
+        """The sweeper looks every two minutes; with every event where it belongs, once a day shows as much."""
         day = self.plan.first
         while (noon := self._instant(day, _NOON)) < end:
             self.agenda.at(noon, self.desk.sweep)

@@ -365,7 +365,7 @@ def test_laptop_reads_the_same_batches_retries_and_partial_failures(package: Pac
             assert stream.max_retries == source["MaximumRetryAttempts"]
 
 
-@pytest.mark.parametrize(("function", "rate"), [("Sweep", "5 minutes"), ("TidyKeptFiles", "1 day")])
+@pytest.mark.parametrize(("function", "rate"), [("Sweep", "2 minutes"), ("TidyKeptFiles", "1 day")])
 def test_what_the_clock_calls_comes_at_its_rate(function: str, rate: str, package: Package) -> None:
     (schedule,) = package.functions()[function]["Events"].values()
     assert schedule == {"Type": "Schedule", "Properties": {"Schedule": f"rate({rate})"}}

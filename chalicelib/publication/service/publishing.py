@@ -30,7 +30,11 @@ MOST_RESTARTS = 8
 
 @dataclass(frozen=True, kw_only=True)
 class Publishing:
-    """The publication machine's eyes. `grace` is how long a step may be under way before the sweeper repeats it."""
+    """The publication machine's eyes.
+
+    `grace` is how long a step may be under way before the sweeper repeats it, `promptness` how long what is due may
+    take to begin: together with the sweeper's rate less than five minutes, so that nothing due stays unstarted longer.
+    """
 
     journal: Journal
     access: AccessControl
@@ -41,6 +45,7 @@ class Publishing:
     shelf: Shelf
     max_lateness: timedelta
     grace: timedelta
+    promptness: timedelta
 
     def last_check(self, work: Mapping[str, Any]) -> dict[str, Any]:
         """Check everything once more, claim the publication, and answer the channels that are to deliver now.
@@ -182,12 +187,12 @@ class Publishing:
 
     def _is_overdue(self, head: Submission) -> bool:
         """Whether it stands still for longer than any step takes."""
-        now, grace = self.journal.now(), patience(self.grace, head)
+        now = self.journal.now()
         if head.state is State.SCHEDULED:
-            due = head.due_at is not None and head.due_at + self.grace < now
-        else:
-            due = head.state in {State.PUBLISHING, State.PUBLISHED} or bool(head.again)
-        return due and head.updated_at + grace < now
+            due = head.due_at is not None and head.due_at + self.promptness < now
+            return due and head.updated_at + patience(self.promptness, head) < now
+        due = head.state in {State.PUBLISHING, State.PUBLISHED} or bool(head.again)
+        return due and head.updated_at + patience(self.grace, head) < now
 
     def _left(self, head: Submission) -> tuple[Channel, ...]:
         """The channels that are still to be delivered to; those that cannot be served only while there is no other."""
