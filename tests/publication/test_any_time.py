@@ -135,7 +135,7 @@ class Times(RuleBasedStateMachine):
             channels = self.desk.parts.publishing.last_check(work)["channels"]
         for each in channels:
             with suppress(ChannelsFrozen):
-                self.desk.parts.publishing.deliver(work | {"channel": each})
+                self.desk.parts.delivering.deliver(work | {"channel": each})
         if attempt < head.attempt:
             assert self.desk.head(head.id) == head
 

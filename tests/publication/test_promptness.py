@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import yaml
@@ -12,17 +13,17 @@ from chalicelib.ledger.store import events_of
 from chalicelib.review.model import Decision
 from chalicelib.submission.model import State
 from infra.local import subscriptions
-from infra.local.cloud import Files
 from infra.simulation.agenda import Agenda
 from infra.simulation.desk import Desk
 from tests.world import DIRECTOR, EDITOR, EXECUTIVE, HEAD, LIAISON, LINK, a_form, a_roster
 
+STACKS = Path(__file__).parents[2] / "infra" / "stacks"
 PROMISE = timedelta(minutes=5)
 START = datetime(2026, 3, 2, 1, tzinfo=UTC)
 PEOPLE = (LIAISON, EDITOR, HEAD, EXECUTIVE, DIRECTOR)
 (EVERY,) = (
     each.every
-    for each in subscriptions.of(app, Files().app)
+    for each in subscriptions.of(app, STACKS / "app.yaml")
     if isinstance(each, subscriptions.Schedule) and each.handler == "sweep"
 )
 
@@ -94,7 +95,7 @@ def test_a_wake_up_that_is_late_by_a_minute_or_two_is_left_alone(clockwork: Cloc
 
 
 def test_somebody_is_called_when_that_did_not_help() -> None:
-    text = (Files().app.parent / "watch.yaml").read_text("utf-8")
+    text = (STACKS / "watch.yaml").read_text("utf-8")
     (line,) = (line for line in text.splitlines() if line.strip().startswith("Scheduled: {State: scheduled"))
     limits = yaml.safe_load(line)["Scheduled"]
     assert limits["Seconds"] == PROMISE.total_seconds()

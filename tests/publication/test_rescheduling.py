@@ -105,7 +105,7 @@ def test_an_old_wake_up_finds_another_attempt_and_does_nothing(world: World) -> 
         items = world.items()
         work = {"submission": submission, "revision": 1, "attempt": old.attempt}
         assert world.parts.publishing.last_check(work)["channels"] == []
-        world.parts.publishing.deliver(work | {"channel": "website"})
+        world.parts.delivering.deliver(work | {"channel": "website"})
         assert world.items() == items
         withdrawn(world, submission)
 
