@@ -17,6 +17,7 @@ from chalicelib.publication.api import publication_routes
 from chalicelib.publication.jobs import publication_jobs
 from chalicelib.publication.pages import (
     announcement_pages,
+    calendar_pages,
     delivery_pages,
     display_pages,
     rescheduling_pages,
@@ -62,6 +63,7 @@ app.register_blueprint(announcement_pages)
 app.register_blueprint(display_pages)
 app.register_blueprint(wechat_pages)
 app.register_blueprint(rescheduling_pages)
+app.register_blueprint(calendar_pages)
 app.register_blueprint(publication_jobs)
 app.register_blueprint(archive_routes)
 app.register_blueprint(archive_pages)

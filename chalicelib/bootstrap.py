@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
     from chalicelib.publication.service.preview import Previews
+    from chalicelib.publication.service.planning import Planning
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.register import Register
     from chalicelib.publication.service.rescheduling import Rescheduling
@@ -737,6 +738,19 @@ class Parts:
 
         machine = Machine(client=self.aws.stepfunctions, arn=self.settings.publication_machine_arn)
         return Schedule(machine=machine)
+
+    @cached_property
+    def planning(self) -> "Planning":
+        """The publishing calendar."""
+        from chalicelib.publication.service.planning import Planning
+
+        return Planning(
+            journal=self.journal,
+            access=self.access,
+            desk=self.submission_desk,
+            calendar=lambda: self.calendar,
+            zone=self.settings.center_zone,
+        )
 
     @cached_property
     def rescheduling(self) -> "Rescheduling":

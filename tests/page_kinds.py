@@ -44,6 +44,7 @@ from tests.world import (
 LEAD_ELSEWHERE = frozenset(
     {
         "/archive/{catalog_number}/download",
+        "/calendar.ics",
         "/submissions/{submission}/attachments/{attachment}",
         "/wechat/callback",
     }
@@ -221,6 +222,15 @@ def _of_the_schedule(world: World, scheduled: str) -> list[Sight]:
     }
     return [
         Sight(name="request-scheduled", template="request", path=f"/submissions/{scheduled}", person=LIAISON),
+        Sight(name="calendar", template="calendar", path="/calendar", person=LIAISON),
+        Sight(name="calendar-agenda", template="calendar", path="/calendar?view=agenda", person=LIAISON),
+        Sight(
+            name="calendar-wrong",
+            template="calendar",
+            path="/calendar?month=soon",
+            person=LIAISON,
+            status=422,
+        ),
         Sight(name="schedule", template="reschedule", path=moving, person=LIAISON),
         Sight(
             name="schedule-wrong",

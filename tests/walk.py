@@ -451,6 +451,9 @@ class Walk:
         page = f"/submissions/{submission}/schedule"
         liaison.submit(liaison.get(page), page, when="now", reason="不必再等。")
         self.world.finish()
+        assert self.call("GET", "calendar", as_=LIAISON).body["items"]
+        liaison.get("/calendar")
+        liaison.get("/calendar.ics")
 
     def withdraw(self, liaison: Browser) -> None:
         """One before its first stage opens, one returned and handed in again, both by program, and one at its page."""

@@ -220,6 +220,27 @@ class Table:
         )
         return list(answer["Items"])
 
+    def index_range(
+        self, index: str, where: tuple[str, str], sort: str, span: tuple[str, str], *, limit: int
+    ) -> list[dict[str, Any]]:
+        """The lowest rows of an index where attribute `where[0]` equals `where[1]`: raw, eventually consistent.
+
+        Of those whose attribute `sort` lies between the two values of `span`, both included.
+        """
+        answer = self._client().query(
+            TableName=self.name,
+            IndexName=index,
+            KeyConditionExpression="#k = :k AND #s BETWEEN :low AND :high",
+            ExpressionAttributeNames={"#k": where[0], "#s": sort},
+            ExpressionAttributeValues={
+                ":k": {"S": where[1]},
+                ":low": {"S": span[0]},
+                ":high": {"S": span[1]},
+            },
+            Limit=limit,
+        )
+        return list(answer["Items"])
+
     def scan(self, kind: type[R], prefix: str) -> Iterator[R]:
         """Every item whose partition key starts with the prefix, by reading the whole table: for operations only."""
         pages = (

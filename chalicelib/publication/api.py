@@ -12,9 +12,10 @@ from chalicelib.core.http import Exchange, answer, endpoint
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import caller
 from chalicelib.ledger.model import Event
+from chalicelib.publication.calendar import a_day, month_of
 from chalicelib.publication.freeze import HISTORY, Freeze, Hand, Waiting
 from chalicelib.publication.service.settling import answered, channel_named
-from chalicelib.submission.model import Channel
+from chalicelib.submission.model import Channel, Submission
 
 publication_routes = Blueprint(__name__)
 
@@ -160,6 +161,28 @@ def post_schedule(exchange: Exchange, submission: str) -> Response:
     return answer(exchange, body)
 
 
+@publication_routes.route("/api/v1/calendar", methods=["GET"])
+@endpoint(publication_routes)
+def get_calendar(exchange: Exchange) -> Response:
+    person, planning = caller(exchange), bootstrap.parts().planning
+    first, last = month_of(planning.today())
+    first = a_day(exchange.query, "from", first)
+    last = a_day(exchange.query, "to", max(last, first))
+    plan = planning.plan(person, first, last)
+    body = {
+        "from": first.isoformat(),
+        "to": last.isoformat(),
+        "time_zone": planning.zone.key,
+        "days": [
+            {"date": day.day.isoformat(), "works": day.works, "holiday": day.holiday, "made_up": day.made_up}
+            for day in plan.days
+        ],
+        "items": list(map(_planned, plan.items)),
+        "rest": to_text(plan.rest) if plan.rest else None,
+    }
+    return answer(exchange, body)
+
+
 @publication_routes.route("/api/v1/freezes", methods=["GET"])
 @endpoint(publication_routes)
 def get_freezes(exchange: Exchange) -> Response:
@@ -210,6 +233,21 @@ def _freeze(freeze: Freeze) -> dict[str, Any]:
         "since": to_text(freeze.since),
         "until": to_text(freeze.until) if freeze.until else None,
         "seq": freeze.seq,
+    }
+
+
+def _planned(head: Submission) -> dict[str, Any]:
+    return {
+        "submission": head.id,
+        "title": head.title,
+        "department": head.department,
+        "state": head.state,
+        "classification": head.classification,
+        "importance": head.importance,
+        "channels": list(head.channels),
+        "publish_at": to_text(head.publish_at),
+        "time_zone": head.time_zone,
+        "catalog_number": head.catalog_number,
     }
 
 

@@ -120,6 +120,10 @@ IN_FLIGHT = frozenset(
 """The states in which a machine must see to it that something happens, or that people are reminded: the sweeper's."""
 
 
+PLANNED = IN_FLIGHT | {State.ARCHIVED}
+"""The states in which it has a place in the publishing calendar, at `publish_at`."""
+
+
 def ensure_legal(present: State, following: State) -> None:
     """Raise IllegalTransition when `following` may not come after `present`."""
     if following is not present and following not in LEGAL[present]:

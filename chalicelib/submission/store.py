@@ -6,6 +6,7 @@ its optimistic lock: a head is written only together with the event that follows
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 from pynamodb.attributes import NumberAttribute, UnicodeAttribute
@@ -19,6 +20,7 @@ from chalicelib.core.table import Check, DocumentAttribute, Key, Put, Record, Ta
 from chalicelib.ledger.store import partition_key
 from chalicelib.submission.letters import KEPT_BYTES, RefusedRequest, Standing
 from chalicelib.submission.model import (
+    PLANNED,
     Category,
     Channel,
     Classification,
@@ -34,14 +36,24 @@ from chalicelib.submission.procedure import Procedure, ProcedureError, procedure
 IN_FLIGHT_INDEX = "in_flight"
 SHARDS = 16
 """How many keys the index of submissions in flight is spread over."""
+PLANNED_INDEX = "planned"
+PLANNED_SHARDS = 4
+"""How many keys the index of publish times is spread over: as many calls read a month, 4,000 writes a second fit in."""
+MOST_PLANNED = 250
+"""Rows of one of these keys that are read at once."""
 
 
 class SubmissionRecord(Record):
-    """The head. The two index keys are there only while the index should show it."""
+    """The head. The keys of an index are there only while the index should show it.
+
+    `publish_at` is one of `facts` in what was stored before there was the index of publish times.
+    """
 
     listing_key = UnicodeAttribute()
     listing_sort = UnicodeAttribute()
     in_flight = UnicodeAttribute(null=True)
+    planned = UnicodeAttribute(null=True)
+    publish_at = UnicodeAttribute(null=True)
     state = UnicodeAttribute()
     seq = NumberAttribute()
     facts = DocumentAttribute()
@@ -115,6 +127,15 @@ def shard_of(submission: str) -> str:
     return f"in-flight-{shard(submission, SHARDS):02d}"
 
 
+def planned_key(submission: str) -> str:
+    """The key of the index of publish times that a submission falls under; short, for every head has it."""
+    return _planned_keys()[ord(submission[-1]) % PLANNED_SHARDS]
+
+
+def _planned_keys() -> tuple[str, ...]:
+    return tuple(f"p{shard}" for shard in range(PLANNED_SHARDS))
+
+
 def put_head(head: Submission, *, expected_seq: int) -> Put:
     """Describe the head's next version: only if nothing has happened since `expected_seq` (0: it is new)."""
     key = head_key(head.id)
@@ -128,7 +149,6 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         "importance": head.importance,
         "channels": list(head.channels),
         "audience": None if head.audience is None else list(head.audience),
-        "publish_at": to_text(head.publish_at),
         "time_zone": head.time_zone,
         "revision": head.revision,
         "stage": head.stage,
@@ -152,6 +172,8 @@ def put_head(head: Submission, *, expected_seq: int) -> Put:
         listing_key=listing_key(head.department),
         listing_sort=f"{to_text(head.created_at)}#{head.id}",
         in_flight=shard_of(head.id) if head.is_in_flight else None,
+        planned=planned_key(head.id) if head.state in PLANNED else None,
+        publish_at=to_text(head.publish_at),
         state=head.state.value,
         seq=head.seq,
         facts={name: value for name, value in facts.items() if value is not None},
@@ -181,7 +203,7 @@ def read_head(record: SubmissionRecord) -> Submission:
         importance=Importance(facts["importance"]),
         channels=tuple(map(Channel, facts["channels"])),
         audience=tuple(facts["audience"]) if "audience" in facts else None,
-        publish_at=from_text(facts["publish_at"]),
+        publish_at=from_text(record.publish_at or facts["publish_at"]),
         time_zone=facts["time_zone"],
         revision=facts["revision"],
         stage=facts.get("stage"),
@@ -246,6 +268,34 @@ def in_flight(table: Table) -> Iterator[SubmissionRecord]:
             if len(items) < _SWEEP_PAGE:
                 break
             below = items[-1]["pk"]["S"]
+
+
+def planned_between(
+    table: Table, since: datetime, until: datetime
+) -> tuple[list[SubmissionRecord], datetime | None]:
+    """The records of what is planned from one instant on and before another, by time, as they stand now.
+
+    Where there is more than is read at once, the second is the instant from which the rest must be asked for; what lies
+    at one single instant beyond that is left out. One call a shard, and one for every hundred records.
+    """
+    span = (to_text(since), to_text(until - timedelta(milliseconds=1)))
+    rows: list[dict[str, Any]] = []
+    rest: list[str] = []
+    for key in _planned_keys():
+        found = table.index_range(PLANNED_INDEX, ("planned", key), "publish_at", span, limit=MOST_PLANNED + 1)
+        rows += found[:MOST_PLANNED]
+        rest += [_planned_at(row) for row in found[MOST_PLANNED:]]
+    just_after = to_text(since + timedelta(milliseconds=1))
+    end = min((max(each, just_after) for each in rest), default=None)
+    rows = sorted((row for row in rows if end is None or _planned_at(row) < end), key=_planned_at)
+    keys = [Key(SubmissionRecord, row["pk"]["S"], row["sk"]["S"]) for row in rows]
+    found_records = table.batch(*keys)
+    records = [record for record in map(found_records.get, keys) if record is not None]
+    return records, None if end is None else from_text(end)
+
+
+def _planned_at(row: dict[str, Any]) -> str:
+    return str(row["publish_at"]["S"])
 
 
 def refused_key(refused_request: str) -> Key[RefusedRequestRecord]:

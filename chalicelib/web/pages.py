@@ -78,6 +78,12 @@ def see_other(exchange: Exchange, location: str, *, cookies: Sequence[str] = ())
     return _answer(exchange, 303, cookies, {"Location": location, "Content-Type": "text/plain"}, "")
 
 
+def download(exchange: Exchange, name: str, media_type: str, text: str) -> Response:
+    """A file of that name, for the browser to keep."""
+    headers = {"Content-Type": media_type, "Content-Disposition": f'attachment; filename="{name}"'}
+    return _answer(exchange, 200, (), headers, text)
+
+
 def return_cookie(place: str) -> str:
     """The cookie that remembers where to go after signing in: a page of ours, perhaps with a handle after the `#`."""
     return cookie(RETURN_COOKIE, quote(place, safe=""), life=_RETURN_LIFE)

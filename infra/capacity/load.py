@@ -36,7 +36,14 @@ from chalicelib.publication.store import (
 from chalicelib.review.store import desk_partition
 from chalicelib.submission.model import Category, Channel, Classification
 from chalicelib.submission.procedure import Procedure, read_procedure
-from chalicelib.submission.store import IN_FLIGHT_INDEX, listing_key, procedure_key, shard_of
+from chalicelib.submission.store import (
+    IN_FLIGHT_INDEX,
+    PLANNED_INDEX,
+    listing_key,
+    planned_key,
+    procedure_key,
+    shard_of,
+)
 from infra.capacity.meter import TABLE
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -60,6 +67,7 @@ TRIES = "RATE#<handles of an address>"
 SERIES = "SERIES#<series>"
 SITE, CHANNEL = "SITE#<prefix>", "CHANNEL#<channel>#<shard>"
 DEPARTMENT, ARCHIVE, SHARD = "DEPARTMENT#<department>", "ARCHIVE#<department>", "in-flight-<shard>"
+PLANNED = "planned-<shard>"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +111,7 @@ def keys_of(request: Request) -> dict[str, set[Place]]:
         ARCHIVE: {(LISTING, archive_listing_key(request.department))},
         CHANNEL: {(TABLE, channel_key(Channel.WEBSITE, request.submission).pk)},
         SHARD: {(IN_FLIGHT_INDEX, shard_of(request.submission))},
+        PLANNED: {(PLANNED_INDEX, planned_key(request.submission))},
     }
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -131,6 +131,25 @@ class MemoryTable(Table):
             end = len(rows) if below[1] is None else bisect_left(rows, (below[1],))
             found = [self._items[pk, sk] for _, pk, sk in rows[max(0, end - limit) : end]]
         return [{name: item[name] for name in item.keys() & described.shown} for item in reversed(found)]
+
+    def index_range(
+        self, index: str, where: tuple[str, str], sort: str, span: tuple[str, str], *, limit: int
+    ) -> list[dict[str, Any]]:
+        """As the base says."""
+        self._ask("Query", None, index)
+        described = self._indexes.get(index)
+        if described is None or (described.hash, described.sort) != (where[0], sort) or limit < 1:
+            _refuse("Query", f"no index {index} by {where[0]} and {sort}, or no rows asked for")
+        if span[0] > span[1]:
+            _refuse(
+                "Query",
+                "The BETWEEN operator requires upper bound to be greater than or equal to lower bound",
+            )
+        with self._turn:
+            rows = self._rows[index].get(where[1], [])
+            within = takewhile(lambda row: row[0] <= span[1], rows[bisect_left(rows, (span[0],)) :])
+            found = [self._items[pk, sk] for _, pk, sk in islice(within, limit)]
+        return [{name: item[name] for name in item.keys() & described.shown} for item in found]
 
     def scan(self, kind: type[R], prefix: str) -> Iterator[R]:
         """As the base says, in no order."""

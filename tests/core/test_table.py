@@ -233,6 +233,14 @@ def test_an_index_holds_what_has_both_its_keys_newest_first_and_shows_what_it_pr
     )
     assert [row["pk"]["S"] for row in listed(table)] == ["SHELF#10", "SHELF#2", "SHELF#1"]
     assert [row["pk"]["S"] for row in listed(table, below="0010", limit=1)] == ["SHELF#2"]
+    for span, limit, found in (
+        (("0001", "0002"), 5, ["SHELF#1", "SHELF#2"]),
+        (("0002", "9"), 5, ["SHELF#2", "SHELF#10"]),
+        (("0000", "9"), 1, ["SHELF#1"]),
+        (("0003", "0009"), 5, []),
+    ):
+        rows = table.index_range("listing", ("listing_key", "SHELF"), "listing_sort", span, limit=limit)
+        assert [row["pk"]["S"] for row in rows] == found, "lowest first, both ends included"
     assert listed(table, below="0002") == [
         {
             "pk": {"S": "SHELF#1"},

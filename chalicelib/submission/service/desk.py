@@ -352,7 +352,7 @@ class SubmissionDesk:
         Raises NotFound for everybody else, and where there is no such file.
         """
         head = self._known(submission, found)
-        if self._may_read(person, head):
+        if self.may_read(person, head):
             file = self._kept_files(head, since=1).get(attachment)
         elif self._was_sent_to(person, head):
             file = self._kept_files(head, since=head.revision).get(attachment)
@@ -390,7 +390,7 @@ class SubmissionDesk:
             keys = [listing_key(each.id) for each in among]
         rows = newest(self._journal.table, SubmissionRecord, keys, cursor=cursor, state=state)
         heads = ((position, None if record is None else read_head(record)) for position, record in rows)
-        return page(heads, lambda head: self._may_read(person, head))
+        return page(heads, lambda head: self.may_read(person, head))
 
     def departments_open_to(self, person: Person) -> tuple[Department, ...]:
         """The departments of which policy might let the person read something of somebody else's, by id."""
@@ -488,7 +488,7 @@ class SubmissionDesk:
         Raises NotFound where policy forbids even to know of it.
         """
         head = self._known(submission, found)
-        if not self._may_read(person, head):
+        if not self.may_read(person, head):
             raise NotFound
         return head
 
@@ -500,7 +500,7 @@ class SubmissionDesk:
             raise NotFound
         return read_head(record)
 
-    def _may_read(self, person: Person, head: Submission) -> bool:
+    def may_read(self, person: Person, head: Submission) -> bool:
         """Whether the person may read it; what is archived is not read past the archive's own rule."""
         subject, resource = subject_of(person, self._journal.now()), resource_of(head)
         archived = Action.ARCHIVE_READ in reading(head) and head.drafter != person.id
