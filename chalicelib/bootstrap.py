@@ -68,6 +68,7 @@ if TYPE_CHECKING:
     from chalicelib.review.service.links import Links
     from chalicelib.review.service.recalling import Recalling
     from chalicelib.submission.form import ChannelRules
+    from chalicelib.submission.hours import ChannelHours
     from chalicelib.submission.model import Channel
     from chalicelib.submission.service import (
         Amendments,
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
         SubmissionDesk,
         Tidying,
     )
+    from chalicelib.submission.service.slots import Slots
 
 POLICIES = Path(__file__).parents[1] / "policies"
 GRACE = timedelta(minutes=10)
@@ -331,6 +333,20 @@ class Parts:
         return ChannelRules.load(POLICIES / "channels.csv")
 
     @cached_property
+    def channel_hours(self) -> "ChannelHours":
+        """When channels may be used, and how often a day."""
+        from chalicelib.submission.hours import ChannelHours
+
+        return ChannelHours.load(POLICIES / "channels.json")
+
+    @cached_property
+    def slots(self) -> "Slots":
+        """Times for channels."""
+        from chalicelib.submission.service.slots import Slots
+
+        return Slots(journal=self.journal, rules=lambda: self.channel_hours)
+
+    @cached_property
     def submission_desk(self) -> "SubmissionDesk":
         """What liaisons do."""
         from chalicelib.submission.service import SubmissionDesk
@@ -343,6 +359,7 @@ class Parts:
             rules=self.channel_rules,
             shelf=self.shelf,
             procedures=self.procedures,
+            slots=self.slots,
         )
 
     @cached_property
@@ -749,6 +766,7 @@ class Parts:
             access=self.access,
             desk=self.submission_desk,
             calendar=lambda: self.calendar,
+            hours=lambda: self.channel_hours,
             zone=self.settings.center_zone,
         )
 

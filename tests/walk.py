@@ -21,6 +21,7 @@ from chalicelib.publication.channels.email.mailing import RecipientState
 from chalicelib.publication.channels.wechat.callback import signature_of
 from chalicelib.publication.service.publishing import MOST_RESTARTS
 from chalicelib.publication.store import read_mailing
+from chalicelib.submission.hours import ChannelHours, Daily
 from chalicelib.submission.model import Channel
 from chalicelib.web.static import address_of
 from tests.attachment.files import CSV, declared, keys, post_form
@@ -114,6 +115,10 @@ class Walk:
         self.walked: set[Route] = set()
         self._carrier = _Carrier(world.parts.mailer)
         world.parts.__dict__["mailer"] = self._carrier
+        zone = world.parts.settings.center_zone
+        world.parts.__dict__["channel_hours"] = ChannelHours(
+            daily={Channel.WECHAT: Daily(most=100, zone=zone)}
+        )
 
     def everywhere(self) -> None:
         """The whole walk, ending where it is signed out and what was left lying is withdrawn."""
@@ -162,7 +167,7 @@ class Walk:
         _Stroller(self).get(address_of("style.css"))
 
     def send_by_a_system(self) -> None:
-        """One request that is taken with its file, two that are refused, one for a file that is gone, and looked at."""
+        """Two requests that are taken, one with its file, and two that are refused, one for a file that is gone."""
         system, file, gone = (
             System(world=self.world, department=SENDING_DEPARTMENT),
             self.attach(),
@@ -171,10 +176,12 @@ class Walk:
         self.remove_files(f"checked/{gone}/")
         self.forget_the_procedure()
         system.send(attachments=[file])
+        ahead = a_form(self.world.now() + timedelta(minutes=30))["publish_at"]
+        system.send(channels=["website", "wechat"], classification="public", publish_at=ahead)
         system.send(title="")
         system.send(attachments=[gone])
         self.world.cloud.settle()
-        assert sorted(answer["status"] for answer in system.answers()) == [201, 422, 422]
+        assert sorted(answer["status"] for answer in system.answers()) == [201, 201, 422, 422]
         refused, _ = refused_requests_of(self.world)
         for path in ("refused-requests", f"refused-requests/{refused}"):
             self.call("GET", path, as_=LIAISON)

@@ -30,6 +30,7 @@ from chalicelib.publication.freeze import WHOLE, Freeze
 from chalicelib.publication.service.freezing import Brake
 from chalicelib.review.model import ReviewTask
 from chalicelib.review.store import task_key, tasks_of
+from chalicelib.submission.hours import ChannelHours
 from chalicelib.submission.procedure import Procedure, procedure_from_document, read_procedure
 from chalicelib.submission.service import Journal
 from infra.local.clients import REGION
@@ -483,6 +484,9 @@ def a_world(
             world.parts.table = memory
         vars(world.parts.procedures)["present"] = PROCEDURE
         vars(world.parts)["mail_rules"] = mail_rules or OFTEN
+        vars(world.parts)["channel_hours"] = (
+            ChannelHours()
+        )  # most tests publish at any hour, as often as they like
         bootstrap.use(world.parts)
         try:
             world.parts.roster_keeper.apply(roster or a_roster(*(people or PEOPLE)), world.now())

@@ -178,6 +178,15 @@ def get_calendar(exchange: Exchange) -> Response:
             for day in plan.days
         ],
         "items": list(map(_planned, plan.items)),
+        "loads": [
+            {
+                "date": load.day.isoformat(),
+                "channel": load.channel,
+                "taken": load.taken,
+                "most": load.most,
+            }
+            for load in plan.loads
+        ],
         "rest": to_text(plan.rest) if plan.rest else None,
     }
     return answer(exchange, body)

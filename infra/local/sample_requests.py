@@ -76,7 +76,8 @@ class Sample:
 def load(folder: Path, now: datetime) -> tuple[Sample, ...]:
     """Read all samples of a folder, by name of file.
 
-    `publish_at` becomes now plus `publish_in`, to the second, with the offset that the form's zone has then.
+    `publish_at` becomes now plus `publish_in`, to the second, with the offset that the form's zone has then; days ahead
+    it is at ten in the morning, when every channel may be used.
     Raises KeyError or ValueError when a file is not a sample.
     """
     return tuple(_sample(path, now) for path in sorted(folder.glob("*.json")))
@@ -85,7 +86,10 @@ def load(folder: Path, now: datetime) -> tuple[Sample, ...]:
 def _sample(path: Path, now: datetime) -> Sample:
     document = json.loads(path.read_text("utf-8"))
     form = document["form"]
-    publish_at = (now + duration(document["publish_in"])).astimezone(ZoneInfo(form["time_zone"]))
+    ahead = duration(document["publish_in"])
+    publish_at = (now + ahead).astimezone(ZoneInfo(form["time_zone"]))
+    if ahead >= timedelta(days=1):
+        publish_at = publish_at.replace(hour=10, minute=0, second=0, microsecond=0)
     return Sample(
         key=path.stem,
         name=document["name"],

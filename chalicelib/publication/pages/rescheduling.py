@@ -104,5 +104,6 @@ def _schedule_page(
         wrong=wrong,
         summary=[(name, text) for name in _FIELDS for text in wrong.get(name, [])],
         told=told_of(error, exchange.language) if isinstance(error, Conflict) else None,
+        hours=parts.channel_hours,
         now=parts.now(),
     )

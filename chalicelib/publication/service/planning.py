@@ -3,7 +3,8 @@
 Of what somebody may not read only that a channel's places of a day are taken is told: neither title nor department.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core.calendar import Calendar
 from chalicelib.core.errors import FieldError, InvalidInput
 from chalicelib.people.model import Person
+from chalicelib.submission.hours import ChannelHours
 from chalicelib.submission.model import PLANNED, Channel, State, Submission
 from chalicelib.submission.service import Journal, SubmissionDesk, resource_of
 from chalicelib.submission.store import planned_between, read_head
@@ -35,17 +37,38 @@ class Day:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Load:
+    """How many of a channel's places of a day are taken, whoever may read by what."""
+
+    channel: Channel
+    day: date
+    taken: int
+    most: int
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no other fits in."""
+        return self.taken >= self.most
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """A span of days, both ends included, and what is planned in it, by time.
 
-    `openable` are the ids of what has a page for this person. `rest` is the instant from which there is more than was
+    `openable` are the ids of what has a page for this person, `loads` tell of the days on which a channel with a daily
+    limit is used. `rest` is the instant from which there is more than was
     read, None when this is all.
     """
 
     days: tuple[Day, ...]
     items: tuple[Submission, ...]
     openable: frozenset[str]
+    loads: tuple[Load, ...]
     rest: datetime | None
+
+    def full(self, day: date) -> tuple[Load, ...]:
+        """The channels that take no more on a day."""
+        return tuple(load for load in self.loads if load.day == day and load.is_full)
 
     def on(self, day: date, zone: ZoneInfo) -> tuple[Submission, ...]:
         """What is planned for a day of a zone."""
@@ -60,6 +83,7 @@ class Planning:
     access: AccessControl
     desk: SubmissionDesk
     calendar: Callable[[], Calendar]
+    hours: Callable[[], ChannelHours]
     zone: ZoneInfo
 
     def today(self) -> date:
@@ -74,19 +98,25 @@ class Planning:
         heads, rest = self._between(since, until)
         openable = frozenset(head.id for head in heads if self.desk.may_read(person, head))
         items = tuple(head for head in heads if head.id in openable or self._is_open(person, head))
-        return Plan(days=tuple(self._days(first, last)), items=items, openable=openable, rest=rest)
-
-    def taken(self, channel: Channel, day: date, zone: ZoneInfo, *, without: str | None = None) -> int:
-        """How many are planned for a channel on a day of a zone, whoever may read them; `without` is not counted."""
-        since, until = (datetime.combine(each, time(), zone) for each in (day, day + _DAY))
-        heads, _ = self._between(since, until)
-        return sum(channel in head.channels for head in heads if head.id != without)
+        return Plan(
+            days=tuple(self._days(first, last)),
+            items=items,
+            openable=openable,
+            loads=tuple(self._loads(heads)),
+            rest=rest,
+        )
 
     def _between(self, since: datetime, until: datetime) -> tuple[list[Submission], datetime | None]:
         records, rest = planned_between(self.journal.table, since, until)
         heads = map(read_head, records)
         there = [head for head in heads if head.state in PLANNED and since <= head.publish_at < until]
         return there, rest
+
+    def _loads(self, heads: Iterable[Submission]) -> Iterator[Load]:
+        for channel, daily in self.hours().daily.items():
+            taken = Counter(daily.day(head.publish_at) for head in heads if channel in head.channels)
+            for day in sorted(taken):
+                yield Load(channel=channel, day=day, taken=taken[day], most=daily.most)
 
     def _is_open(self, person: Person, head: Submission) -> bool:
         """Whether it is published to the person, as the archive's rule says."""

@@ -87,6 +87,9 @@ class Rescheduling:
             to, zone = from_text(to_text(from_text(said["publish_at"]))), said["time_zone"]
         if (to, zone) == (head.publish_at, head.time_zone):
             return head
+        taken = tuple(self.desk.slots.faults(max(to, now), head.channels, head.importance, own=head.id))
+        if taken:
+            raise InvalidInput(taken)
         due_at = max(now + (to - now) / self.scale, self._settled(head))
         attempt = head.attempt + 1
         return replace(

@@ -444,6 +444,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
         zones=offered_zones(parts.settings.center_time_zone),
         all_zones=time_zones(),
         folds=choices_of(filled),
+        hours=parts.channel_hours,
         declaration=declaration_version(),
         review=review,
         failed=items,

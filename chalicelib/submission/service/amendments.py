@@ -11,6 +11,7 @@ from typing import Any
 from chalicelib.access.model import Action, subject_of
 from chalicelib.access.service import AccessControl
 from chalicelib.core.canonical import digest
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import (
     Conflict,
     FieldError,
@@ -177,7 +178,10 @@ class Amendments:
             form = validate_amendment(document, before=before.form, now=self.journal.now(), rules=self.rules)
         except InvalidSubmission as error:
             errors = error.errors
-        errors += tuple(self.desk.unknown_addressees(sound_fields(document, errors)))
+        sound = sound_fields(document, errors)
+        errors += tuple(self.desk.unknown_addressees(sound))
+        if not _same_slot(sound, before.form):
+            errors += tuple(self.desk.slot_faults(sound, own=before.submission))
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form
@@ -242,3 +246,12 @@ def _fingerprint(person: Person, document: object) -> str:
         return digest({"by": person.id, "said": document})
     except ValueError:
         return ""
+
+
+def _same_slot(sound: Mapping[str, Any], form: Form) -> bool:
+    """Whether time, channels and importance, as far as they are sound, are those of the form."""
+    match sound:
+        case {"publish_at": publish_at, "channels": channels, "importance": importance}:
+            slot = (from_text(publish_at), tuple(channels), importance)
+            return slot == (form.publish_at, form.channels, form.importance)
+    return True

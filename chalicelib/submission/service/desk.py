@@ -10,6 +10,7 @@ from chalicelib.access.service import AccessControl
 from chalicelib.attachment.model import DOWNLOAD_LIFE, Attachment
 from chalicelib.attachment.service import Selection, Shelf
 from chalicelib.core.canonical import digest
+from chalicelib.core.clock import from_text
 from chalicelib.core.errors import (
     FieldError,
     IllegalTransition,
@@ -30,12 +31,14 @@ from chalicelib.people.audiences import Audiences, departments_in
 from chalicelib.people.model import Department, Person, is_department_id
 from chalicelib.people.store import PeopleStore, unchanged
 from chalicelib.submission.form import ChannelRules, sound_fields, validate
+from chalicelib.submission.hours import SOON
 from chalicelib.submission.model import (
     LEGAL,
     REVISABLE,
     Channel,
     Classification,
     Form,
+    Importance,
     Reason,
     Revision,
     State,
@@ -46,6 +49,7 @@ from chalicelib.submission.model import (
 )
 from chalicelib.submission.service.journal import Journal, reading, resource_of, round_of
 from chalicelib.submission.service.procedures import Procedures
+from chalicelib.submission.service.slots import Slots
 from chalicelib.submission.store import (
     SubmissionRecord,
     head_key,
@@ -98,6 +102,7 @@ class SubmissionDesk:
         rules: ChannelRules,
         shelf: Shelf,
         procedures: Procedures,
+        slots: Slots,
     ) -> None:
         self._journal = journal
         self._people = people
@@ -106,6 +111,7 @@ class SubmissionDesk:
         self._rules = rules
         self._shelf = shelf
         self._procedures = procedures
+        self.slots = slots
 
     def submit(
         self,
@@ -431,9 +437,19 @@ class SubmissionDesk:
         also = () if derived is None else (head_key(derived),)
         files = Selection() if uploader is None else self._files(sound, uploader, earlier, also)
         errors += (*self.unknown_addressees(sound), *senders_faults(sound), *files.errors)
+        errors += tuple(self.slot_faults(sound, own=None if earlier is None else earlier.id))
         if form is None or errors:
             raise InvalidSubmission(errors)
         return form, files
+
+    def slot_faults(self, sound: Mapping[str, Any], *, own: str | None) -> Faults:
+        """What is wrong with the time that sound fields choose for their channels; with one that is near, nothing."""
+        match sound:
+            case {"publish_at": publish_at, "channels": channels, "importance": importance}:
+                at = from_text(publish_at)
+                if at > self._journal.now() + SOON:
+                    chosen = tuple(map(Channel, channels))
+                    yield from self.slots.faults(at, chosen, Importance(importance), own=own)
 
     def _files(
         self,
