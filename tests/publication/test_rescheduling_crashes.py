@@ -1,4 +1,4 @@
-"""Moving a publish time while its one write fails, takes effect and fails, or is repeated: moved once (clause 3.4.1)."""
+"""Moving a publish time while its write fails, takes effect and fails, or comes twice: moved once (clause 3.4.1)."""
 
 from chalicelib.ledger.model import chain_faults
 from tests.faults import Fault, FaultyAws, Mode
