@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from chalicelib.publication.service.displaying import Displaying
     from chalicelib.publication.service.freezing import Freezing
     from chalicelib.publication.service.mailings import Mailings
-    from chalicelib.publication.service.preview import Previews
     from chalicelib.publication.service.planning import Planning
+    from chalicelib.publication.service.preview import Previews
     from chalicelib.publication.service.publishing import Publishing
     from chalicelib.publication.service.register import Register
     from chalicelib.publication.service.rescheduling import Rescheduling
