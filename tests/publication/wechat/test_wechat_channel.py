@@ -8,15 +8,18 @@ import pytest
 from PIL import Image
 
 from chalicelib.attachment.model import Attachment, MediaType
-from chalicelib.core.errors import DeliveryParked, DeliveryRefused
+from chalicelib.core.errors import DeliveryParked, DeliveryRefused, OutcomeUnknown
 from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.adapter import Mode
-from chalicelib.publication.model import DeliveryState, Item
+from chalicelib.publication.model import DeliveryState, Item, TakenBack
+from infra.local.wechat.faults import SUBMIT
 from tests.attachment.files import a_picture
 from tests.publication.deliveries import TAKEN_BACK
 from tests.publication.website_builders import elements_of
 from tests.publication.wechat.accounts import Loopback
 from tests.publication.wechat.posting import Posting
+
+DELETE = "/cgi-bin/freepublish/delete"
 
 
 def published(server: Loopback, mode: Mode = Mode.PUBLISH) -> tuple[Posting, Item]:
@@ -75,24 +78,57 @@ def test_what_is_archived_is_what_the_account_was_given(server: Loopback) -> Non
 def test_what_is_retracted_is_off_the_account_and_cards_that_were_sent_stay(
     server: Loopback, mode: Mode, left: tuple[str, ...]
 ) -> None:
+    """Clause 3.4.4."""
     due, item = published(server, mode)
     for _ in range(2):
         assert due.served.retract(item, TAKEN_BACK).left == left
         assert not due.wechat.articles["article-1"].is_there
-    assert due.wechat.calls["/cgi-bin/freepublish/delete"] == 1
+    assert due.wechat.calls[DELETE] == 1
 
 
-def test_what_a_person_had_published_is_retracted_once(server: Loopback) -> None:
+def test_what_a_person_had_published_is_found_and_retracted(server: Loopback) -> None:
+    """Clause 3.4.4."""
     due, item = published(server)
     item = replace(item, delivery=replace(item.delivery, receipt={"urls": ["https://mp.weixin.test/s/1"]}))
     assert due.served.retract(item, TAKEN_BACK).receipt == {"article_id": "article-1"}
-    assert due.wechat.calls["/cgi-bin/freepublish/delete"] == 1
+    assert due.wechat.calls[DELETE] == 1
 
 
-def test_what_nobody_has_found_on_the_account_is_a_persons_to_retract(server: Loopback) -> None:
+@pytest.mark.parametrize("fault", [None, "unanswered"], ids=["known by its id", "known by its marker"])
+def test_what_is_being_published_is_waited_for_before_it_is_retracted(
+    server: Loopback, fault: str | None
+) -> None:
+    """Clause 3.4.4."""
     due = Posting(server=server)
+    if fault is not None:
+        due.wechat.faults.unanswered.add(SUBMIT)
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            due.run() if due.wechat.jobs == {} else due.served.retract(due.item(), TAKEN_BACK)
+    due.passed += timedelta(minutes=1)
+    due.wechat.pass_time()
+    assert due.served.retract(due.item(), TAKEN_BACK) == TakenBack(receipt={"article_id": "article-1"})
+    assert not due.wechat.articles["article-1"].is_there
+
+
+def test_a_draft_that_was_never_published_is_left_and_said_to_be(server: Loopback) -> None:
+    """Clause 3.4.4."""
+    due = Posting(server=server, mode=Mode.DRAFT)
+    assert due.run_until_ended() is DeliveryState.NEEDS_PERSON
+    with pytest.raises(OutcomeUnknown):
+        due.served.retract(due.item(), TAKEN_BACK)
+    due.passed += timedelta(minutes=30)
+    assert due.served.retract(due.item(), TAKEN_BACK) == TakenBack(receipt={}, left=("wechat_draft",))
+    due.wechat.drafts.clear()
     with pytest.raises(DeliveryParked, match="wechat_article_unknown"):
         due.served.retract(due.item(), TAKEN_BACK)
+
+
+def test_what_the_platform_rejected_leaves_nothing(server: Loopback) -> None:
+    due = Posting(server=server)
+    due.wechat.faults.ends = [4]
+    assert due.run_until_ended() is DeliveryState.FAILED
+    assert due.served.retract(due.item(), TAKEN_BACK) == TakenBack(receipt={})
 
 
 def test_the_effect_is_the_last_count_of_the_platforms_own_day(server: Loopback) -> None:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import Any
@@ -32,7 +32,15 @@ from chalicelib.publication.channels.wechat import pictures
 from chalicelib.publication.channels.wechat.article import AUTHOR, Limits, Picture, article_of, is_marked
 from chalicelib.publication.channels.wechat.client import PAGE, Job, Listed, WeChatClient
 from chalicelib.publication.channels.wechat.store import put_article, put_publication, read_article
-from chalicelib.publication.model import Delivered, Item, NotDelivered, Retraction, TakenBack, Underway
+from chalicelib.publication.model import (
+    Delivered,
+    DeliveryState,
+    Item,
+    NotDelivered,
+    Retraction,
+    TakenBack,
+    Underway,
+)
 from chalicelib.submission.model import Channel
 
 GRACE = timedelta(minutes=30)
@@ -46,6 +54,8 @@ MOST_PAGES = 10
 """Of the account's articles, the newest first, in which a marker is looked for."""
 MASS_SENT = "mass_sent_cards"
 """What of a retracted article stays with those to whom it was sent."""
+DRAFT_LEFT = "wechat_draft"
+"""What stays where nothing was published: only a person removes a draft."""
 ARTICLE = "wechat/article.html"
 ZONE = ZoneInfo("Asia/Shanghai")
 """The platform's days."""
@@ -145,19 +155,20 @@ class WeChatChannel:
             return self._not_found(item, has_draft=has_draft)
 
     def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
-        """Take the article off the account; cards that followers have been sent stay. The platform asks no reason."""
-        with _noting(item):
-            told = dict(item.delivery.receipt or item.facts)
-            if "article_id" not in told:  # a person has published it
-                found = self._marked(item)
-                if found is None:
-                    raise DeliveryParked(reason="wechat_article_unknown")
-                told["article_id"] = found.article_id
-            article_id = told["article_id"]
-            if self._is_there(told):
-                self.client().remove(article_id)
-            left = (MASS_SENT,) if "msg_id" in told else ()
-            return TakenBack(receipt={"article_id": article_id}, left=left)
+        """Take the article off the account (clause 3.4.4). What may still appear there is waited for first.
+
+        Cards that followers have been sent stay, and a draft stays in its box. Raises OutcomeUnknown, ChannelBusy and
+        DeliveryParked.
+        """
+        told = dict(item.delivery.receipt or item.facts)
+        article_id = told.get("article_id") or self._appeared(item, told)
+        if article_id is None:
+            return TakenBack(receipt={}, left=self._left(item))
+        if self._is_there(told, article_id):
+            self.client().remove(article_id)
+        unfinished = item.delivery.state is not DeliveryState.DONE
+        may_be_sent = "msg_id" in told or (self.mode is Mode.MASS_SEND and unfinished)
+        return TakenBack(receipt={"article_id": article_id}, left=(MASS_SENT,) if may_be_sent else ())
 
     def effect(self, item: Item) -> Mapping[str, int]:
         """How many people have read and passed it on, by the platform's last count; of today it knows nothing."""
@@ -232,8 +243,7 @@ class WeChatChannel:
         """What follows where no article is there. Raises OutcomeUnknown as long as one may appear."""
         if self.mode is Mode.DRAFT and has_draft:
             raise DeliveryParked(reason=PRESS_PUBLISH)
-        called_at = item.delivery.called_at or item.delivery.started_at
-        if self.now() < called_at + GRACE / self.scale:
+        if self.now() < _called_at(item) + GRACE / self.scale:
             raise OutcomeUnknown
         if not has_draft:
             raise DeliveryParked(reason="wechat_draft_gone")
@@ -288,11 +298,36 @@ class WeChatChannel:
             return Underway(facts={**facts, "not_before": to_text(now + MINUTE / self.scale)})
         return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
 
-    def _is_there(self, told: Mapping[str, Any]) -> bool:
+    def _appeared(self, item: Item, told: Mapping[str, Any]) -> str | None:
+        """The article that a call has led to, None if there is none. Raises OutcomeUnknown while one may appear."""
+        if "publish_id" in told:
+            job = self.client().job(told["publish_id"])
+            if job.status == RUNNING:
+                raise OutcomeUnknown
+            return job.article_id or None
+        found = self._marked(item)
+        if found is None and self.now() < _called_at(item) + GRACE / self.scale:
+            raise OutcomeUnknown
+        return None if found is None else found.article_id
+
+    def _left(self, item: Item) -> tuple[str, ...]:
+        """What stays where no article was found. Raises DeliveryParked where a person may have published it."""
+        made = item.facts.get("media_id")
+        if made is None or "publish_id" in item.facts:
+            return ()
+        if not self.client().has_draft(made):
+            raise DeliveryParked(reason="wechat_article_unknown")
+        return (DRAFT_LEFT,)
+
+    def _is_there(self, told: Mapping[str, Any], article_id: str) -> bool:
         """Whether the article is still on the account."""
         if "publish_id" in told:
             return self.client().job(told["publish_id"]).status == PUBLISHED
-        return any(listed.article_id == told["article_id"] for listed in self._listed())
+        return any(listed.article_id == article_id for listed in self._listed())
+
+
+def _called_at(item: Item) -> datetime:
+    return item.delivery.called_at or item.delivery.started_at
 
 
 def _ensure_published(job: Job) -> None:
