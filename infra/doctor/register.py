@@ -1,6 +1,6 @@
 """Every check, in the order in which they are told. A later feature adds its own here."""
 
-from infra.doctor import account, data, limits, mail, partners, policies, stacks, work
+from infra.doctor import account, data, limits, mail, partners, policies, stacks, wechat, work
 from infra.doctor.findings import Check
 
 CHECKS = (
@@ -15,6 +15,7 @@ CHECKS = (
     Check(name="sender", look=mail.identity),
     Check(name="partners", look=partners.keys),
     Check(name="replies", look=mail.replies),
+    Check(name="WeChat", look=wechat.account),
     Check(name="stacks", look=stacks.statuses),
     Check(name="release", look=stacks.release),
     Check(name="drift", look=stacks.drift),

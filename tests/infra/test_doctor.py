@@ -20,7 +20,7 @@ from infra.deployment.environment import HOSTS, Environment
 from infra.deployment.releases import State
 from infra.deployment.remains import BUCKET, QUEUE, TABLE
 from infra.deployment.stacks import TEMPLATES, stacks_of
-from infra.doctor import account, data, limits, mail, partners, policies, stacks, work
+from infra.doctor import account, data, limits, mail, partners, policies, stacks, wechat, work
 from infra.doctor.findings import Check, Finding, Look, Patient, Verdict
 from infra.doctor.register import CHECKS
 from infra.package import ROOT
@@ -201,6 +201,43 @@ def test_ses_does_not_matter_where_mails_go_out_by_smtp(yard: Yard) -> None:
     yard.environment = replace(yard.environment, stacks={"data": {}, "app": {"MailCarrier": "smtp"}})
     assert verdicts(yard, mail.sending) == [Verdict.OK]
     assert verdicts(yard, mail.identity) == []
+
+
+WECHAT = {
+    "WechatAppId": "wx1",
+    "WechatSecret": "desk/wechat",
+    "EgressSubnets": "subnet-1",
+    "EgressSecurityGroups": "sg-1",
+}
+WHOLE = {"app_secret": "s", "callback_token": "t", "callback_key": "k" * 43}
+
+
+@pytest.mark.parametrize(
+    ("given", "secret", "expected"),
+    [
+        ({"WechatAppId": ""}, WHOLE, [Verdict.OK]),
+        ({}, WHOLE, [Verdict.OK]),
+        ({"EgressSubnets": ""}, WHOLE, [Verdict.WRONG, Verdict.OK]),
+        ({"WechatSecret": ""}, WHOLE, [Verdict.WRONG]),
+        ({}, {"app_secret": "s"}, [Verdict.WRONG]),
+        ({}, {**WHOLE, "app_secret": ""}, [Verdict.WRONG]),
+        ({}, {**WHOLE, "callback_key": "short"}, [Verdict.WRONG]),
+        ({}, {**WHOLE, "callback_key": ""}, [Verdict.OK]),
+        ({}, {**WHOLE, "callback_token": ""}, [Verdict.WARNING]),
+    ],
+)
+def test_a_wechat_account_needs_its_secret_and_a_fixed_address(
+    given: dict[str, str], secret: dict[str, str], expected: list[Verdict], yard: Yard
+) -> None:
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {**APP, **WECHAT, **given}})
+    yard.others["secretsmanager"] = Says({"get_secret_value": {"SecretString": json.dumps(secret)}})
+    assert verdicts(yard, wechat.account) == expected
+
+
+def test_a_wechat_secret_that_is_not_there_is_told(yard: Yard) -> None:
+    yard.environment = replace(yard.environment, stacks={"data": {}, "app": {**APP, **WECHAT}})
+    yard.others["secretsmanager"] = Says({"get_secret_value": refused("ResourceNotFoundException", "none")})
+    assert verdicts(yard, wechat.account) == [Verdict.WRONG]
 
 
 @pytest.mark.parametrize(
@@ -416,7 +453,7 @@ def test_a_register_that_cannot_be_read_is_told(yard: Yard) -> None:
 def test_every_check_of_every_module_is_registered() -> None:
     here = {
         look
-        for module in (account, data, limits, mail, partners, policies, stacks, work)
+        for module in (account, data, limits, mail, partners, policies, stacks, wechat, work)
         for name, look in vars(module).items()
         if callable(look) and not name.startswith("_") and getattr(look, "__module__", "") == module.__name__
     }
