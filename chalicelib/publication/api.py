@@ -118,9 +118,9 @@ def post_view(exchange: Exchange, submission: str) -> Response:
 @publication_routes.route("/api/v1/submissions/{submission}/deliveries/{channel}/display", methods=["POST"])
 @endpoint(publication_routes)
 def confirm_display(exchange: Exchange, submission: str, channel: str) -> Response:
+    person = caller(exchange)
     if channel_named(channel) is not Channel.NOTICE_BOARD:
         raise NotFound
-    person = caller(exchange)
     revision = checked("display", exchange.body())["revision"]
     confirmed = bootstrap.parts().displaying.confirm(
         person, submission, revision=revision, correlation_id=exchange.correlation_id
