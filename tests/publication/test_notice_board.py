@@ -14,10 +14,12 @@ from chalicelib.ledger.model import chain_faults
 from chalicelib.publication.channels.notice_board.board import POSTER, SLIDE
 from chalicelib.publication.channels.notice_board.screens import FOLDER, PLAYLIST, player
 from chalicelib.publication.model import Item, Retraction
-from chalicelib.publication.store import deliveries_of
+from chalicelib.publication.store import deliveries_of, put_board_item
 from chalicelib.submission.model import Channel
 from chalicelib.submission.store import read_revision, revision_key
 from tests.browsing import Browser, Shown
+from tests.publication.test_board import DAY
+from tests.publication.test_board import an_item as a_board_item
 from tests.world import EDITOR, LIAISON, OTHER_LIAISON, World, a_world
 
 DISPLAY = "/api/v1/submissions/{}/deliveries/notice_board/display"
@@ -129,6 +131,21 @@ def test_a_person_of_the_center_says_that_the_paper_hangs() -> None:
         with world.later(days=15):
             gone = world.call("POST", path, {"revision": 1}, as_=EDITOR)
             assert (gone.status, gone.body["code"]) == (409, "not_on_the_board")
+
+
+def test_form_tells_that_the_department_has_no_place_left_and_from_when_on_it_has() -> None:
+    """Clause 4.3.3: shown to whoever chooses the channel."""
+    with a_world() as world:
+        now = world.now()
+        for number in (1, 2, 3):
+            world.plain_table.put(put_board_item(a_board_item(number, since=now - number * DAY)))
+        told = "3 个位置已满，现在提交的内容最早"
+        shown = text_of(Browser(world, LIAISON).get("/submissions/new"))
+        assert told in shown
+        assert (now + 11 * DAY).astimezone(world.parts.settings.center_zone).strftime(
+            "%Y-%m-%d %H:%M"
+        ) in shown
+        assert told not in text_of(Browser(world, OTHER_LIAISON).get("/submissions/new"))
 
 
 def test_sweeper_tells_screens_what_has_left_the_board() -> None:

@@ -1,5 +1,6 @@
-"""Somebody has seen that a sheet hangs (clause 4.3.4): no program can know it."""
+"""What people know of the board and say of it: places, and whether a sheet hangs."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from chalicelib.access.model import Action, subject_of
@@ -9,7 +10,13 @@ from chalicelib.core.ids import is_id
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
-from chalicelib.publication.channels.notice_board.board import BoardItem, BoardRules, planned
+from chalicelib.publication.channels.notice_board.board import (
+    BoardItem,
+    BoardRules,
+    Places,
+    places_of,
+    planned,
+)
 from chalicelib.publication.store import board_items, board_key, put_board_item, read_board_item
 from chalicelib.submission.model import Channel, State, Submission
 from chalicelib.submission.service import Journal, resource_of
@@ -34,6 +41,11 @@ class Displaying:
         return again_when_stale(
             lambda: self._confirmed(person, submission, revision=revision, correlation_id=correlation_id)
         )
+
+    def places(self, departments: Iterable[str]) -> dict[str, Places]:
+        """What there is of places for each department."""
+        items, now = board_items(self.journal.table), self.journal.now()
+        return {each: places_of(items, self.rules.slots, each, now) for each in departments}
 
     def _confirmed(
         self, person: Person, submission: str, *, revision: int, correlation_id: str

@@ -432,6 +432,7 @@ def form_page(exchange: Exchange, present: Visit, sheet: Sheet, *, preview: bool
         departments=departments | beside,
         addressees=_addressees(departments, beside),
         own=own,
+        places=parts.displaying.places(own),
         rules=rules["properties"],
         required=rules["required"],
         reaches=(ALL, SOME),

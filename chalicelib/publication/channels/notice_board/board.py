@@ -147,6 +147,22 @@ def next_place(items: Iterable[BoardItem], slots: int, department: str, instant:
     return planned([*own, new], slots)[-1].start
 
 
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """A department's places: how many items hang or wait, in how many places, and from when on another has one."""
+
+    taken: int
+    slots: int
+    next_at: datetime
+
+
+def places_of(items: Iterable[BoardItem], slots: int, department: str, instant: datetime) -> Places:
+    """What whoever chooses the board for a department should know (clause 4.3.3)."""
+    own = [item for item in items if item.department == department]
+    left = [each for each in planned(own, slots) if each.end > max(each.start, instant)]
+    return Places(taken=len(left), slots=slots, next_at=next_place(own, slots, department, instant))
+
+
 def playlist(items: Iterable[BoardItem], rules: BoardRules, instant: datetime) -> dict[str, Any]:
     """What screens play from an instant on: what is on the board, and what will be, the most pressing first.
 
