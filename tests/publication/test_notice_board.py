@@ -78,7 +78,10 @@ def test_what_is_approved_hangs_and_is_played_and_kept() -> None:
         with world.later(days=2):
             assert channel.effect(item) == {"hours_shown": 48, "confirmations": 0}
 
-        assert channel.retract(item, Retraction(at=world.now(), reason="有误")).left == ("printed_poster",)
+        retraction = Retraction(at=world.now(), reason="有误")
+        assert channel.retract(item, retraction).left == ("printed_poster",)
+        assert the_playlist(world)["items"] == []
+        channel.deliver(item)  # a run that had broken off before
         assert the_playlist(world)["items"] == []
 
 

@@ -18,8 +18,8 @@ from chalicelib.publication.channels.notice_board.board import (
     planned,
 )
 from chalicelib.publication.store import board_items, board_key, put_board_item, read_board_item
-from chalicelib.submission.model import Channel, State, Submission
-from chalicelib.submission.service import Journal, resource_of
+from chalicelib.submission.model import Channel
+from chalicelib.submission.service import Journal, reading, resource_of
 from chalicelib.submission.store import head_key, read_head
 
 
@@ -58,8 +58,10 @@ class Displaying:
         if head_record is None:
             raise NotFound
         head, now = read_head(head_record), self.journal.now()
-        self._ensure_readable(person, head)
-        grant = self.access.grant(subject_of(person, now), Action.CONFIRM_DISPLAY, resource_of(head))
+        subject, resource = subject_of(person, now), resource_of(head)
+        if not all(self.access.allows(subject, each, resource) for each in reading(head)):
+            raise NotFound
+        grant = self.access.grant(subject, Action.CONFIRM_DISPLAY, resource)
         if record is None:
             raise Conflict("not_on_the_board")
         item = read_board_item(record)
@@ -77,12 +79,6 @@ class Displaying:
         after = replace(item, confirmed=(*item.confirmed, person.id))
         self.journal.commit(head, head, [draft], [put_board_item(after, before=record)])
         return after.confirmed
-
-    def _ensure_readable(self, person: Person, head: Submission) -> None:
-        subject = subject_of(person, self.journal.now())
-        reading = (Action.READ, *((Action.ARCHIVE_READ,) if head.state is State.ARCHIVED else ()))
-        if not all(self.access.allows(subject, each, resource_of(head)) for each in reading):
-            raise NotFound
 
     def _hangs(self, item: BoardItem) -> bool:
         showings = planned(board_items(self.journal.table), self.rules.slots)

@@ -85,23 +85,24 @@ class NoticeBoardChannel:
     def deliver(self, item: Item) -> Delivered:
         """Record that it is on the board, and tell the screens. The receipt says from when to when, and what hangs.
 
-        A correction takes the place of what it corrects, and its days go on.
+        A correction takes the place of what it corrects, and its days go on; what was taken off stays so.
         """
         form, delivery = item.revision.form, item.delivery
         former = self.recorded(item.head.id)
-        stands = former is not None and former.removed_at is None
-        since = former.since if former is not None and stands else delivery.started_at
+        is_again = former is not None and former.revision == delivery.revision
+        goes_on = former is not None and (is_again or former.removed_at is None)
         self.record(
             BoardItem(
                 submission=item.head.id,
                 revision=delivery.revision,
                 department=form.department,
-                since=since,
+                since=former.since if former is not None and goes_on else delivery.started_at,
                 display=self.rules.display,
                 duration=self.rules.slide,
                 priority=self.rules.priorities[form.importance],
                 sha256=item.facts["files"][SLIDE],
-                confirmed=former.confirmed if former and former.revision == delivery.revision else (),
+                removed_at=former.removed_at if former is not None and is_again else None,
+                confirmed=former.confirmed if former is not None and is_again else (),
             )
         )
         self.screens().refresh()
@@ -115,13 +116,16 @@ class NoticeBoardChannel:
         """Delivering again ends the same."""
         return self.deliver(item)
 
-    def retract(self, item: Item, _retraction: Retraction) -> TakenBack:
+    def retract(self, item: Item, retraction: Retraction) -> TakenBack:
         """Take it off the screens at once. The paper is for a person to take down."""
         former = self.recorded(item.head.id)
-        if former is not None and former.removed_at is None:
-            self.record(replace(former, removed_at=self.now()))
+        if former is None:
+            return TakenBack(receipt={})
+        if former.removed_at is None:
+            former = replace(former, removed_at=retraction.at)
+            self.record(former)
         self.screens().refresh()
-        return TakenBack(receipt={"removed_at": to_text(self.now())}, left=(PRINTED,))
+        return TakenBack(receipt={"removed_at": to_text(former.removed_at or retraction.at)}, left=(PRINTED,))
 
     def effect(self, item: Item) -> Mapping[str, int]:
         """How many hours it has been on the screens, and how often a person has seen the paper hang."""
