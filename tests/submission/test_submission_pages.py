@@ -501,7 +501,7 @@ def test_pages_make_few_aws_calls(world: World) -> None:
     form, fields = browser.get(NEW), typed(world)
     for path, most in (
         ("/", 6),
-        (NEW, 2),
+        (NEW, 3),
         (f"/submissions/{submission}", 4),
         (f"/submissions/{submission}/withdraw", 1),
     ):
