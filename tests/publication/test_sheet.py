@@ -38,7 +38,8 @@ def a_file(made: Image.Image, media_type: MediaType = MediaType.JPEG, **how: Any
 
 def size_of(picture: dict[str, Any]) -> tuple[int, int]:
     with Image.open(BytesIO(base64.b64decode(picture["data"]))) as image:
-        return image.size
+        width, height = image.size
+        return width, height
 
 
 def a_content(**changes: Any) -> dict[str, Any]:  # noqa: ANN401 — as a form's fields
