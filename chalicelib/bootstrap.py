@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from chalicelib.publication.channels.notice_board.adapter import NoticeBoardChannel
     from chalicelib.publication.channels.notice_board.board import BoardRules
     from chalicelib.publication.channels.notice_board.screens import Screens
+    from chalicelib.publication.channels.website.admission import Admission
     from chalicelib.publication.channels.website.site import Website
     from chalicelib.publication.channels.wechat.adapter import WeChatChannel
     from chalicelib.publication.channels.wechat.callback import Callback
@@ -545,6 +546,25 @@ class Parts:
             base_urls={PUBLIC: self.settings.public_site_url, INTERNAL: self.settings.internal_site_url},
             attached=lambda entry, file: self.shelf.read(entry.submission, file),
             desk_url=self.settings.base_url,
+        )
+
+    @cached_property
+    def site_signer(self) -> "Signer":
+        """The signature of cookies for the internal part of the website."""
+        from chalicelib.core.signing import Signer
+
+        return Signer(client=self.aws.kms, key=self.settings.site_key)
+
+    @cached_property
+    def admission(self) -> "Admission":
+        """Letting people into the internal part of the website."""
+        from chalicelib.publication.channels.website.admission import Admission
+
+        return Admission(
+            signer=self.site_signer,
+            site_url=self.settings.internal_site_url,
+            key_pair=self.settings.site_key_pair,
+            domain=self.settings.site_cookie_domain,
         )
 
     @cached_property

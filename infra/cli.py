@@ -57,8 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     apply.set_defaults(command=_roster_apply)
 
     _add_proofs(commands)
-    key = commands.add_parser("signing-key", help="the public key of the service's signature, as PEM")
-    key.set_defaults(command=_signing_key)
+    _add_signing_key(commands)
 
     verify = commands.add_parser("verify", help="check an archive package, offline")
     verify.add_argument("package", type=Path)
@@ -126,6 +125,14 @@ def _add_mail(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     lift.add_argument("email")
     lift.add_argument("--by", required=True, metavar="EMAIL", help="the person on duty whose decision it is")
     lift.set_defaults(command=_suppression_lift)
+
+
+def _add_signing_key(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    key = commands.add_parser("signing-key", help="the public key of the service's signature, as PEM")
+    key.add_argument(
+        "--site", action="store_true", help="of the intranet's cookies instead, for SitePublicKey"
+    )
+    key.set_defaults(command=_signing_key)
 
 
 def _add_proofs(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -219,10 +226,10 @@ def _proof(options: argparse.Namespace) -> int:
     return proofs.run(options)
 
 
-def _signing_key(_options: argparse.Namespace) -> int:
+def _signing_key(options: argparse.Namespace) -> int:
     from infra.commands import proofs  # noqa: PLC0415 — as above
 
-    return proofs.print_signing_key()
+    return proofs.print_signing_key(of_site=options.site)
 
 
 def _site_rebuild(_options: argparse.Namespace) -> int:

@@ -59,9 +59,14 @@ _NAMES = {
     "MailIdentity": "desk@imprimatur.test",
 }
 _WRITES = frozenset({"PutItem", "UpdateItem", "DeleteItem"})
-SIGNING_KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{PREFIX}-signing"
-"""What the key of that alias is called here: KMS makes up the end of its name."""
-_HANDED = {f"{{{{resolve:ssm:/{PREFIX}/data/signing-key-arn}}}}": SIGNING_KEY}
+_KEYS = {
+    f"{PREFIX}-{name}": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/{PREFIX}-{name}" for name in ("signing", "site")
+}
+"""What the keys of these aliases are called here: KMS makes up the ends of their names."""
+_HANDED = {
+    f"{{{{resolve:ssm:/{PREFIX}/data/{alias.removeprefix(f'{PREFIX}-')}-key-arn}}}}": key
+    for alias, key in _KEYS.items()
+}
 """What only another stack knows."""
 _SIGNED = re.compile(r"Credential=([^,]+)")
 
@@ -401,8 +406,11 @@ def _needs(response: Any, resource: str) -> Iterator[Need]:  # noqa: ANN401 — 
             yield from _of_s3(response, operation, resource)
         case KmsResponse():
             key = json.loads(response.body)["KeyId"]
-            named = response.kms_backend.get_key_id_from_alias(f"alias/{PREFIX}-signing")
-            resource = SIGNING_KEY if key.endswith(f"/{named}") else key
+            named = {
+                response.kms_backend.get_key_id_from_alias(f"alias/{alias}"): resource
+                for alias, resource in _KEYS.items()
+            }
+            resource = named.get(key.rpartition("/")[2], key)
             yield Need(action=f"kms:{operation}", resource=resource)
         case SQSResponse():
             yield Need(action=f"sqs:{operation}", resource=resource)

@@ -400,7 +400,9 @@ class Walk:
         browser.get(f"/archive/{number}/download")
 
     def look_at_the_site(self, submission: str) -> None:
-        """As a visitor's browser tells it."""
+        """As somebody who has entered the intranet, whose browser tells of it."""
+        browser = _Stroller(self, HEAD)
+        browser.submit(browser.get("/me"), "/me/intranet")
         self.call("POST", f"submissions/{submission}/views", headers={"user-agent": "Mozilla/5.0"})
 
     def miss_files(self) -> None:

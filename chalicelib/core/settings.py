@@ -33,6 +33,8 @@ class Settings:
     """The name of the function that sets posters and slides."""
     signing_key: str
     """The ARN of the key with which the service signs opinions."""
+    site_key: str
+    """The ARN of the key with which it signs cookies for the internal part of the website."""
     base_url: str
     """Where people open the desk's pages; links in mails start with it."""
     public_site_url: str
@@ -44,6 +46,10 @@ class Settings:
     """SES's configuration set for announcements: what becomes of each comes back through it."""
     mail_reply_to: str = ""
     """Where what people reply to a mail goes, an address alone: the center's own mailbox. Empty: to the sender."""
+    site_key_pair: str = ""
+    """What CloudFront calls the key of the cookies; empty: the internal part asks for no cookies."""
+    site_cookie_domain: str = ""
+    """The domain that desk and internal part share; empty where they share the host."""
     mail_carrier: str = "ses"
     """`ses` or `smtp`."""
     smtp_host: str = ""

@@ -28,7 +28,8 @@ _ARNS = {
 """What the resources are, whose ARNs a policy refers to by their names in the template."""
 _HANDED = re.compile(r"^\{\{resolve:ssm:/\$\{Prefix}/([\w/-]+)}}$")
 _HANDED_ARNS = {
-    "data/signing-key-arn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    f"data/{name}-key-arn": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+    for name in ("signing", "site")
 }
 """What another stack has handed over."""
 _PUT_IN = {

@@ -32,9 +32,11 @@ def run(options: argparse.Namespace) -> int:
     return _list(parts, person)
 
 
-def print_signing_key() -> int:
-    """Print the public key that verifies the service's signature; answers the exit status."""
-    print(bootstrap.parts().signer.public_key(), end="")
+def print_signing_key(*, of_site: bool = False) -> int:
+    """Print the public key of the service's signature, or of the intranet's cookies; answers the exit status."""
+    parts = bootstrap.parts()
+    signer = parts.site_signer if of_site else parts.signer
+    print(signer.public_key(), end="")
     return DONE
 
 

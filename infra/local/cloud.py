@@ -30,6 +30,7 @@ from infra.local import interpreter, machines, mail_events, mailbox, mends, rend
 from infra.local.clients import CREDENTIALS, REGION, Clients
 from infra.local.front import Front, Page
 from infra.local.functions import Functions
+from infra.local.gate import KEY_PAIR
 from infra.local.pumps import Pumps, ReadStream
 
 if TYPE_CHECKING:
@@ -109,6 +110,8 @@ def build(
         "NOTICES_QUEUE_URL": made.handed["notices-queue-url"],
         "RENDERER_FUNCTION": f"{PREFIX}-{renderer.NAME}",
         "SIGNING_KEY": made.handed["signing-key-arn"],
+        "SITE_KEY": made.handed["site-key-arn"],
+        "SITE_KEY_PAIR": KEY_PAIR,
         "BASE_URL": base_url,
         "PUBLIC_SITE_URL": f"{site_url}/{PUBLIC}",
         "INTERNAL_SITE_URL": f"{site_url}/{INTERNAL}",

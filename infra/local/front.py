@@ -29,7 +29,9 @@ from werkzeug.wrappers import Request, Response
 from chalicelib.core.clock import utc_now
 from chalicelib.core.events import report
 from chalicelib.people.roster import Roster
+from chalicelib.publication.channels.website.entry import INTERNAL
 from chalicelib.publication.channels.website.policy import script_sources
+from chalicelib.publication.channels.website.render import ENTER
 from infra.local import pages
 from infra.local.functions import MAX_PAYLOAD
 from infra.local.mailbox import Sent
@@ -67,7 +69,8 @@ class Front:
     """The app under its routes; below `/_local/` what the laptop shows: mail, people, the website, the WeChat account.
 
     Mail and people are pages for a browser and JSON for anything else. `site` gives the object of a key, or None;
-    `environment` holds the variables with which a command reaches this cloud; `wechat` is the account's address.
+    `environment` holds the variables with which a command reaches this cloud, `wechat` is the account's address;
+    `admits` tells whether cookies let one into the internal part at an address: without it, all are let in.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Front:
         site: Callable[[str], Page | None],
         environment: Mapping[str, str] | None = None,
         wechat: str = "",
+        admits: Callable[[Mapping[str, str], str], bool] | None = None,
     ) -> None:
         self._wechat = wechat
         self._environment = dict(environment or {})
@@ -87,6 +91,7 @@ class Front:
         self._mails = mails
         self._people = people
         self._site = site
+        self._admits = admits or (lambda _cookies, _address: True)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         """Answer one request, as WSGI has it."""
@@ -110,7 +115,7 @@ class Front:
 
     def _found(self, request: Request) -> Response | None:
         what, _, rest = request.path.removeprefix(LOCAL).removeprefix("/").partition("/")
-        found = self._page(rest) if what == "site" else None
+        found = self._site_page(request, rest) if what == "site" else None
         match what, rest:
             case "", "":
                 found = pages.start_page()
@@ -125,6 +130,18 @@ class Front:
             case "environment", "":
                 found = Response(_exports(self._environment), content_type="text/plain; charset=utf-8")
         return found
+
+    def _site_page(self, request: Request, key: str) -> Response | None:
+        """An object of the website. A page of the internal part asks for the desk's signed cookies, as on AWS.
+
+        What a page shows or reads does not: in its sandbox, it has no cookies here.
+        """
+        asks = key.startswith(f"{INTERNAL}/") and key.endswith((".html", "/"))
+        if not asks or self._admits(request.cookies, f"{self._desk}{request.path}"):
+            return self._page(key)
+        refused = self._page(f"{INTERNAL}/{ENTER}") or problem(403, "Forbidden")
+        refused.status_code = 403
+        return refused
 
     def _mail(self, request: Request) -> Response:
         to = request.args.get("to", "")

@@ -25,6 +25,7 @@ from moto.moto_server.werkzeug_app import (
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from chalicelib.core import logs
+from chalicelib.core.clock import utc_now
 from chalicelib.identity.model import ACCOUNT_PAGE
 from chalicelib.people.roster import Roster
 from infra.local import mailbox
@@ -32,6 +33,7 @@ from infra.local.clients import REGION, Clients
 from infra.local.cloud import MOTO, Files, build, mend, read_page
 from infra.local.company import CLIENT, Company, serving
 from infra.local.front import Front
+from infra.local.gate import gate
 from infra.local.wechat.laptop import serving_account
 
 if TYPE_CHECKING:
@@ -105,6 +107,7 @@ def run(  # noqa: PLR0913 — each is decided by whoever opens a desk
             mails=lambda: mailbox.mails(REGION),
             people=people,
             site=partial(read_page, clients("s3"), built.environment["SITE_BUCKET"]),
+            admits=gate(clients("kms"), environment["SITE_KEY"], utc_now),
             environment={**environment, **{name: os.environ[name] for name in _ENDPOINT}},
             wechat=wechat["WECHAT_API"],
         )

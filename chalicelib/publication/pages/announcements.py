@@ -1,10 +1,11 @@
-"""Announcements with a browser: whether oneself gets them, and what becomes of those of unknown outcome.
+"""One's own page: announcements, and the way into the intranet; and what becomes of mails of unknown outcome.
 
 `/u/{token}` is the one address of ours that carries a secret in its path: mail programs post to it themselves, and it
 can do nothing but end announcements ([decision 10](../../../docs/decisions/0010-unsubscribing-by-an-address.md)).
 """
 
 import re
+from datetime import timedelta
 from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import HTTP
@@ -12,10 +13,12 @@ from email.policy import HTTP
 from chalice.app import Blueprint, Response
 
 from chalicelib import bootstrap
-from chalicelib.core.errors import BadRequest, NotFound
+from chalicelib.core.errors import BadRequest, NotFound, NotPermitted
 from chalicelib.core.http import Exchange
 from chalicelib.core.validation import checked
 from chalicelib.identity.caller import posted, visit
+from chalicelib.publication.channels.website.admission import LIFE
+from chalicelib.publication.channels.website.entry import HOME
 from chalicelib.web.pages import FORM, page, page_view, see_other
 
 announcement_pages = Blueprint(__name__)
@@ -40,9 +43,25 @@ def show_me(exchange: Exchange) -> Response:
         visit=present,
         departments=departments,
         subscribed=parts.mailings.is_subscribed(present.person.id),
-        done="done" in exchange.query,
+        done=exchange.query.get("done"),
         zone=parts.settings.center_time_zone,
+        intranet=f"{parts.settings.internal_site_url}/{HOME}",
+        asks_to_enter=parts.admission.is_asked_for,
+        hours=LIFE // timedelta(hours=1),
     )
+
+
+@announcement_pages.route("/me/intranet", methods=["POST"], content_types=[FORM])
+@page_view(announcement_pages)
+def enter_intranet(exchange: Exchange) -> Response:
+    """Whoever has a duty now reads the internal part of the website for some hours (clause 5.3.1)."""
+    present, _ = posted(exchange, exchange.form())
+    admission = bootstrap.parts().admission
+    if not admission.is_asked_for:
+        raise NotFound
+    if not present.duties:
+        raise NotPermitted
+    return see_other(exchange, "/me?done=intranet", cookies=admission.cookies(bootstrap.parts().now()))
 
 
 @announcement_pages.route("/me/announcements", methods=["POST"], content_types=[FORM])

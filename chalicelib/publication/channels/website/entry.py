@@ -10,6 +10,8 @@ from chalicelib.attachment.model import Attachment
 from chalicelib.publication.channels.website.pictures import Picture
 from chalicelib.submission.model import Category, Classification
 
+HOME = "index.html"
+"""Where a part of the site begins, below its prefix."""
 PUBLIC = "public"
 INTERNAL = "internal"
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from xml.etree import ElementTree as ET
 
 from chalicelib.core.markdown import legible
-from chalicelib.publication.channels.website.entry import Entry, day, item_key, standing
-from chalicelib.publication.channels.website.render import FEED, HOME
+from chalicelib.publication.channels.website.entry import HOME, Entry, day, item_key, standing
+from chalicelib.publication.channels.website.render import FEED
 from chalicelib.publication.channels.website.sections import the_plan
 
 SITEMAP = "sitemap.xml"

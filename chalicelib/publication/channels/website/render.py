@@ -16,6 +16,7 @@ from markupsafe import Markup
 
 from chalicelib.core.markdown import legible, to_html
 from chalicelib.publication.channels.website.entry import (
+    HOME,
     Entry,
     attached_files,
     day,
@@ -24,12 +25,18 @@ from chalicelib.publication.channels.website.entry import (
     marks,
     standing,
 )
-from chalicelib.publication.channels.website.policy import SEARCH_SCRIPT, VIEWS_SCRIPT, policy, style, text_of
+from chalicelib.publication.channels.website.policy import (
+    SEARCH_SCRIPT,
+    VIEWS_SCRIPT,
+    policy,
+    style,
+    text_of,
+)
 from chalicelib.publication.channels.website.search import SEARCH
 from chalicelib.publication.channels.website.sections import Section, the_plan
 
-HOME = "index.html"
 FEED = "feed.atom"
+ENTER = "enter/index.html"
 HOME_LENGTH = 20
 SECTION_LENGTH = 30
 """With this many even the longest summaries stay under 60 KB."""
@@ -128,6 +135,11 @@ def search_page(months: Sequence[str]) -> bytes:
         script=_trusted(text_of(SEARCH_SCRIPT)),
         policy=policy(SEARCH_SCRIPT, "'self'"),
     )
+
+
+def enter_page(desk_url: str) -> bytes:
+    """What CloudFront shows of the internal part to who is not let in, or asks for what is not there."""
+    return _page("enter", root="../", here=ENTER, desk=f"{desk_url}/me")
 
 
 def _page(template: str, *, root: str, here: str, **context: object) -> bytes:

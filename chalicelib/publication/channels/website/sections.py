@@ -46,11 +46,15 @@ class Plan:
     def __post_init__(self) -> None:
         """Raise ValueError unless every category has a name and exactly one section, and every id fits a URL.
 
-        An id without hyphen or digit can never be mistaken for a submission's; `search` is the search page's.
+        An id without hyphen or digit can never be mistaken for a submission's; `search` and `enter` are taken.
         """
         ids = [section.id for section in self.sections]
-        if len(set(ids)) < len(ids) or not all(_ID.fullmatch(name) and name != "search" for name in ids):
-            raise ValueError(f"section ids must be different, of small letters, and not search: {ids}")
+        if len(set(ids)) < len(ids) or not all(
+            _ID.fullmatch(name) and name not in {"search", "enter"} for name in ids
+        ):
+            raise ValueError(
+                f"section ids must be different, of small letters, and not search or enter: {ids}"
+            )
         homes = Counter(category for section in self.sections for category in section.categories)
         if homes != Counter(Category):
             raise ValueError(f"each category needs exactly one section: {homes}")

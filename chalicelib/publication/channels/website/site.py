@@ -20,6 +20,7 @@ from botocore.exceptions import ClientError
 from chalicelib.attachment.model import Attachment, content_type, disposition
 from chalicelib.core.errors import Stale
 from chalicelib.publication.channels.website.entry import (
+    HOME,
     INTERNAL,
     PREFIXES,
     PUBLIC,
@@ -33,8 +34,9 @@ from chalicelib.publication.channels.website.entry import (
 from chalicelib.publication.channels.website.feeds import SITEMAP, atom_feed, sitemap
 from chalicelib.publication.channels.website.pictures import Picture, measured, scaled
 from chalicelib.publication.channels.website.render import (
+    ENTER,
     FEED,
-    HOME,
+    enter_page,
     home_page,
     item_page,
     search_page,
@@ -234,6 +236,8 @@ class Website:
         for path, of_month in indexed.items():
             pages[path] = partial(month_index, standing(of_month))
         pages[SEARCH] = partial(search_page, months(entries))
+        if prefix == INTERNAL:
+            pages[ENTER] = partial(enter_page, self.desk_url.rstrip("/"))
         pages[FEED] = partial(atom_feed, entries, self._root(prefix), name=prefix, authority=self._authority)
         pages[SITEMAP] = partial(sitemap, entries, self._root(prefix))
         pages[HOME] = partial(home_page, entries)
