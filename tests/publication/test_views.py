@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chalicelib.core.errors import RateLimited, Stale
+from chalicelib.core.errors import NotFound, RateLimited, Stale
 from chalicelib.core.table import Key
 from chalicelib.identity.store import CounterRecord, counter_partition
 from chalicelib.publication.model import Item
@@ -129,9 +129,15 @@ def test_robots_cost_nothing(world: World, submission: str) -> None:
 def test_nothing_is_counted_of_what_is_not_on_the_website(world: World) -> None:
     by_mail = world.publish(channels=["email"])
     waiting = world.submit()
-    for submission in (waiting, by_mail, f"s-{'a' * 20}", "s-\x00", "../s"):
+    for submission in (waiting, by_mail, f"s-{'a' * 20}"):
         look(world, submission)
         assert world.parts.views.of(submission) == 0
+
+
+@pytest.mark.parametrize("submission", ["s-\x00", "../s", ""])
+def test_what_cannot_be_an_items_id_is_no_key_to_read_by(world: World, submission: str) -> None:
+    with pytest.raises(NotFound):
+        look(world, submission)
 
 
 def test_beyond_the_limit_of_an_address_nothing_is_counted(world: World, submission: str) -> None:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import UTC
 
 from chalicelib.core.clock import Now
-from chalicelib.core.errors import Stale
+from chalicelib.core.errors import NotFound, Stale
 from chalicelib.core.ids import is_id, new_secret
 from chalicelib.core.table import Table
 from chalicelib.identity.model import Limit
@@ -64,9 +64,12 @@ class Views:
     def seen(self, submission: str, *, address: str, headers: Mapping[str, str]) -> None:
         """Count a view of a published item, unless this visitor's was counted today; nothing tells which it was.
 
-        Raises RateLimited. A view that is noted and breaks off before it is counted is lost.
+        Raises NotFound for what cannot be an item's id, and RateLimited. A view that is noted and breaks off before it
+        is counted is lost.
         """
-        if not is_id("s", submission) or not is_somebody(headers):
+        if not is_id("s", submission):
+            raise NotFound
+        if not is_somebody(headers):
             return
         self._limits.count(VIEWS_PER_ADDRESS, address)
         head = self._journal.find(submission)
