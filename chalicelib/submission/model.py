@@ -98,7 +98,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
     State.CHANGES_REQUESTED: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
     State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON, State.RETRACTED}),
-    State.PUBLISHED: frozenset({State.ARCHIVED, State.RETRACTED}),
+    State.PUBLISHED: frozenset({State.ARCHIVED}),
     State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN, State.PUBLISHING}),
     State.REJECTED: frozenset({State.IN_REVIEW}),
     State.WITHDRAWN: frozenset(),

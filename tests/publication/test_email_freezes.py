@@ -7,10 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from chalicelib.core.errors import ChannelsFrozen
+from chalicelib.core.errors import ChannelsFrozen, DeliveryUnfinished
 from chalicelib.core.mail import Mail
+from chalicelib.ledger.model import Cause, Draft
 from chalicelib.publication.channels.email.adapter import FEW, SOON
 from chalicelib.publication.channels.email.mailing import RecipientState
+from chalicelib.submission.model import State
 from tests.faults import CrashError, Fault, FaultyAws, Mode, Point
 from tests.publication.mailings import Announced, announced, staff
 from tests.world import EDITOR, PEOPLE, World, a_world
@@ -92,6 +94,22 @@ def test_however_slow_the_carrier_is_a_mailing_stops_within_a_minute(world: Worl
     world.unfreeze()
 
 
+def test_what_is_taken_back_on_its_way_goes_to_nobody_more(world: World) -> None:
+    """Clause 3.4.4: what cannot be recalled at least stops."""
+    text = announced(world)
+
+    def take_back_at(number: int) -> None:
+        if number == 3:
+            head = world.plain_journal.head(text.submission)
+            draft = Draft(type="Retracted", cause=Cause(actor="p-director", correlation_id="c-test"))
+            publishing = world.plain_journal.commit(head, replace(head, state=State.PUBLISHING), [draft])
+            world.plain_journal.commit(publishing, replace(publishing, state=State.RETRACTED), [draft])
+
+    with before_each_mail(world, take_back_at) as sent, pytest.raises(DeliveryUnfinished):
+        text.deliver()
+    assert 3 <= len(sent) < 3 + FEW
+
+
 def test_a_freeze_of_another_channel_does_not_concern_it(world: World) -> None:
     text = announced(world, audience=["marketing"])
     with world.frozen("website"):
@@ -161,7 +179,7 @@ def test_a_look_that_fails_ends_the_run_and_nobody_is_lost_or_written_to_twice(
     world: World, mode: Mode
 ) -> None:
     text = announced(world)
-    AWS.begin(Fault(point=Point(label="BatchGetItem ALL", nth=2), mode=mode))
+    AWS.begin(Fault(point=Point(label="BatchGetItem ALL HEAD", nth=2), mode=mode))
     with pytest.raises(CrashError):
         text.deliver()
     assert text.deliver_until_done()["recipients"] == {"sent": len(EVERYBODY)}

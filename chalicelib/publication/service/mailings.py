@@ -40,7 +40,7 @@ from chalicelib.publication.store import (
     suppressions,
     unsubscribe_key,
 )
-from chalicelib.submission.model import Channel, Submission
+from chalicelib.submission.model import Channel, State, Submission
 from chalicelib.submission.service import Journal, reading, resource_of
 from chalicelib.submission.store import head_key, read_head
 
@@ -114,13 +114,15 @@ class Mailings:
     def send_again(self, submission: str, revision: int) -> None:
         """Send to those for whom a person has decided so; each outcome is an event of its own.
 
-        During a freeze nothing is sent, and the question is the person's again: what a queue forgets in the end cannot
-        wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then
+        During a freeze, and of what is taken back, nothing is sent, and the question is the person's again: what a queue
+        forgets in the end cannot wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then
         stays recorded.
         """
         mailing = read_mailing(self.journal.table, submission, revision)
         if mailing is None or mailing.counts is None:
-            return
+            return None
+        if self.journal.head(submission).state is State.RETRACTED:
+            return self._ask_again(submission, revision)
         try:
             self.channel.serve(mailing, self._tell)
         except ChannelsFrozen:
@@ -128,6 +130,7 @@ class Mailings:
         present = read_mailing(self.journal.table, submission, revision)
         if present is not None and present.in_state(RecipientState.SENDING):
             self.channel.settled(present, self._tell)
+        return None
 
     def _ask_again(self, submission: str, revision: int) -> None:
         """Put back to unknown whoever is still waiting for the mail that a person has decided on."""

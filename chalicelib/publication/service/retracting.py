@@ -12,9 +12,8 @@ from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
 from chalicelib.publication.model import MAY_BE_SEEN
-from chalicelib.publication.service.delivering import SERVED
 from chalicelib.publication.store import deliveries_of
-from chalicelib.submission.model import Channel, State, Submission
+from chalicelib.submission.model import LEGAL, Channel, State, Submission
 from chalicelib.submission.service import Journal, reading, resource_of, restarted
 
 
@@ -35,7 +34,7 @@ class Retracting:
         if not all(self.access.allows(subject, each, resource) for each in reading(head)):
             raise NotFound
         self.access.grant(subject, Action.RETRACT, resource)
-        if head.state not in SERVED:
+        if State.RETRACTED not in LEGAL[head.state]:
             raise IllegalTransition(state=head.state.value)
         return head
 

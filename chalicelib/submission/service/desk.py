@@ -261,7 +261,7 @@ class SubmissionDesk:
             Action.CONFIRM: head.state is State.AWAITING_CONFIRMATION,
             Action.WITHDRAW: self.may_be_withdrawn(head),
             Action.REASSIGN: head.state is State.IN_REVIEW,
-            Action.RETRACT: head.state in _SENT_OUT,
+            Action.RETRACT: State.RETRACTED in LEGAL[head.state],
             Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
             Action.CONFIRM_DISPLAY: head.state in _SENT_OUT,
             Action.RESCHEDULE: head.state is State.SCHEDULED,

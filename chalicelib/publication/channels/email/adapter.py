@@ -62,15 +62,16 @@ from chalicelib.publication.store import (
     suppression_key,
     unwanted,
 )
-from chalicelib.submission.model import Channel, Revision, Submission
+from chalicelib.submission.model import Channel, Revision, State, Submission
 from chalicelib.submission.service import resource_of
+from chalicelib.submission.store import head_key, read_head
 
 RUN = timedelta(minutes=4)
 """How long one run sends; the function that delivers lives five minutes."""
-AT_ONCE = 33
-"""Recipients about whom one batch read asks: wish, address and tally of each, and the freeze."""
+AT_ONCE = 32
+"""Recipients about whom one batch read asks: wish, address and tally of each, the freeze and the head."""
 FEW = 10
-"""After so many recipients at most it is looked again whether the channel has been frozen meanwhile,"""
+"""After so many recipients at most it is looked again whether it is frozen or taken back meanwhile,"""
 SOON = timedelta(seconds=5)
 """and after so long at most, however slow the carrier is (clause 5.1.2)."""
 MOST_TRIES = 8
@@ -148,14 +149,15 @@ class EmailChannel:
         """
         ends_at = self.now() + RUN
         busy: MailRefused | None = None
-        for persons, found, chunk in self._chunks(mailing.in_state(RecipientState.PENDING)):
-            read_freezes(found.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
+        for persons, found, chunk in self._chunks(mailing):
+            self._ensure_going(mailing, found)
             looked_at = self.now()
             for place, recipient in enumerate(chunk):
                 if self.now() >= ends_at:
                     raise DeliveryUnfinished
                 if (place and place % FEW == 0) or self.now() - looked_at >= SOON:
-                    read_freezes(self.table.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
+                    found_now = self.table.batch(FREEZES_KEY, head_key(mailing.submission))
+                    self._ensure_going(mailing, found_now)
                     looked_at = self.now()
                 try:
                     self._serve_one(
@@ -212,6 +214,13 @@ class EmailChannel:
         """Whether the channel is frozen now."""
         return bool(read_freezes(self.table.get(FREEZES_KEY)).over(Channel.EMAIL, self.now()))
 
+    def _ensure_going(self, mailing: Mailing, found: Found) -> None:
+        """Raises ChannelsFrozen during a freeze, and DeliveryUnfinished for what is taken back."""
+        head_record = found.get(head_key(mailing.submission))
+        if head_record is None or read_head(head_record).state is State.RETRACTED:
+            raise DeliveryUnfinished
+        read_freezes(found.get(FREEZES_KEY)).ensure_free(Channel.EMAIL, self.now())
+
     def _fixed(self, head: Submission, revision: Revision) -> Mailing:
         """The mailing, its list and text fixed now if they were not yet."""
         mailing = read_mailing(self.table, revision.submission, revision.number)
@@ -240,15 +249,15 @@ class EmailChannel:
             raise Stale
         return mailing
 
-    def _chunks(
-        self, recipients: Sequence[Recipient]
-    ) -> Iterator[tuple[Mapping[str, Person], Found, Iterable[Recipient]]]:
-        """So many recipients at a time, with their persons and what speaks against writing to them."""
+    def _chunks(self, mailing: Mailing) -> Iterator[tuple[Mapping[str, Person], Found, Iterable[Recipient]]]:
+        """So many who are pending at a time, with their persons and what speaks against writing to them."""
+        recipients = mailing.in_state(RecipientState.PENDING)
         for start in range(0, len(recipients), AT_ONCE):
             chunk = recipients[start : start + AT_ONCE]
             persons = {p.id: p for p in self.people.persons(tuple({each.person for each in chunk}))}
             found = self.table.batch(
                 FREEZES_KEY,
+                head_key(mailing.submission),
                 *(subscription_key(person) for person in persons),
                 *(suppression_key(person.email) for person in persons.values()),
                 *(mailed_key(person) for person in persons),
