@@ -170,6 +170,7 @@ def first_services(package: Package) -> dict[str, str]:
     environment |= {"QUEUE_URL_PREFIX": "https://sqs.test/123456789012/imprimatur-"}
     environment |= {"WAIT_SCALE": "1", "MAX_LATENESS_HOURS": "48", "CENTER_TIME_ZONE": "Asia/Shanghai"}
     environment |= {"MAIL_CARRIER": "ses", "BEHIND_EDGE": "no"}
+    environment |= {"PRIVATE_PARTNERS": "no"}
     environment |= {"WECHAT_MODE": "draft", "WECHAT_MAX_CHARACTERS": "20000"}
     probe = Path(__file__).with_name("packaged_handler.py")
     # With a layer nothing is seen but what is in it: no package that happens to be installed here.
