@@ -114,9 +114,9 @@ class Mailings:
     def send_again(self, submission: str, revision: int) -> None:
         """Send to those for whom a person has decided so; each outcome is an event of its own.
 
-        During a freeze, and of what is taken back, nothing is sent, and the question is the person's again: what a queue
-        forgets in the end cannot wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel does; what is recorded by then
-        stays recorded.
+        During a freeze, and of what is taken back, nothing is sent, and the question is the person's again: what a
+        queue forgets in the end cannot wait for a freeze to end. Raises OutcomeUnknown and MailRefused as the channel
+        does; what is recorded by then stays recorded.
         """
         mailing = read_mailing(self.journal.table, submission, revision)
         if mailing is None or mailing.counts is None:
