@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
@@ -81,6 +82,8 @@ def test_what_is_approved_hangs_and_is_played_and_kept() -> None:
         retraction = Retraction(at=world.now(), reason="有误")
         assert channel.retract(item, retraction).left == ("printed_poster",)
         assert the_playlist(world)["items"] == []
+        with pytest.raises(world.plain_s3.exceptions.NoSuchKey):
+            read(world, f"{submission}/1/{POSTER}")
         channel.deliver(item)  # a run that had broken off before
         assert the_playlist(world)["items"] == []
 
@@ -93,6 +96,21 @@ def test_delivering_again_ends_the_same() -> None:
         assert channel.prepare(item) == item.facts
         assert channel.deliver(item).receipt == item.delivery.receipt
         assert (read(world, f"{submission}/1/{POSTER}"), the_playlist(world)["items"]) == before
+
+
+def test_correction_takes_the_place_of_what_it_corrects_and_its_days_go_on() -> None:
+    with a_world() as world:
+        submission = world.publish(**BOARD)
+        (before,) = the_playlist(world)["items"]
+        channel, item = world.parts.notice_board, an_item(world, submission)
+        later = replace(item.delivery, revision=2, started_at=world.now() + 3 * DAY, facts=None)
+        facts = channel.prepare(replace(item, delivery=later))
+        channel.deliver(replace(item, delivery=replace(later, facts=facts)))
+        (after,) = the_playlist(world)["items"]
+        assert (after["revision"], after["sha256"]) == (2, facts["files"][SLIDE])
+        assert (after["start"], after["end"]) == (before["start"], before["end"])
+        with pytest.raises(world.plain_s3.exceptions.NoSuchKey):
+            read(world, before["url"])
 
 
 def test_playlist_is_written_again_only_for_something() -> None:

@@ -106,6 +106,8 @@ class NoticeBoardChannel:
             )
         )
         self.screens().refresh()
+        if former is not None and not is_again:
+            self.screens().remove(item.head.id, former.revision)
         showing = self._showing(item.head.id)
         shown = {"shown_from": to_text(showing.start), "shown_until": to_text(showing.end)}
         folder = f"{item.head.id}/{delivery.revision}"
@@ -117,14 +119,16 @@ class NoticeBoardChannel:
         return self.deliver(item)
 
     def retract(self, item: Item, retraction: Retraction) -> TakenBack:
-        """Take it off the screens at once. The paper is for a person to take down."""
+        """Take it off the screens at once, and its files away. The paper is for a person to take down."""
         former = self.recorded(item.head.id)
         if former is None:
+            self.screens().remove(item.head.id, item.delivery.revision)  # prepared, and never delivered
             return TakenBack(receipt={})
         if former.removed_at is None:
             former = replace(former, removed_at=retraction.at)
             self.record(former)
         self.screens().refresh()
+        self.screens().remove(item.head.id, former.revision)
         return TakenBack(receipt={"removed_at": to_text(former.removed_at or retraction.at)}, left=(PRINTED,))
 
     def effect(self, item: Item) -> Mapping[str, int]:

@@ -82,6 +82,11 @@ class Screens:
         """Both, by name."""
         return {name: self.read(submission, revision, name) for name in (POSTER, SLIDE)}
 
+    def remove(self, submission: str, revision: int) -> None:
+        """Take away poster and slide; what has gone already is gone."""
+        for name in (POSTER, SLIDE):
+            self.s3().delete_object(Bucket=self.bucket, Key=f"{FOLDER}/{submission}/{revision}/{name}")
+
     def refresh_if_any(self) -> bool:
         """As `refresh`, but that nothing is asked for where nothing has ever hung."""
         return bool(self.items()) and self.refresh()
