@@ -36,10 +36,12 @@ def post_subscription(exchange: Exchange) -> Response:
     return answer(exchange, {"subscribed": subscribed})
 
 
-@publication_routes.route("/api/v1/submissions/{submission}/deliveries/email/unknown", methods=["POST"])
+@publication_routes.route("/api/v1/submissions/{submission}/deliveries/{channel}/unknown", methods=["POST"])
 @endpoint(publication_routes)
-def settle_unknown_mails(exchange: Exchange, submission: str) -> Response:
+def settle_unknown_mails(exchange: Exchange, submission: str, channel: str) -> Response:
     person = caller(exchange)
+    if channel_named(channel) is not Channel.EMAIL:
+        raise NotFound
     resend = checked("unknown_mails", exchange.body())["resend"]
     settled, left = bootstrap.parts().mailings.settle(
         person, submission, resend=resend, correlation_id=exchange.correlation_id

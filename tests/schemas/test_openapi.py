@@ -225,3 +225,18 @@ def test_every_refusal_is_problem_details() -> None:
         refusals: Mapping[str, Any] = {s: a for s, a in operation["responses"].items() if s >= "400"}
         assert {"415", "500"} <= refusals.keys()
         assert all([*resolved(each)["content"]] == ["application/problem+json"] for each in refusals.values())
+
+
+def test_no_route_is_hidden_by_a_fixed_part_that_stands_beside_its_parameter() -> None:
+    """API Gateway takes the fixed part where there is one, and does not look for the rest anywhere else."""
+    routes = [tuple(route.split("/")) for route in app.routes]
+    hidden = [
+        ("/".join(route), "/".join(other))
+        for route in routes
+        for other in routes
+        for place, part in enumerate(route)
+        if part.startswith("{") and other[:place] == route[:place] and len(other) > place
+        if not other[place].startswith("{") and len(route) > place + 1
+        if (*route[:place], other[place], *route[place + 1 :]) not in routes
+    ]
+    assert hidden == []
