@@ -57,7 +57,10 @@ def a_message(body: dict[str, Any]) -> dict[str, Any]:
 
 A_BOUNCE = {
     "eventType": "Bounce",
-    "mail": {"tags": {"submission": ["s-1"], "revision": ["1"], "recipient": ["0" * 32]}},
+    "mail": {
+        "timestamp": "2026-03-02T08:00:00.000Z",
+        "tags": {"submission": ["s-1"], "revision": ["1"], "recipient": ["0" * 32]},
+    },
     "bounce": {"bounceType": "Permanent", "bouncedRecipients": [{"emailAddress": "li@example.com"}]},
 }
 """What SES publishes of an announcement that came back for good."""

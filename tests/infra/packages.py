@@ -172,6 +172,7 @@ def first_services(package: Package) -> dict[str, str]:
     environment |= {"MAIL_CARRIER": "ses", "BEHIND_EDGE": "no"}
     environment |= {"PRIVATE_PARTNERS": "no"}
     environment |= {"WECHAT_MODE": "draft", "WECHAT_MAX_CHARACTERS": "20000"}
+    environment |= {"PRIVATE_PARTNERS": "no", "MAIL_REPLY_TO": "", "PARTNER_KEYS": ""}
     probe = Path(__file__).with_name("packaged_handler.py")
     # With a layer nothing is seen but what is in it: no package that happens to be installed here.
     flags, layer = (["-I"], []) if package.layer is None else (["-I", "-S"], [str(package.layer)])
