@@ -284,8 +284,8 @@ def test_a_sweep_asks_no_more_of_the_table_for_its_figures(world: World) -> None
     AWS.begin()
     app.handler_map["sweep"](A_TICK, None)
     calls = Counter(label.partition(" ")[0] for label in AWS.calls)
-    assert calls == {"Query": 17, "BatchGetItem": 2}, (
-        "what is in flight and what is frozen, as without figures"
+    assert calls == {"Query": 18, "BatchGetItem": 2}, (
+        "what is in flight, what is frozen and what is on the board, as without figures"
     )
 
 

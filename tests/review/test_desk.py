@@ -93,12 +93,12 @@ def test_work_is_ordered_by_importance_and_then_by_deadline(world: World) -> Non
     for title, changes in {
         "一般": {},
         "重要": {"importance": "important"},
-        "保密": SECRET,
+        "保密事项": SECRET,
         "紧急": {"importance": "urgent"},
     }.items():
         submitted(world, title=title, **changes)
     rows = tasks(world, EDITOR)
-    assert titles(rows) == ["紧急", "重要", "保密", "一般"], "what is confidential has a shorter term"
+    assert titles(rows) == ["紧急", "重要", "保密事项", "一般"], "what is confidential has a shorter term"
     assert [round(row["working_seconds_left"] / 3600) for row in rows] == [2, 12, 12, 24]
     assert {(row["stage"], row["state"], row["late"], row["decision"]) for row in rows} == {
         ("initial", "in_review", False, None)

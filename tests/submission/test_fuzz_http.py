@@ -18,6 +18,7 @@ from chalicelib.bootstrap import Parts
 from chalicelib.core.validation import schema
 from chalicelib.identity.store import put_session
 from chalicelib.people.roster import parse
+from chalicelib.submission.hours import ChannelHours
 from tests.attachment.files import put_ready
 from tests.faults import FaultyAws
 from tests.submission.strategies import (
@@ -60,6 +61,7 @@ def desk() -> Iterator[Desk]:
     roster = parse(yaml.safe_load(ROSTER.read_text("utf-8")))
     with a_world(aws=AWS, roster=roster) as world:
         desk = Desk(parts=Parts(world.parts.settings, aws=AWS, now=lambda: NOW))
+        vars(desk.parts)["channel_hours"] = ChannelHours()  # when is asked elsewhere
         bootstrap.use(desk.parts)
         for token, person in ((TOKEN, DRAFTER), (EDITORS_TOKEN, EDITOR)):
             desk.parts.table.put(put_session(token, person, NOW + timedelta(days=1)))
