@@ -36,12 +36,6 @@ UNFINISHED = frozenset(
 """The states of a delivery that holds the archive up."""
 
 
-MAY_BE_SEEN = frozenset(
-    {DeliveryState.DONE, DeliveryState.CALLING, DeliveryState.UNKNOWN, DeliveryState.NEEDS_PERSON}
-)
-"""The states of a delivery that may have shown something: what is taken back is taken back there."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
     """One channel's delivery of one revision.

@@ -744,7 +744,7 @@ _VIEWER_LIFE = timedelta(days=2)
 
 
 class SaltRecord(Record):
-    """The salt of a day's viewers. The next day's takes its place, and there is no other copy."""
+    """The salt of a day's viewers. The next day's takes its place; older ones are in the table's backups alone."""
 
     day = UnicodeAttribute()
     salt = UnicodeAttribute()

@@ -146,7 +146,17 @@ class Delivering:
         return self._about_to_call(self._step(item, state=DeliveryState.CALLING, facts=facts))
 
     def _taken_back(self, adapter: Adapter, item: Item) -> None:
-        """Take an item off the channel; what is only not possible now is tried again, for as long as it takes."""
+        """Take an item off the channel; what is only not possible now is tried again, for as long as it takes.
+
+        Whatever was claimed once may have left something. A call that may still be under way is waited for: what it
+        publishes would stay.
+        """
+        if item.delivery.fence == 0:
+            after = replace(item.delivery, state=DeliveryState.RETRACTED, receipt={"left": []})
+            return again_when_stale(lambda: self._settle(item.head, item.delivery, after))
+        calling = item.delivery.state is DeliveryState.CALLING and not adapter.repeatable
+        if calling and self.journal.now() < _called_at(item) + CALL_TERM / self.scale:
+            raise OutcomeUnknown
         try:
             taken = adapter.retract(item, self._retraction(item.head))
         except (DeliveryRefused, DeliveryParked) as refusal:

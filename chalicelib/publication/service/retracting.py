@@ -11,7 +11,6 @@ from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft
 from chalicelib.people.model import Person
 from chalicelib.people.store import unchanged
-from chalicelib.publication.model import MAY_BE_SEEN
 from chalicelib.publication.store import deliveries_of
 from chalicelib.submission.model import LEGAL, Channel, State, Submission
 from chalicelib.submission.service import Journal, reading, resource_of, restarted
@@ -55,9 +54,7 @@ class Retracting:
         head = self.seen(person, submission)
         grant = self.access.grant(subject_of(person, self.journal.now()), Action.RETRACT, resource_of(head))
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)
-        channels = tuple(
-            each.channel for each in deliveries if each.state in MAY_BE_SEEN and each.channel in self.served()
-        )
+        channels = tuple(each.channel for each in deliveries if each.channel in self.served())
         cause = Cause(actor=person.id, policy=grant.policy, correlation_id=correlation_id)
         retracted = Draft(
             type="Retracted",

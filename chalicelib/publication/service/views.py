@@ -1,7 +1,8 @@
 """How often an item's page is looked at, by whom nobody can say.
 
 A visitor counts once a day and item. What tells the same visitor again is a digest of address, browser and item with a
-salt of the day. The next day's salt takes the place of the last: from then on nobody can reckon any digest again.
+salt of the day. The next day's salt takes the place of the last: from then on nobody can reckon any digest again, but
+who restores the table as it was that day.
 """
 
 import hmac
@@ -9,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC
+from ipaddress import ip_address, ip_network
 
 from chalicelib.core.clock import Now
 from chalicelib.core.errors import NotFound, Stale
@@ -30,7 +32,11 @@ from chalicelib.submission.service import Journal
 VIEWS_PER_ADDRESS = Limit(name="views-address", tries=3000, seconds=600)
 """Views told from one network address, which a whole company may share; what is beyond is not counted."""
 
+VIEWS_OF_ITEM = Limit(name="views-item", tries=300, seconds=86400)
+"""Views of one item from one network address in a day: a company looks at it, and nobody makes up a public."""
+
 _SHOWN = frozenset({State.PUBLISHING, State.PUBLISHED, State.ARCHIVED})
+IPV6 = 6
 _ROBOT = re.compile(
     r"(?<!cu)bot\b|crawl|spider|slurp|preview|headless|lighthouse|monitor|scrap|fetch"
     r"|^(?:curl|wget|python|java|go-http|okhttp|libwww|node|axios|php)",
@@ -42,6 +48,15 @@ Who lies is counted, once a day.
 """
 _AHEAD = ("sec-purpose", "purpose", "x-purpose", "x-moz")
 """Headers in which a browser says that it only fetches ahead."""
+
+
+def _network(address: str) -> str:
+    """The network that an address is counted by: whoever has one of IPv6 has a whole /64."""
+    try:
+        number = ip_address(address)
+    except ValueError:
+        return address
+    return str(ip_network(f"{number}/64", strict=False)) if number.version == IPV6 else address
 
 
 def is_somebody(headers: Mapping[str, str]) -> bool:
@@ -71,7 +86,8 @@ class Views:
             raise NotFound
         if not is_somebody(headers):
             return
-        self._limits.count(VIEWS_PER_ADDRESS, address)
+        self._limits.count(VIEWS_PER_ADDRESS, _network(address))
+        self._limits.count(VIEWS_OF_ITEM, f"{_network(address)}\x00{submission}")
         head = self._journal.find(submission)
         if head is None or head.state not in _SHOWN or Channel.WEBSITE not in head.channels:
             return

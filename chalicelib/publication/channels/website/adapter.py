@@ -56,15 +56,18 @@ class WebsiteChannel:
         return {"views": self.views(item.head.id)}
 
     def retract(self, item: Item, retraction: Retraction) -> TakenBack:
-        """Take it off: its pages say when and why, and no index shows it any more (clause 3.4.4)."""
+        """Take it off: its pages say when and why, and no index shows it any more (clause 3.4.4).
+
+        Of what no index has shown yet, readers are not told the title now.
+        """
         website, entry = self.website(), self._entry(item)
         for prefix in PREFIXES[entry.classification]:
-            shown = (each for each in website.entries(prefix) if each.submission == entry.submission)
+            shown = [each for each in website.entries(prefix) if each.submission == entry.submission]
             entry = retracted(
-                next(shown, entry),
+                shown[0] if shown else entry,
                 at=retraction.at,
                 reason=retraction.reason,
-                title_withheld=retraction.title_withheld,
+                title_withheld=retraction.title_withheld or not shown,
             )
             self.record(prefix, entry)
         return TakenBack(receipt={"urls": list(website.retract(entry))})

@@ -132,6 +132,7 @@ def read_fields(raw: bytes) -> dict[str, str]:
         raise BadRequest
 
     parser = expat.ParserCreate()
+    parser.buffer_text = True  # or a text comes character by character, and a long one takes seconds
     parser.StartElementHandler, parser.EndElementHandler = begin, end
     parser.CharacterDataHandler = say
     parser.StartDoctypeDeclHandler = parser.EntityDeclHandler = refuse
