@@ -42,8 +42,6 @@ from chalicelib.submission.service import Journal, Procedures, resource_of
 
 ACTOR = "service:archive"
 _PUBLISHED = frozenset({DeliveryState.DONE, DeliveryState.WAITING_FOR_ADAPTER})
-_SHOWN = frozenset({DeliveryState.DONE, DeliveryState.NEEDS_PERSON})
-"""The states of deliveries that may have shown something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +63,9 @@ class Archiving:
 
         A crash anywhere leaves no gap in the numbers and no second object: the number is reserved together with the
         `Published` event, which ends the package, so the package comes out the same whenever it is built again.
-        One that has failed, or waits for a person, holds nothing back; when it is on no channel at all, a person is
-        needed. Raises DeliveryUnfinished while a channel has not ended, ChannelsFrozen when only frozen ones are left.
+        One that has failed, or waits for a person, holds nothing back, unless it is on no other channel: then the
+        answer is waited for. On no channel at all, it needs a person itself. Raises DeliveryUnfinished while a channel
+        has not ended, ChannelsFrozen when only frozen ones are left.
         """
         head = self.journal.head(work["submission"])
         if head.is_at(State.PUBLISHING, revision=work["revision"], attempt=work["attempt"]):
@@ -85,6 +84,8 @@ class Archiving:
             freezes = read_freezes(self.journal.table.get(FREEZES_KEY))
             raise ChannelsFrozen if freezes.stop(left, self.journal.now()) else DeliveryUnfinished
         if not any(delivery.state in _PUBLISHED for delivery in deliveries):
+            if any(delivery.state is DeliveryState.NEEDS_PERSON for delivery in deliveries):
+                return head  # it may be on a channel: the person's answer begins this again
             return self._ask_person(head)
         tasks = tasks_of(self.journal.table, head.id)
         approved = tuple(
@@ -175,9 +176,12 @@ class Archiving:
         published = events[-1]
         revisions = tuple(self.journal.revision(head.id, number) for number in range(1, head.revision + 1))
         rendered: dict[str, bytes] = {}
+        said = deliveries_in(events, head.revision)
+        kept = {each["channel"]: each["receipt"] for each in said if (each["receipt"] or {}).get("files")}
         for delivery in deliveries_of(self.journal.table, head.id, head.revision):
-            if delivery.state in _SHOWN:
-                item = Item(head=head, revision=revisions[-1], delivery=delivery)
+            if delivery.channel in kept:
+                then = replace(delivery, receipt=kept[delivery.channel])
+                item = Item(head=head, revision=revisions[-1], delivery=then)
                 rendered |= self.adapters[delivery.channel].rendered(item)
         return Dossier(
             catalog_number=published.payload["catalog_number"],
@@ -187,7 +191,7 @@ class Archiving:
             approved_revision=head.revision,
             events=tuple(events),
             opinions=tuple(opinions_in(events)),
-            deliveries=tuple(deliveries_in(events, head.revision)),
+            deliveries=tuple(said),
             rendered=rendered,
             procedure=None if head.procedure is None else self.procedures.of(head).document,
             published_at=from_text(published.payload["published_at"]),

@@ -42,7 +42,7 @@ class Delivery:
 
     `fence` counts the claims, `claim` is the run that made the last: it goes on only as long as nobody has claimed the
     delivery since. `facts` is what the channel has noted of what it prepared or began, `called_at` the instant at which
-    its last call began. `reason` is a stable word, of one that has failed or needs a person.
+    its last claim or call began. `reason` is a stable word, of one that has failed or needs a person.
     """
 
     submission: str

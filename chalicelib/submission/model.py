@@ -99,7 +99,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
     State.SCHEDULED: frozenset({State.PUBLISHING, State.WITHDRAWN, State.NEEDS_PERSON, State.IN_REVIEW}),
     State.PUBLISHING: frozenset({State.PUBLISHED, State.NEEDS_PERSON, State.RETRACTED}),
     State.PUBLISHED: frozenset({State.ARCHIVED}),
-    State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN, State.PUBLISHING}),
+    State.NEEDS_PERSON: frozenset({State.IN_REVIEW, State.WITHDRAWN}),
     State.REJECTED: frozenset({State.IN_REVIEW}),
     State.WITHDRAWN: frozenset(),
     State.ARCHIVED: frozenset({State.RETRACTED}),
@@ -107,8 +107,7 @@ LEGAL: Mapping[State, frozenset[State]] = {
 }
 """Which state may follow which; staying in a state is always legal.
 
-From scheduled and rejected only a decision that is taken back leads into review again; what is on no channel is being
-published again when a person has answered for a delivery.
+From scheduled and rejected only a decision that is taken back leads into review again.
 """
 
 REVISABLE = frozenset({State.AWAITING_CONFIRMATION, State.CHANGES_REQUESTED, State.NEEDS_PERSON})

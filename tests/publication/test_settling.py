@@ -85,9 +85,15 @@ def test_what_is_not_there_is_published_again_after_the_archive_and_seen_to_by_t
     assert chain_faults(world.events(submission)) == []
 
 
-def test_what_was_on_no_channel_is_published_and_archived_once_a_person_has_answered(world: World) -> None:
+def test_what_may_be_on_its_only_channel_waits_for_the_answer_and_is_then_archived(world: World) -> None:
+    """Nothing else is handed in meanwhile: it might be there twice."""
     submission = publish(world, "wechat")
-    assert world.state(submission) == "needs_person"
+    with world.later(days=30):
+        world.parts.sweeper.sweep()
+    world.finish()
+    head = world.plain_journal.head(submission)
+    assert (head.state, head.restarts) == ("publishing", 0)
+    assert world.resubmit(submission, channels=["website"]).status == 409
     assert say(world, submission, "delivered").status == 200
     world.finish()
     assert world.state(submission) == "archived"
@@ -97,6 +103,7 @@ def test_what_was_on_no_channel_is_published_and_archived_once_a_person_has_answ
 def test_what_is_given_up_has_failed_and_the_department_may_hand_in_anew(world: World) -> None:
     submission = publish(world, "wechat")
     assert say(world, submission, "given_up").body["state"] == "failed"
+    world.finish()
     assert (world.state(submission), state(world, submission)) == ("needs_person", "failed")
     assert world.resubmit(submission, channels=["website"]).status == 201
 

@@ -148,19 +148,22 @@ class Delivering:
     def _taken_back(self, adapter: Adapter, item: Item) -> None:
         """Take an item off the channel; what is only not possible now is tried again, for as long as it takes.
 
-        Whatever was claimed once may have left something. A call that may still be under way is waited for: what it
-        publishes would stay.
+        Whatever was claimed once may have left something. A run that may still be under way can leave more: so it is
+        taken off at once, and once more when none can be.
         """
         if item.delivery.fence == 0:
             after = replace(item.delivery, state=DeliveryState.RETRACTED, receipt={"left": []})
             return again_when_stale(lambda: self._settle(item.head, item.delivery, after))
-        calling = item.delivery.state is DeliveryState.CALLING and not adapter.repeatable
-        if calling and self.journal.now() < _called_at(item) + CALL_TERM / self.scale:
-            raise OutcomeUnknown
+        busy = item.delivery.state in {DeliveryState.CLAIMED, DeliveryState.CALLING}
+        busy = busy and self.journal.now() < _called_at(item) + CALL_TERM / self.scale
         try:
             taken = adapter.retract(item, self._retraction(item.head))
         except (DeliveryRefused, DeliveryParked) as refusal:
+            if busy:
+                raise OutcomeUnknown from refusal
             return self._end(item, DeliveryState.NEEDS_PERSON, item.delivery.receipt or {}, refusal.reason)
+        if busy:
+            raise OutcomeUnknown
         receipt = {
             **(item.delivery.receipt or {}),
             "taken_back": dict(taken.receipt),
@@ -255,7 +258,7 @@ class Delivering:
     def _step(self, item: Item, **changes: Any) -> Item:  # noqa: ANN401 — as a delivery's fields
         """Take a step that only the desk itself sees. Raises Stale when another run has taken one."""
         after = replace(item.delivery, **changes)
-        if after.state is DeliveryState.CALLING:
+        if after.state in {DeliveryState.CLAIMED, DeliveryState.CALLING}:
             after = replace(after, called_at=self.journal.now())
         self.journal.table.put(put_delivery(item.delivery, after))
         return replace(item, delivery=after)

@@ -64,8 +64,13 @@ class Publishing:
         left, frozen_too = self._left(head), head.state is not State.RETRACTED
         if left and frozen_too and freezes.stop(left, self.journal.now()):
             return
+        if head.state is State.PUBLISHING and not left and self._waits_for_a_person(head):
+            return
         if head.state in SERVED and head.restarts >= MOST_RESTARTS:
+            now = self.journal.now()
             for delivery in self._unfinished(head):
+                if freezes.over(delivery.channel, now):
+                    continue
                 self.delivering.park(head, delivery, TRIED_IN_VAIN)
                 head = self.journal.head(head.id)
         self.journal.restart(head, ACTOR)
@@ -171,7 +176,7 @@ class Publishing:
                 "channels": {delivery.channel.value: delivery.state.value for delivery in deliveries},
             },
         )
-        after = replace(head, state=State.PUBLISHING)
+        after = replace(head, state=State.PUBLISHING, first_attempt=head.attempt)
         self.journal.commit(head, after, [draft], [put_new_delivery(delivery) for delivery in deliveries])
         metrics.emit({metrics.PUBLISH_LATE_SECONDS: (now - (head.due_at or now)).total_seconds()})
         for delivery in deliveries:
@@ -203,6 +208,11 @@ class Publishing:
         if head.state not in SERVED:
             return ()
         return tuple(each.channel for each in self._unfinished(head))
+
+    def _waits_for_a_person(self, head: Submission) -> bool:
+        """Whether it is on no channel for sure, and may be on one for which a person has yet to answer."""
+        states = {each.state for each in deliveries_of(self.journal.table, head.id, head.revision)}
+        return DeliveryState.NEEDS_PERSON in states and DeliveryState.DONE not in states
 
     def _unfinished(self, head: Submission) -> tuple[Delivery, ...]:
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)

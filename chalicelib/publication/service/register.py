@@ -10,7 +10,8 @@ from chalicelib.access.service import AccessControl
 from chalicelib.core.clock import from_text
 from chalicelib.people.model import Person
 from chalicelib.publication.freeze import Freezes
-from chalicelib.publication.model import Delivery, DeliveryState
+from chalicelib.publication.model import Delivery
+from chalicelib.publication.service.settling import Settling
 from chalicelib.publication.store import (
     FREEZES_KEY,
     channel_keys,
@@ -24,7 +25,7 @@ from chalicelib.submission.model import Channel, State, Submission
 from chalicelib.submission.service import Journal, reading, resource_of
 from chalicelib.submission.store import head_key, in_flight, read_head
 
-LOOKED_AT = 50
+LOOKED_AT = 200
 """How many of the last deliveries that were left to a person are looked at, per channel."""
 
 
@@ -107,7 +108,7 @@ class Register:
             if head_record is None or record is None:
                 continue
             head, delivery = read_head(head_record), read_delivery(record)
-            if delivery.state is DeliveryState.NEEDS_PERSON and head.revision == delivery.revision:
+            if Settling.waits(head, delivery) and head.revision == delivery.revision:
                 may = self._may(person, head)
                 waits.setdefault(
                     (each.submission, each.revision, each.channel),

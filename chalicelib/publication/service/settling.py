@@ -17,7 +17,7 @@ from chalicelib.people.store import unchanged
 from chalicelib.publication.model import Delivery, DeliveryState
 from chalicelib.publication.service.delivering import SERVED
 from chalicelib.publication.store import delivery_key, put_delivery, read_delivery
-from chalicelib.submission.model import Channel, Reason, State, Submission
+from chalicelib.submission.model import Channel, State, Submission
 from chalicelib.submission.service import Journal, reading, resource_of, restarted
 
 
@@ -135,10 +135,7 @@ class Settling:
             "comment": said.comment,
         }
         drafts, following = [Draft(type="DeliverySettled", cause=cause, payload=payload)], head
-        goes_on = said.answer is Answer.AGAIN or (
-            said.answer is Answer.DELIVERED and head.state is State.NEEDS_PERSON
-        )
-        if goes_on:
+        if said.answer is Answer.AGAIN or head.state is State.PUBLISHING:
             following = _going_on(head, channel if said.answer is Answer.AGAIN else None)
             following, draft = restarted(following, cause)
             following = replace(following, first_attempt=following.attempt)
@@ -149,15 +146,12 @@ class Settling:
 
 
 def _may_go_on(head: Submission) -> bool:
-    """Whether the revision is one that is published, or was to be, and that nothing has followed upon."""
-    served = head.state in SERVED or head.state is State.RETRACTED
-    return served or (head.state is State.NEEDS_PERSON and head.reason is Reason.NOT_DELIVERED)
+    """Whether the revision is one whose channels are served, or that is taken off them."""
+    return head.state in SERVED or head.state is State.RETRACTED
 
 
 def _going_on(head: Submission, channel: Channel | None) -> Submission:
-    """The head as the machine finds it: publishing again what is on no channel, else serving one channel more."""
-    if head.state is State.NEEDS_PERSON:
-        return replace(head, state=State.PUBLISHING, reason=None)
+    """The head as the machine finds it: after its publication serving one channel more."""
     if head.state is State.PUBLISHING or channel is None:
         return head
     return replace(head, again=(*head.again, channel))

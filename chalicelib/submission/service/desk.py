@@ -39,7 +39,6 @@ from chalicelib.submission.model import (
     Classification,
     Form,
     Importance,
-    Reason,
     Revision,
     State,
     Submission,
@@ -262,7 +261,7 @@ class SubmissionDesk:
             Action.WITHDRAW: self.may_be_withdrawn(head),
             Action.REASSIGN: head.state is State.IN_REVIEW,
             Action.RETRACT: State.RETRACTED in LEGAL[head.state],
-            Action.SETTLE: head.state in _SENT_OUT or head.reason is Reason.NOT_DELIVERED,
+            Action.SETTLE: head.state in {*_SENT_OUT, State.RETRACTED},
             Action.CONFIRM_DISPLAY: head.state in _SENT_OUT,
             Action.RESCHEDULE: head.state is State.SCHEDULED,
         }

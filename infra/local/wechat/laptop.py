@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from chalicelib.core.clock import utc_now
-from chalicelib.core.ids import new_secret
+from chalicelib.core.ids import new_salt, new_secret
 from chalicelib.publication.channels.wechat.callback import CallbackKeys
 from infra.local.wechat.account import Account
 from infra.local.wechat.server import Site, passing_time, serving
@@ -20,7 +20,8 @@ _KEY_LENGTH = 43
 @contextmanager
 def serving_account(desk: str) -> Iterator[Mapping[str, str]]:
     """The account for the length of a block; answers the settings by which the desk at that address reaches it."""
-    keys = CallbackKeys(app_id=APP_ID, token=new_secret(), aes_key=new_secret()[:_KEY_LENGTH])
+    letters = new_salt() + new_salt()  # a key is letters and digits, and no more
+    keys = CallbackKeys(app_id=APP_ID, token=new_secret(), aes_key=letters[:_KEY_LENGTH])
     account = Account(app_id=APP_ID, secret=new_secret(), now=utc_now, takes=_TAKES, messages_a_day=100)
     post = posting_to(f"{desk}{CALLBACK}")
     account.tell = Teller(keys=keys, now=utc_now, post=post, faults=account.faults)

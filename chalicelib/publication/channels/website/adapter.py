@@ -41,7 +41,7 @@ class WebsiteChannel:
         for prefix in prefixes:
             self.record(prefix, entry)
         urls = self.website().publish(entry, prefixes)
-        page = hashlib.sha256(self.website().item_page(entry, form.body)).hexdigest()
+        page = hashlib.sha256(self.website().delivered_page(entry)).hexdigest()
         receipt: dict[str, Any] = {"urls": list(urls), "files": {"index.html": page}}
         if entry.attachments:
             receipt["attachments"] = {path: file.sha256 for path, file in attached_files(entry).items()}

@@ -24,6 +24,7 @@ from chalicelib.core.errors import (
     DeliveryParked,
     DeliveryRefused,
     OutcomeUnknown,
+    Stale,
 )
 from chalicelib.core.events import report
 from chalicelib.core.table import Table
@@ -41,7 +42,9 @@ from chalicelib.publication.model import (
     TakenBack,
     Underway,
 )
-from chalicelib.submission.model import Channel
+from chalicelib.publication.store import FREEZES_KEY, read_freezes
+from chalicelib.submission.model import Channel, State
+from chalicelib.submission.store import head_key, read_head
 
 GRACE = timedelta(minutes=30)
 """How long a draft must lie in its box after a call of unknown outcome: longer than any publication takes."""
@@ -120,8 +123,8 @@ class WeChatChannel:
                 if item.delivery.reason != AGAIN:
                     raise DeliveryParked(reason="wechat_draft_gone")
             article = self._article(item)
-            self.table.put(put_article(item.head.id, item.delivery.revision, article, self.now()))
             digest = hashlib.sha256(article["content"].encode()).hexdigest()
+            self.table.put(put_article(item.head.id, item.delivery.revision, digest, article, self.now()))
             return {"media_id": self.client().add_draft(article), "files": {"article.html": digest}}
 
     def deliver(self, item: Item) -> Underway:
@@ -190,7 +193,8 @@ class WeChatChannel:
 
     def rendered(self, item: Item) -> Mapping[str, bytes]:
         """The article's content as it was handed over. Raises RuntimeError when it is gone before it was archived."""
-        article = read_article(self.table, item.head.id, item.delivery.revision)
+        digest = (item.delivery.receipt or item.facts)["files"][ARTICLE.rpartition("/")[2]]
+        article = read_article(self.table, item.head.id, item.delivery.revision, digest)
         if article is None:
             raise RuntimeError(f"the article of {item.head.id} is gone")
         return {ARTICLE: article["content"].encode()}
@@ -292,11 +296,21 @@ class WeChatChannel:
             raise DeliveryParked(reason="wechat_mass_unknown")
         if "not_before" in facts and now < from_text(facts["not_before"]):
             return Underway(facts=facts)
+        self._ensure_wanted(item)
         try:
             sent = self.client().send_to_all(facts["media_id"], f"{item.head.id}.{item.delivery.revision}")
         except ChannelBusy:
             return Underway(facts={**facts, "not_before": to_text(now + MINUTE / self.scale)})
         return Underway(facts={**facts, "msg_id": sent[0], "mass_msg_data_id": sent[1]})
+
+    def _ensure_wanted(self, item: Item) -> None:
+        """Raise ChannelsFrozen during a freeze, and Stale once the item has been taken back: followers are not told."""
+        key = head_key(item.head.id)
+        found = self.table.batch(FREEZES_KEY, key)
+        read_freezes(found.get(FREEZES_KEY)).ensure_free(Channel.WECHAT, self.now())
+        record = found.get(key)
+        if record is None or read_head(record).state is State.RETRACTED:
+            raise Stale
 
     def _appeared(self, item: Item, told: Mapping[str, Any]) -> str | None:
         """The article that a call has led to, None if there is none. Raises OutcomeUnknown while one may appear."""

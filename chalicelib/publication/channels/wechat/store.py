@@ -96,22 +96,24 @@ def put_token(app_id: str, before: KeptToken, after: KeptToken) -> Put:
     return Put(record=record, condition=unchanged)
 
 
-def _article_key(submission: str, revision: int) -> Key[ArticleRecord]:
-    return Key(ArticleRecord, f"WECHAT#ARTICLE#{submission}", f"ARTICLE#{revision:04d}")
+def _article_key(submission: str, revision: int, digest: str) -> Key[ArticleRecord]:
+    return Key(ArticleRecord, f"WECHAT#ARTICLE#{submission}", f"ARTICLE#{revision:04d}#{digest}")
 
 
-def put_article(submission: str, revision: int, article: Mapping[str, Any], now: datetime) -> Put:
-    """Describe an article that is about to be handed over: the last one is what the account shows."""
-    key = _article_key(submission, revision)
+def put_article(
+    submission: str, revision: int, digest: str, article: Mapping[str, Any], now: datetime
+) -> Put:
+    """Describe an article that is about to be handed over; `digest` is its content's SHA-256 in hexadecimal."""
+    key = _article_key(submission, revision, digest)
     content = zlib.compress(json.dumps(dict(article), ensure_ascii=False, sort_keys=True).encode(), 9)
     return Put(
         record=ArticleRecord(pk=key.pk, sk=key.sk, content=content, expires_at=_end(now, ARTICLE_LIFE))
     )
 
 
-def read_article(table: Table, submission: str, revision: int) -> dict[str, Any] | None:
+def read_article(table: Table, submission: str, revision: int, digest: str) -> dict[str, Any] | None:
     """An article as it was handed over, if it was."""
-    record = table.get(_article_key(submission, revision))
+    record = table.get(_article_key(submission, revision, digest))
     if record is None:
         return None
     article: dict[str, Any] = json.loads(zlib.decompress(record.content))
