@@ -215,7 +215,7 @@ def _of_the_schedule(world: World, scheduled: str) -> list[Sight]:
     mark = Browser(world, LIAISON).get(moving).form(moving)["csrf"]
     wrong = {
         "csrf": mark,
-        "publish_date": "2001-02-30",
+        "publish_date": "2001-02-28",
         "publish_time": "",
         "time_zone": "Moon/Base",
         "reason": "",
