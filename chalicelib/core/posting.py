@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from socket import IPPROTO_TCP, SHUT_RDWR, create_connection, getaddrinfo, socket
 from threading import Timer
 from typing import Protocol
@@ -20,6 +20,8 @@ PATIENCE = 10.0
 MOST_BYTES = 16_000
 """Of an answer; what is longer is not read at all."""
 _PORTS = {"https": 443, "http": 80}
+_CARRYING = tuple(map(IPv6Network, ("64:ff9b::/96", "64:ff9b:1::/48", "::/96")))
+"""Networks whose addresses stand for addresses of the older kind."""
 _Address = IPv4Address | IPv6Address
 
 
@@ -91,9 +93,19 @@ def _addresses(host: str, port: int, *, private: bool) -> list[_Address]:
         found = {ip_address(each[4][0]) for each in getaddrinfo(host, port, proto=IPPROTO_TCP)}
     except (OSError, ValueError):
         raise NotPostedError("unknown_host") from None
-    if not private and not all(each.is_global and not each.is_multicast for each in found):
+    if not private and not all(map(_is_public, found)):
         raise NotPostedError("private_address")
     return sorted(found, key=lambda each: (each.version, str(each)))
+
+
+def _is_public(address: _Address) -> bool:
+    """Whether it is on the open internet, and no other address inside one that may lead home."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, IPv4Address):
+        return True
+    carries_another = address.sixtofour or address.teredo or any(address in each for each in _CARRYING)
+    return not address.is_site_local and not carries_another
 
 
 def _connected(addresses: Sequence[_Address], port: int, patience: float) -> socket:

@@ -20,6 +20,9 @@ from chalicelib.publication.store import mailed_key, read_tally, subscription_ke
 from chalicelib.submission.model import Importance, Submission
 from chalicelib.submission.service import resource_of
 
+FEW = 5
+"""Of fewer than so many, who sees no names is not told why they get none: it would tell what somebody has chosen."""
+UNSAID = "unsaid"
 NAMES = 5
 """Of so many people the name is shown, to whom policy shows names."""
 
@@ -68,10 +71,13 @@ class Previews:
         named = set(departments_in(self.audiences.spelled_out(resource.audience)))
         departments = Counter(_department(person, named, now) for person in reached)
         may_see = self.access.allows(subject_of(reader, now), Action.SEE_RECIPIENTS, resource)
+        held_back = Counter(filter(None, reasons.values()))
+        if not may_see and held_back.total() < FEW:
+            held_back = Counter({UNSAID: held_back.total()}) + Counter()
         return Preview(
             reached=len(reached),
             by_department=dict(sorted(departments.items(), key=lambda each: (-each[1], each[0]))),
-            held_back=dict(sorted(Counter(filter(None, reasons.values())).items())),
+            held_back=dict(sorted(held_back.items())),
             names=tuple(person.name for person in reached[:NAMES]) if may_see else None,
             complete=complete,
         )

@@ -121,7 +121,7 @@ def read_article(table: Table, submission: str, revision: int, digest: str) -> d
 
 
 def _publication_key(publish_id: str) -> Key[PublicationRecord]:
-    return Key(PublicationRecord, f"WECHAT#PUBLISH#{publish_id}", "PUBLISH")
+    return Key(PublicationRecord, f"WECHAT_PUBLICATION#{publish_id}", "PUBLISH")
 
 
 def put_publication(publish_id: str, submission: str, revision: int, now: datetime) -> Put:
@@ -140,7 +140,7 @@ def put_publication(publish_id: str, submission: str, revision: int, now: dateti
 
 def heard_key(publish_id: str, status: int) -> Key[HeardRecord]:
     """Where it is kept that something was told once."""
-    return Key(HeardRecord, f"WECHAT#PUBLISH#{publish_id}", f"HEARD#{status}")
+    return Key(HeardRecord, f"WECHAT_PUBLICATION#{publish_id}", f"HEARD#{status}")
 
 
 def put_heard(publish_id: str, status: int, now: datetime) -> Put:
