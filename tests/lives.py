@@ -17,13 +17,15 @@ from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Person, Role
 from chalicelib.publication.channels.email.mailing import TERM
 from chalicelib.publication.freeze import CHAIN
+from chalicelib.publication.model import DeliveryState
 from chalicelib.publication.service.delivering import Delivering
 from chalicelib.publication.service.mailings import Mailings
-from chalicelib.publication.store import entries_under, read_mailing, suppression_key
+from chalicelib.publication.store import deliveries_of, entries_under, read_mailing, suppression_key
 from tests.attachment.files import CSV, begin, keys, post_form
 from tests.faults import Point
 from tests.notices.told import ensure_told
 from tests.proving import given_passkey, read_passkeys
+from tests.publication.deliveries import leave_to_a_person
 from tests.world import (
     A_CONFIRMATION,
     DIRECTOR,
@@ -66,6 +68,7 @@ class Life:
     reviewers: Mapping[str, Person] = REVIEWERS
     attached = 0
     recalled = 0
+    answered_for = 0
     points: Sequence[Point] = ()
     """The AWS calls that it took."""
 
@@ -155,7 +158,7 @@ class Life:
         for once in ("Submitted", "Scheduled", "PublishingStarted", "Published", "Archived"):
             assert happened[once] == 1, happened
         head = world.plain_journal.head(submission)
-        assert happened["Delivered"] == len(head.channels), happened
+        assert happened["Delivered"] == len(head.channels) + self.answered_for, happened
         stages = 3 + 2 * (happened["Resubmitted"] - happened["AmendmentDeclined"])
         assert happened["Decided"] == stages + self.recalled, happened
         assert happened["DecisionRecalled"] == self.recalled, happened
@@ -275,6 +278,31 @@ class RetractedLife(Life):
         where = f"internal/{self.submission}/1/index.html"
         shown = self.world.plain_s3.get_object(Bucket=site, Key=where)["Body"].read().decode()
         assert "数据有误。" in shown
+
+
+class AnsweredLife(Life):
+    """The life of a submission whose page is published again, as a person says that it is not there."""
+
+    people = (*PEOPLE, DIRECTOR)
+    answered_for = 1
+
+    def end(self) -> None:
+        super().end()
+        leave_to_a_person(self.world, self.submission)
+        path = f"/api/v1/submissions/{self.submission}/deliveries/website/answer"
+        said = {"answer": "again", "comment": "网站上没有。"}
+        answered = persist(lambda: self.world.call("POST", path, said, as_=DIRECTOR))
+        assert answered.status in {200, 409}, "409 for what has taken effect before"
+        self.world.finish()
+        while self.world.plain_journal.head(self.submission).again:
+            self.sweep()
+
+    def ensure_well(self, *, told_again: bool) -> None:
+        """As everybody's; answered for once, and there."""
+        super().ensure_well(told_again=told_again)
+        assert len(self.world.events(self.submission, "DeliverySettled")) == 1
+        (delivery,) = deliveries_of(self.world.plain_table, self.submission, 1)
+        assert delivery.state is DeliveryState.DONE
 
 
 class FrozenLife(Life):

@@ -15,6 +15,7 @@ from tests.faults import Fault, FaultyAws, Mode, Point
 from tests.lives import (
     AmendedLife,
     AnnouncedLife,
+    AnsweredLife,
     AttachedLife,
     DeclinedLife,
     FrozenLife,
@@ -109,9 +110,14 @@ def taken_back(life: Life) -> None:
     life.end()
 
 
+def answered_for(life: Life) -> None:
+    """Approved at once, and published again after its archive, as a person answers for its page."""
+    life.end()
+
+
 STORIES: tuple[Story, ...] = (
     *(straight, returned, attached, announced, frozen),
-    *(amended, handed_over, signed, taken_back),
+    *(amended, handed_over, signed, taken_back, answered_for),
 )
 LIVES: dict[Story, type[Life]] = {
     attached: AttachedLife,
@@ -122,6 +128,7 @@ LIVES: dict[Story, type[Life]] = {
     handed_over: HandedOverLife,
     signed: PasskeyLife,
     taken_back: RetractedLife,
+    answered_for: AnsweredLife,
 }
 DECIDED = Point(label="TransactWriteItems Decided", nth=1)
 """In every life, and in one of them with a passkey's use in it."""
