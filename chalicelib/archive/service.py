@@ -33,7 +33,7 @@ from chalicelib.ledger.model import Cause, Draft, Event
 from chalicelib.ledger.store import events_of
 from chalicelib.people.model import Department, Person
 from chalicelib.people.store import PeopleStore
-from chalicelib.publication.model import UNFINISHED, Adapter, DeliveryState, Item
+from chalicelib.publication.model import UNFINISHED, Adapter, Item, awaits_person, is_published
 from chalicelib.publication.store import FREEZES_KEY, deliveries_of, read_freezes
 from chalicelib.review.model import approved_stages
 from chalicelib.review.store import tasks_of
@@ -41,7 +41,6 @@ from chalicelib.submission.model import Channel, Reason, State, Submission, deli
 from chalicelib.submission.service import Journal, Procedures, resource_of
 
 ACTOR = "service:archive"
-_PUBLISHED = frozenset({DeliveryState.DONE, DeliveryState.WAITING_FOR_ADAPTER})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +82,10 @@ class Archiving:
         if left:
             freezes = read_freezes(self.journal.table.get(FREEZES_KEY))
             raise ChannelsFrozen if freezes.stop(left, self.journal.now()) else DeliveryUnfinished
-        if not any(delivery.state in _PUBLISHED for delivery in deliveries):
-            if any(delivery.state is DeliveryState.NEEDS_PERSON for delivery in deliveries):
-                return head  # it may be on a channel: the person's answer begins this again
+        states = {delivery.state for delivery in deliveries}
+        if awaits_person(states):
+            return head  # the person's answer begins this again
+        if not is_published(states):
             return self._ask_person(head)
         tasks = tasks_of(self.journal.table, head.id)
         approved = tuple(

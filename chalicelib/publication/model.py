@@ -1,6 +1,6 @@
 """Publishing: deliveries, one per channel, and what must hold at the last moment (clauses 3.4.1, 3.4.2)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -34,6 +34,19 @@ UNFINISHED = frozenset(
     {DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.CALLING, DeliveryState.UNKNOWN}
 )
 """The states of a delivery that holds the archive up."""
+
+
+_ENOUGH = frozenset({DeliveryState.DONE, DeliveryState.WAITING_FOR_ADAPTER})
+
+
+def is_published(states: Collection[DeliveryState]) -> bool:
+    """Whether deliveries that have all ended so make a publication: one is enough."""
+    return not _ENOUGH.isdisjoint(states)
+
+
+def awaits_person(states: Collection[DeliveryState]) -> bool:
+    """Whether it is on no channel for sure, and may be on one for which a person has yet to answer."""
+    return DeliveryState.NEEDS_PERSON in states and not is_published(states)
 
 
 @dataclass(frozen=True, kw_only=True)

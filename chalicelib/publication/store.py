@@ -26,10 +26,10 @@ from chalicelib.publication.channels.email.mailing import (
     Tally,
 )
 from chalicelib.publication.channels.notice_board.board import BoardItem
-from chalicelib.publication.channels.website.entry import Correction, Entry, Retraction
+from chalicelib.publication.channels.website.entry import Correction, Entry
 from chalicelib.publication.channels.website.pictures import picture_from_document
 from chalicelib.publication.freeze import WHOLE, Freeze, Freezes
-from chalicelib.publication.model import UNFINISHED, Delivery, DeliveryState
+from chalicelib.publication.model import UNFINISHED, Delivery, DeliveryState, Retraction
 from chalicelib.submission.model import Category, Channel, Classification, Submission
 
 DELIVERIES = "DELIVERY#"

@@ -228,6 +228,7 @@ class Submission:
     the time of what is scheduled. `due_at` is the instant from which it may be published: `publish_at`, unless waits
     are scaled. `begun_at` is when the machine that now sees to it was begun, None for what was stored without it.
     `reason` says in a stable word why a person is needed.
+    `again` are the channels that are still to be served after its publication, or to be taken off once it is retracted.
     """
 
     id: str

@@ -14,7 +14,7 @@ from chalicelib.core.errors import ChannelsFrozen, NotPermitted, Stale, TooEarly
 from chalicelib.core.retry import again_when_stale
 from chalicelib.ledger.model import Cause, Draft, PolicyReference
 from chalicelib.publication.freeze import Freezes, concerned, held_back
-from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, fault_of
+from chalicelib.publication.model import UNFINISHED, Adapter, Delivery, DeliveryState, awaits_person, fault_of
 from chalicelib.publication.service.delivering import ACTOR, SERVED, TRIED_IN_VAIN, Delivering, is_turn
 from chalicelib.publication.store import FREEZES_KEY, deliveries_of, put_new_delivery, read_freezes
 from chalicelib.review.model import approved_stages
@@ -64,7 +64,7 @@ class Publishing:
         left, frozen_too = self._left(head), head.state is not State.RETRACTED
         if left and frozen_too and freezes.stop(left, self.journal.now()):
             return
-        if head.state is State.PUBLISHING and not left and self._waits_for_a_person(head):
+        if head.state is State.PUBLISHING and not left and awaits_person(self._states(head)):
             return
         if head.state in SERVED and head.restarts >= MOST_RESTARTS:
             now = self.journal.now()
@@ -209,10 +209,8 @@ class Publishing:
             return ()
         return tuple(each.channel for each in self._unfinished(head))
 
-    def _waits_for_a_person(self, head: Submission) -> bool:
-        """Whether it is on no channel for sure, and may be on one for which a person has yet to answer."""
-        states = {each.state for each in deliveries_of(self.journal.table, head.id, head.revision)}
-        return DeliveryState.NEEDS_PERSON in states and DeliveryState.DONE not in states
+    def _states(self, head: Submission) -> set[DeliveryState]:
+        return {each.state for each in deliveries_of(self.journal.table, head.id, head.revision)}
 
     def _unfinished(self, head: Submission) -> tuple[Delivery, ...]:
         deliveries = deliveries_of(self.journal.table, head.id, head.revision)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from chalicelib.attachment.model import Attachment
 from chalicelib.publication.channels.website.pictures import Picture
+from chalicelib.publication.model import Retraction
 from chalicelib.submission.model import Category, Classification
 
 HOME = "index.html"
@@ -37,15 +38,6 @@ class Correction:
     at: datetime
     note: str
     files: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retraction:
-    """That an item was taken back, when (UTC), and why; its readers may not be told the title any more."""
-
-    at: datetime
-    reason: str
-    title_withheld: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
