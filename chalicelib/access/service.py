@@ -8,6 +8,7 @@ kept on shared state, which two threads would set for each other, and without na
 import logging
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import casbin
 
@@ -30,6 +31,11 @@ from chalicelib.people.audiences import Audiences
 logger = logging.getLogger(__name__)
 
 _PROBE = Resource(department="-", drafter="-", classification="public")
+
+_ONE_AT_A_TIME = Lock()
+"""Casbin parses its matcher at every question, and Python 3.11 counts the depth of that for all threads together: of
+two at once one may fail, which is a no. A function answers one request at a time; a laptop's threads wait.
+"""
 
 
 class AccessControl:
@@ -69,7 +75,10 @@ class AccessControl:
         try:
             asked = resource.data()
             asked["audience"] = self._audiences.spelled_out(asked["audience"])
-            allowed, fields = self._enforcer(Action(action)).enforce_ex(str(action), subject.data(), asked)
+            with _ONE_AT_A_TIME:
+                allowed, fields = self._enforcer(Action(action)).enforce_ex(
+                    str(action), subject.data(), asked
+                )
             line = self._lines[tuple(fields)] if fields else None
             return Decision(allowed=allowed is True and line is not None, line=line)
         except Exception as error:  # noqa: BLE001 — whatever it is, the answer is no
